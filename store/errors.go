@@ -1,0 +1,14 @@
+package store
+
+import "errors"
+
+var (
+	// ErrNotFound means that the store answered, and that there is no such
+	// session: it never was, its time is over, or it was killed.
+	ErrNotFound = errors.New("store: no such session")
+
+	// ErrUnavailable means that the store did not answer, or answered that it
+	// cannot serve now (loading, out of memory, read-only). It says nothing
+	// about the session, and the operation may or may not have been done.
+	ErrUnavailable = errors.New("store: unavailable")
+)

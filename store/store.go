@@ -1,0 +1,119 @@
+package store
+
+import "context"
+
+// Session is one session as a route answers it.
+//
+// All strings are immutable and belong to whoever holds the Session; an engine
+// never writes to them again.
+type Session struct {
+	// ID is the user's id and IP the address given at creation, as sent.
+	ID, IP string
+	// D is the session's data: the text of a flat JSON object, or "" when there
+	// is none.
+	D string
+	// R and W count reads and writes. A read answers both as they were before
+	// it; a write answers W with itself counted.
+	R, W int64
+	// TTL is how many seconds the session lives without activity; for a
+	// NoResave session how many seconds are left.
+	TTL int64
+	// Idle is how many seconds ago the last activity was.
+	Idle int64
+	// NoResave marks a session that ends TTL seconds after its creation,
+	// whatever its activity.
+	NoResave bool
+}
+
+// New is what a session is created from.
+type New struct {
+	ID, IP string
+	// TTL is in seconds, from MinTTL to MaxTTL.
+	TTL      int64
+	NoResave bool
+	// Data holds the first data; its nulls are left out. It may be empty.
+	Data Data
+}
+
+// Store keeps sessions. It is safe for concurrent use.
+//
+// Arguments are valid: the caller has checked them with this package's Valid
+// functions. Strings passed in may alias memory that the caller reuses once the
+// call has returned, so an engine copies what it keeps or hands on, also when
+// it gives up early.
+//
+// Every method is atomic, but for those that say they work in pages.
+//
+// Time is whole Unix seconds on the store's own clock. A session is alive while
+// TTL >= now - last activity. One that is past that is not there for any
+// method, wiped or not, but for KillApp, which counts what the index still
+// holds.
+//
+// A method returns in time: an engine bounds each round trip to its server by
+// its own timeout and answers ErrUnavailable past it. An ended ctx is
+// ErrUnavailable too. Any error other than ErrNotFound and ErrUnavailable is a
+// fault in the engine or in what is stored. Errors are wrapped: test them with
+// errors.Is.
+type Store interface {
+	// Create starts a session under a token from NewToken. Counters start at 1.
+	Create(ctx context.Context, app, token string, n New) error
+
+	// Get reads a session and counts as activity: R goes up by one, and the
+	// last activity moves to now if at least one second has passed. For a
+	// NoResave session, TTL goes down by the seconds that have passed.
+	// ErrNotFound if there is no such session.
+	Get(ctx context.Context, app, token string) (Session, error)
+
+	// Set merges d, which is not empty, into the session's data, raises W by
+	// one and counts as activity like Get. It answers the session after the
+	// change. ErrNotFound if there is no such session; none is then made.
+	Set(ctx context.Context, app, token string, d Data) (Session, error)
+
+	// Activity counts the users of an app, not its sessions, whose last
+	// activity is at most dt seconds ago.
+	Activity(ctx context.Context, app string, dt int64) (int64, error)
+
+	// SessionsOfApp lists the sessions of an app whose last activity is at most
+	// dt seconds ago: latest first, then by token, descending. It works in
+	// pages and does not count as activity. A session that is there from start
+	// to end is listed exactly once, with the order taken from the start.
+	SessionsOfApp(ctx context.Context, app string, dt int64) Pages
+
+	// SessionsOfID lists a user's sessions in no set order, in pages, as
+	// SessionsOfApp does.
+	SessionsOfID(ctx context.Context, app, id string) Pages
+
+	// Kill ends a session and reports whether there was one.
+	Kill(ctx context.Context, app, token string) (bool, error)
+
+	// KillID ends a user's sessions and returns how many there were. It works
+	// in pages; on an error some may have ended.
+	KillID(ctx context.Context, app, id string) (int64, error)
+
+	// KillApp ends an app's sessions and returns how many the index held, also
+	// those whose time was over but that were not wiped yet. It works in pages;
+	// on an error some have ended. A session created meanwhile may survive; one
+	// that was there at the start does not.
+	KillApp(ctx context.Context, app string) (int64, error)
+
+	// Wipe frees what sessions whose time is over still hold, in pages, and
+	// returns how many it removed. It never ends a live session, whoever else
+	// wipes at the same time.
+	Wipe(ctx context.Context) (int64, error)
+
+	// Ping asks whether the store can serve.
+	Ping(ctx context.Context) error
+
+	// Close frees the engine's connections and goroutines. No method may be
+	// called after it.
+	Close()
+}
+
+// Pages hands out a list page by page, so that neither side holds it whole.
+// It is for one goroutine.
+type Pages interface {
+	// Next returns the next page, or io.EOF after the last. A page is never
+	// empty and is valid until the next call. Any other error ends the list:
+	// what came before it is not the whole.
+	Next(ctx context.Context) ([]Session, error)
+}

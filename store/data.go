@@ -126,3 +126,24 @@ func stringEnd(text string, pos int) int {
 	}
 	return -1
 }
+
+// Text returns d as the text of a flat JSON object, nulls included.
+func (d Data) Text() string {
+	size := 2
+	for _, f := range d {
+		size += len(f.Key) + len(f.Value) + 2
+	}
+	var b strings.Builder
+	b.Grow(size)
+	b.WriteByte('{')
+	for i, f := range d {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(f.Key)
+		b.WriteByte(':')
+		b.WriteString(f.Value)
+	}
+	b.WriteByte('}')
+	return b.String()
+}

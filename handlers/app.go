@@ -1,0 +1,48 @@
+package handlers
+
+import "github.com/valyala/fasthttp"
+
+// activity answers GET /{app}/activity?dt=.
+func (a *API) activity(ctx *fasthttp.RequestCtx) error {
+	app, err := pathApp(ctx)
+	if err != nil {
+		return err
+	}
+	dt, err := queryDT(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := a.store.Activity(a.ctx, app, dt)
+	if err != nil {
+		return err
+	}
+	writeCount(ctx, "activity", n)
+	return nil
+}
+
+// soapp answers GET /{app}/soapp?dt=.
+func (a *API) soapp(ctx *fasthttp.RequestCtx) error {
+	app, err := pathApp(ctx)
+	if err != nil {
+		return err
+	}
+	dt, err := queryDT(ctx)
+	if err != nil {
+		return err
+	}
+	return a.writeSessions(ctx, a.store.SessionsOfApp(a.ctx, app, dt))
+}
+
+// killall answers DELETE /{app}/killall.
+func (a *API) killall(ctx *fasthttp.RequestCtx) error {
+	app, err := pathApp(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := a.store.KillApp(a.ctx, app)
+	if err != nil {
+		return err
+	}
+	writeCount(ctx, "kill", n)
+	return nil
+}

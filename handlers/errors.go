@@ -1,0 +1,80 @@
+package handlers
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/valyala/fasthttp"
+
+	"rest-sessions/store"
+)
+
+// apiError is an error as a client sees it: a status and the body
+// {"name":…,"message":…}. Names are the original's where it has one.
+type apiError struct {
+	status  int
+	name    string
+	message string
+}
+
+func (e *apiError) Error() string { return e.name + ": " + e.message }
+
+func missingParameter(what string) error {
+	return &apiError{fasthttp.StatusBadRequest, "missingParameter", "No " + what + " supplied"}
+}
+
+func invalidFormat(what string) error {
+	return &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid " + what + " format"}
+}
+
+func invalidValue(message string) error {
+	return &apiError{fasthttp.StatusBadRequest, "invalidValue", message}
+}
+
+var (
+	errInvalidJSON = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not valid JSON in UTF-8"}
+	errBadRequest  = &apiError{fasthttp.StatusBadRequest, "badRequest", "The request is not valid HTTP"}
+	errNotFound    = &apiError{fasthttp.StatusNotFound, "notFound", "There is no such route"}
+	errMethod      = &apiError{fasthttp.StatusMethodNotAllowed, "methodNotAllowed", "The route does not take this method"}
+	errTimeout     = &apiError{fasthttp.StatusRequestTimeout, "requestTimeout", "The request did not arrive in time"}
+	errBodySize    = &apiError{fasthttp.StatusRequestEntityTooLarge, "bodyTooLarge", fmt.Sprintf("The body is over %d bytes", maxBodySize)}
+	errMediaType   = &apiError{fasthttp.StatusUnsupportedMediaType, "unsupportedMediaType", "The body must be application/json in UTF-8, without Content-Encoding"}
+	errHeadSize    = &apiError{fasthttp.StatusRequestHeaderFieldsTooLarge, "headersTooLarge", fmt.Sprintf("The request's head is over %d bytes", maxHeadSize)}
+	errInternal    = &apiError{fasthttp.StatusInternalServerError, "internalError", "The server failed; its log says why"}
+	errStore       = &apiError{fasthttp.StatusServiceUnavailable, "storeUnavailable", "The session store cannot be used now"}
+	errDraining    = &apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down"}
+	errConnections = &apiError{fasthttp.StatusServiceUnavailable, "tooManyConnections", "The server has too many connections"}
+)
+
+// retryAfter is sent with every 503, in seconds.
+const retryAfter = "1"
+
+// statusOf returns what a client is told of err. Only what it can act on is: the
+// inner detail is for the log.
+func statusOf(err error) *apiError {
+	var e *apiError
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, store.ErrUnavailable):
+		return errStore
+	default:
+		return errInternal
+	}
+}
+
+// writeError answers with err. It is the only writer of errors.
+func writeError(ctx *fasthttp.RequestCtx, err error) {
+	e := statusOf(err)
+	r := &ctx.Response
+	r.ResetBody()
+	r.SetStatusCode(e.status)
+	if e.status == fasthttp.StatusServiceUnavailable {
+		r.Header.Set(fasthttp.HeaderRetryAfter, retryAfter)
+	}
+	b := append(body(ctx), `{"name":`...)
+	b = appendString(b, e.name)
+	b = append(b, `,"message":`...)
+	b = appendString(b, e.message)
+	setBody(ctx, append(b, '}'))
+}

@@ -1,0 +1,84 @@
+package handlers
+
+import (
+	"errors"
+	"io"
+
+	"github.com/valyala/fasthttp"
+
+	"rest-sessions/store"
+)
+
+const (
+	listHead = `{"sessions":[`
+	listTail = `]}`
+)
+
+// writeSessions answers with a list. One that fits a page goes out with its
+// length; a longer one is streamed in chunks, as its pages come.
+func (a *API) writeSessions(ctx *fasthttp.RequestCtx, pages store.Pages) error {
+	l := &list{api: a, pages: pages, text: append(body(ctx), listHead...)}
+	// The first two pages are asked for before the status is sent, so that a store
+	// that is down is a 503, and that one page is known to be all.
+	for i := 0; i < 2 && !l.done; i++ {
+		if err := l.next(); err != nil {
+			return err
+		}
+	}
+	if l.done {
+		setBody(ctx, l.text)
+		return nil
+	}
+	setHeaders(ctx, contentTypeJSON)
+	ctx.Response.SetBodyStream(l, -1)
+	return nil
+}
+
+// list renders the pages of a list, and is the io.Reader of its text.
+type list struct {
+	api   *API
+	pages store.Pages
+	text  []byte // rendered and not yet read
+	read  int    // bytes of text already read
+	any   bool   // whether a session was rendered
+	done  bool   // whether the tail was
+}
+
+// next renders the next page, or the tail after the last.
+func (l *list) next() error {
+	page, err := l.pages.Next(l.api.ctx)
+	if errors.Is(err, io.EOF) {
+		l.text = append(l.text, listTail...)
+		l.done = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i := range page {
+		if l.any {
+			l.text = append(l.text, ',')
+		}
+		l.any = true
+		l.text = appendSession(l.text, &page[i])
+	}
+	return nil
+}
+
+// Read implements io.Reader. An error makes fasthttp close the connection without
+// the last chunk, so that the client sees a broken answer, not a short list.
+func (l *list) Read(p []byte) (int, error) {
+	for l.read == len(l.text) {
+		if l.done {
+			return 0, io.EOF
+		}
+		l.text, l.read = l.text[:0], 0
+		if err := l.next(); err != nil {
+			l.api.logf("a list broke off: %v", err)
+			return 0, err
+		}
+	}
+	n := copy(p, l.text[l.read:])
+	l.read += n
+	return n, nil
+}

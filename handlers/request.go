@@ -1,0 +1,155 @@
+package handlers
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"rest-sessions/store"
+)
+
+// pathApp returns the app that the path names.
+func pathApp(ctx *fasthttp.RequestCtx) (string, error) {
+	return pathValue(ctx, "app", store.ValidApp)
+}
+
+// pathToken returns the token that the path names.
+func pathToken(ctx *fasthttp.RequestCtx) (string, error) {
+	return pathValue(ctx, "token", store.ValidToken)
+}
+
+// pathID returns the user's id that the path names.
+func pathID(ctx *fasthttp.RequestCtx) (string, error) {
+	return pathValue(ctx, "id", store.ValidID)
+}
+
+// pathValue returns a path segment, percent-decoded once. The router matches the
+// raw path, so an encoded slash is part of the segment; and it hands out copies,
+// so the value does not alias the request.
+func pathValue(ctx *fasthttp.RequestCtx, name string, valid func(string) bool) (string, error) {
+	raw, _ := ctx.UserValue(name).(string)
+	value, ok := unescape(raw, false)
+	if !ok || !valid(value) {
+		return "", invalidFormat(name)
+	}
+	return value, nil
+}
+
+// queryIP returns the ip parameter.
+func queryIP(ctx *fasthttp.RequestCtx) (string, error) {
+	ip, ok := queryValue(ctx.URI().QueryString(), "ip")
+	switch {
+	case !ok:
+		return "", invalidFormat("ip")
+	case ip == "":
+		return "", missingParameter("ip")
+	case !store.ValidIP(ip):
+		return "", invalidFormat("ip")
+	}
+	return ip, nil
+}
+
+// queryTTL returns the ttl parameter in seconds, the default when it is empty.
+func queryTTL(ctx *fasthttp.RequestCtx) (int64, error) {
+	text, ok := queryValue(ctx.URI().QueryString(), "ttl")
+	if ok && text == "" {
+		return store.DefaultTTL, nil
+	}
+	return seconds("ttl", text, ok, store.MinTTL)
+}
+
+// queryDT returns the dt parameter in seconds. It has no default.
+func queryDT(ctx *fasthttp.RequestCtx) (int64, error) {
+	text, ok := queryValue(ctx.URI().QueryString(), "dt")
+	return seconds("dt", text, ok, store.MinActivity)
+}
+
+// seconds parses the whole of text as a number of seconds.
+func seconds(name, text string, ok bool, least int64) (int64, error) {
+	n, err := strconv.ParseUint(text, 10, 63)
+	if !ok || err != nil || int64(n) < least || n > store.MaxTTL {
+		return 0, invalidValue(name + " must be a positive integer >= " + strconv.FormatInt(least, 10))
+	}
+	return int64(n), nil
+}
+
+// queryNoResave returns the no_resave parameter, false when it is empty.
+func queryNoResave(ctx *fasthttp.RequestCtx) (bool, error) {
+	text, ok := queryValue(ctx.URI().QueryString(), "no_resave")
+	switch {
+	case ok && (text == "true" || text == "1"):
+		return true, nil
+	case ok && (text == "" || text == "false" || text == "0"):
+		return false, nil
+	}
+	return false, invalidValue("no_resave must be true or false")
+}
+
+// queryValue returns a parameter of a raw query, decoded, "" if it is not there.
+// It reports false if the parameter stands there twice, or in a broken escape:
+// to take one reading of such a query is to guess.
+func queryValue(query []byte, name string) (value string, ok bool) {
+	found := false
+	for rest := string(query); rest != ""; {
+		var pair string
+		pair, rest, _ = strings.Cut(rest, "&")
+		key, text, _ := strings.Cut(pair, "=")
+		if key, ok = unescape(key, true); !ok || key != name {
+			continue
+		}
+		if found {
+			return "", false
+		}
+		found = true
+		if value, ok = unescape(text, true); !ok {
+			return "", false
+		}
+	}
+	return value, true
+}
+
+// unescape percent-decodes s once; in a query, plus is a space. It reports false
+// if an escape is broken. Without an escape the result is s itself.
+func unescape(s string, query bool) (string, bool) {
+	special := "%"
+	if query {
+		special = "%+"
+	}
+	if !strings.ContainsAny(s, special) {
+		return s, true
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '%':
+			if i+2 >= len(s) {
+				return "", false
+			}
+			high, ok1 := unhex(s[i+1])
+			low, ok2 := unhex(s[i+2])
+			if !ok1 || !ok2 {
+				return "", false
+			}
+			b = append(b, high<<4|low)
+			i += 2
+		case c == '+' && query:
+			b = append(b, ' ')
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b), true
+}
+
+func unhex(c byte) (byte, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0', true
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10, true
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10, true
+	}
+	return 0, false
+}

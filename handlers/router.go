@@ -1,0 +1,102 @@
+// Package handlers is the HTTP side: it turns requests into calls of a
+// store.Store and its answers into JSON.
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+
+	"rest-sessions/store"
+)
+
+// API serves the routes on a store.
+type API struct {
+	store    store.Store
+	logf     func(format string, args ...any)
+	draining atomic.Bool
+	// ctx is what store calls run under: the server's life. Deadlines are the
+	// engine's own, one a round trip.
+	ctx context.Context
+}
+
+// New makes an API. logf gets a line for each fault of ours.
+func New(s store.Store, logf func(format string, args ...any)) *API {
+	return &API{store: s, logf: logf, ctx: context.Background()}
+}
+
+// endpoint answers a request, or returns the error to answer with.
+type endpoint func(*fasthttp.RequestCtx) error
+
+// Handler returns the handler of all routes.
+func (a *API) Handler() fasthttp.RequestHandler {
+	r := router.New()
+	// The original answers 404 where these would redirect or answer by themselves.
+	r.RedirectTrailingSlash = false
+	r.RedirectFixedPath = false
+	r.HandleOPTIONS = false
+	r.HandleMethodNotAllowed = true
+	r.NotFound = func(ctx *fasthttp.RequestCtx) { writeError(ctx, errNotFound) }
+	r.MethodNotAllowed = methodNotAllowed
+
+	handle := func(method, path string, e endpoint) { r.Handle(method, path, a.answer(e)) }
+	handle("PUT", "/{app}/create/{id}", a.create)
+	handle("GET", "/{app}/get/{token}", a.get)
+	handle("POST", "/{app}/set/{token}", a.set)
+	handle("GET", "/{app}/activity", a.activity)
+	handle("GET", "/{app}/soapp", a.soapp)
+	handle("GET", "/{app}/soid/{id}", a.soid)
+	handle("DELETE", "/{app}/kill/{token}", a.kill)
+	handle("DELETE", "/{app}/killsoid/{id}", a.killsoid)
+	handle("DELETE", "/{app}/killall", a.killall)
+	for _, method := range []string{"GET", "HEAD"} {
+		handle(method, "/ping", a.ping)
+		handle(method, "/livez", a.livez)
+		handle(method, "/readyz", a.readyz)
+		handle(method, "/healthz", a.readyz)
+	}
+	return a.recover(r.Handler)
+}
+
+// methodNotAllowed answers 405. The router has set Allow, but counts OPTIONS in,
+// which nothing here answers.
+func methodNotAllowed(ctx *fasthttp.RequestCtx) {
+	allow := string(ctx.Response.Header.Peek(fasthttp.HeaderAllow))
+	ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.TrimSuffix(allow, ", OPTIONS"))
+	writeError(ctx, errMethod)
+}
+
+// answer makes a handler of an endpoint.
+func (a *API) answer(e endpoint) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if err := e(ctx); err != nil {
+			a.fail(ctx, err)
+		}
+	}
+}
+
+// fail answers with err and logs it if it is a fault of ours. What makes the
+// store unavailable is logged by the engine, once.
+func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
+	if statusOf(err) == errInternal {
+		a.logf("%s failed: %v", ctx.Method(), err)
+	}
+	writeError(ctx, err)
+}
+
+// recover answers a panic with a 500: fasthttp would let it end the process.
+func (a *API) recover(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		defer func() {
+			if p := recover(); p != nil {
+				a.fail(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			}
+		}()
+		next(ctx)
+	}
+}

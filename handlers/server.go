@@ -1,0 +1,80 @@
+package handlers
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Limits of the server.
+const (
+	maxBodySize = 60_000  // bytes; the original's
+	maxHeadSize = 8 << 10 // bytes of request line and headers
+
+	// readTimeout bounds a request from its first byte to its last. It is
+	// shorter than the time a shutdown waits, so a client that stalls cannot
+	// hold that up.
+	readTimeout = 5 * time.Second
+	// idleTimeout is longer than the 60 s that proxies keep a connection, so
+	// that they close it and not we, while they send.
+	idleTimeout = 75 * time.Second
+	// writeTimeout bounds an answer, a streamed list included.
+	writeTimeout = 60 * time.Second
+
+	// maxConnections is how many connections are served. Those past it get a 503
+	// in JSON and are closed, as long as there are not as many again.
+	maxConnections = 16_384
+)
+
+// NewServer makes the server that serves handler within the limits.
+func NewServer(handler fasthttp.RequestHandler, logf func(format string, args ...any)) *fasthttp.Server {
+	s := &fasthttp.Server{
+		ErrorHandler:                 badRequest,
+		Logger:                       logger(logf),
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		MaxRequestBodySize:           maxBodySize,
+		ReadBufferSize:               maxHeadSize,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		Concurrency:                  2 * maxConnections,
+		CloseOnShutdown:              true,
+		DisablePreParseMultipartForm: true,
+		// Its error lines would quote requests, and those hold tokens.
+		SecureErrorLogMessage: true,
+	}
+	s.Handler = func(ctx *fasthttp.RequestCtx) {
+		if s.GetOpenConnectionsCount() > maxConnections {
+			writeError(ctx, errConnections)
+			ctx.SetConnectionClose()
+			return
+		}
+		handler(ctx)
+	}
+	return s
+}
+
+// badRequest answers what fasthttp could not read as a request.
+func badRequest(ctx *fasthttp.RequestCtx, err error) {
+	var small *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		writeError(ctx, errBodySize)
+	case errors.As(err, &small):
+		writeError(ctx, errHeadSize)
+	case errors.As(err, &network) && network.Timeout():
+		writeError(ctx, errTimeout)
+	default:
+		writeError(ctx, errBadRequest)
+	}
+}
+
+// logger lets fasthttp log through logf.
+type logger func(format string, args ...any)
+
+// Printf implements fasthttp.Logger.
+func (l logger) Printf(format string, args ...any) { l(format, args...) }

@@ -1,0 +1,141 @@
+package handlers
+
+import (
+	"errors"
+
+	"github.com/valyala/fasthttp"
+
+	"rest-sessions/store"
+)
+
+// noSession answers for a session that the store said is not there.
+const noSession = "{}"
+
+// create answers PUT /{app}/create/{id}?ip=&ttl=&no_resave=.
+func (a *API) create(ctx *fasthttp.RequestCtx) error {
+	app, err := pathApp(ctx)
+	if err != nil {
+		return err
+	}
+	var n store.New
+	if n.ID, err = pathID(ctx); err != nil {
+		return err
+	}
+	if n.IP, err = queryIP(ctx); err != nil {
+		return err
+	}
+	if n.TTL, err = queryTTL(ctx); err != nil {
+		return err
+	}
+	if n.NoResave, err = queryNoResave(ctx); err != nil {
+		return err
+	}
+	if n.Data, err = requestData(ctx); err != nil {
+		return err
+	}
+	token := store.NewToken(n.ID)
+	if err := a.store.Create(a.ctx, app, token, n); err != nil {
+		return err
+	}
+	b := append(body(ctx), `{"token":"`...)
+	b = append(b, token...)
+	setBody(ctx, append(b, '"', '}'))
+	return nil
+}
+
+// get answers GET /{app}/get/{token}.
+func (a *API) get(ctx *fasthttp.RequestCtx) error {
+	app, token, err := pathSession(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := a.store.Get(a.ctx, app, token)
+	return answerSession(ctx, &s, err)
+}
+
+// set answers POST /{app}/set/{token}.
+func (a *API) set(ctx *fasthttp.RequestCtx) error {
+	app, token, err := pathSession(ctx)
+	if err != nil {
+		return err
+	}
+	d, err := requestData(ctx)
+	if err != nil {
+		return err
+	}
+	if len(d) == 0 {
+		return invalidValue("d must contain at least one key.")
+	}
+	s, err := a.store.Set(a.ctx, app, token, d)
+	return answerSession(ctx, &s, err)
+}
+
+// kill answers DELETE /{app}/kill/{token}.
+func (a *API) kill(ctx *fasthttp.RequestCtx) error {
+	app, token, err := pathSession(ctx)
+	if err != nil {
+		return err
+	}
+	killed, err := a.store.Kill(a.ctx, app, token)
+	if err != nil {
+		return err
+	}
+	n := int64(0)
+	if killed {
+		n = 1
+	}
+	writeCount(ctx, "kill", n)
+	return nil
+}
+
+// soid answers GET /{app}/soid/{id}.
+func (a *API) soid(ctx *fasthttp.RequestCtx) error {
+	app, id, err := pathUser(ctx)
+	if err != nil {
+		return err
+	}
+	return a.writeSessions(ctx, a.store.SessionsOfID(a.ctx, app, id))
+}
+
+// killsoid answers DELETE /{app}/killsoid/{id}.
+func (a *API) killsoid(ctx *fasthttp.RequestCtx) error {
+	app, id, err := pathUser(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := a.store.KillID(a.ctx, app, id)
+	if err != nil {
+		return err
+	}
+	writeCount(ctx, "kill", n)
+	return nil
+}
+
+// pathSession returns the app and the token that the path names.
+func pathSession(ctx *fasthttp.RequestCtx) (app, token string, err error) {
+	if app, err = pathApp(ctx); err == nil {
+		token, err = pathToken(ctx)
+	}
+	return app, token, err
+}
+
+// pathUser returns the app and the id that the path names.
+func pathUser(ctx *fasthttp.RequestCtx) (app, id string, err error) {
+	if app, err = pathApp(ctx); err == nil {
+		id, err = pathID(ctx)
+	}
+	return app, id, err
+}
+
+// answerSession answers with s, or {} if the store said that there is none.
+func answerSession(ctx *fasthttp.RequestCtx, s *store.Session, err error) error {
+	switch {
+	case err == nil:
+		writeSession(ctx, s)
+	case errors.Is(err, store.ErrNotFound):
+		writeText(ctx, contentTypeJSON, noSession)
+	default:
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,252 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+	"rest-sessions/store/storetest"
+)
+
+// TestLayout holds what stands in Redis against the layout of redis-sessions.
+func TestLayout(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_030) // 20 s into its window of a minute
+	s := openTest(t, server, clock)
+	defer s.Close()
+	ctx := context.Background()
+	token := store.NewToken("a:b")
+	n := store.New{ID: "a:b", IP: "::1", TTL: 7200, Data: store.Data{{Key: `"k"`, Value: `1.0`}, {Key: `"n"`, Value: `null`}}}
+	if err := s.Create(ctx, "app", token, n); err != nil {
+		t.Fatal(err)
+	}
+	ns := strings.TrimSuffix(s.keys.ns, ":")
+	want := []string{ns + "-clock", ns + ":SESSIONS", ns + ":app:" + token, ns + ":app:_sessions", ns + ":app:_users", ns + ":app:us:a:b"}
+	if got := strs(t, server.Do(t, "KEYS", "*")); !sameSet(got, want) {
+		t.Errorf("keys are %q, not %q", got, want)
+	}
+	hash := map[string]string{"id": "a:b", "r": "1", "w": "1", "ttl": "7200", "d": `{"k":1.0}`, "la": "1700000030", "ip": "::1"}
+	checkHash(t, server, s, token, hash)
+	checkIndexes(t, server, s)
+	if _, err := s.Get(ctx, "app", token); err != nil {
+		t.Fatal(err)
+	}
+	hash["r"] = "2"
+	checkHash(t, server, s, token, hash)
+
+	token = store.NewToken("u")
+	if err := s.Create(ctx, "app", token, store.New{ID: "u", IP: "::1", TTL: 100, NoResave: true}); err != nil {
+		t.Fatal(err)
+	}
+	hash = map[string]string{"id": "u", "r": "1", "w": "1", "ttl": "100", "la": "1700000030", "ip": "::1", "no_resave": "1"}
+	checkHash(t, server, s, token, hash)
+	clock.Advance(30)
+	if _, err := s.Get(ctx, "app", token); err != nil {
+		t.Fatal(err)
+	}
+	hash["r"], hash["ttl"], hash["la"] = "2", "70", "1700000060"
+	checkHash(t, server, s, token, hash)
+	checkIndexes(t, server, s)
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
+}
+
+func checkHash(t *testing.T, server *redistest.Server, s *Store, token string, want map[string]string) {
+	t.Helper()
+	if got := hashOf(t, server, s.keys.session("app", token)); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the hash is %v, not %v", got, want)
+	}
+}
+
+func hashOf(t *testing.T, server *redistest.Server, key string) map[string]string {
+	t.Helper()
+	fields := strs(t, server.Do(t, "HGETALL", key))
+	h := map[string]string{}
+	for i := 0; i+1 < len(fields); i += 2 {
+		h[fields[i]] = fields[i+1]
+	}
+	return h
+}
+
+// checkIndexes holds every index against the hashes: each session has all its
+// entries, with scores in their bounds, and no entry is without a session.
+func checkIndexes(t *testing.T, server *redistest.Server, s *Store) {
+	t.Helper()
+	seen := map[string]bool{}     // every key that was looked at
+	entries := map[string]int64{} // "key member" of each zset entry, and its score
+	sets := map[string]bool{}     // "key member" of each set entry
+	hashes := map[string]map[string]string{}
+	for _, key := range strs(t, server.Do(t, "KEYS", s.keys.ns+"*")) {
+		seen[key] = true
+		switch kind := fmt.Sprint(server.Do(t, "TYPE", key)); kind {
+		case "zset":
+			list := strs(t, server.Do(t, "ZRANGE", key, "0", "-1", "WITHSCORES"))
+			for i := 0; i < len(list); i += 2 {
+				score, err := strconv.ParseInt(list[i+1], 10, 64)
+				if err != nil {
+					t.Errorf("%s: the score %s is no integer", key, list[i+1])
+				}
+				entries[key+" "+list[i]] = score
+			}
+		case "set":
+			for _, member := range strs(t, server.Do(t, "SMEMBERS", key)) {
+				sets[key+" "+member] = true
+			}
+		case "hash":
+			hashes[key] = hashOf(t, server, key)
+		default:
+			t.Errorf("%s is a %s", key, kind)
+		}
+	}
+	users := map[string]bool{}
+	for key, h := range hashes {
+		app, token, ok := strings.Cut(strings.TrimPrefix(key, s.keys.ns), ":")
+		if !ok || h["id"] == "" {
+			t.Errorf("%s is a hash without an id: %v", key, h)
+			continue
+		}
+		la, _ := strconv.ParseInt(h["la"], 10, 64)
+		ttl, _ := strconv.ParseInt(h["ttl"], 10, 64)
+		take := func(key, member string, least, most int64) {
+			score, ok := entries[key+" "+member]
+			if !ok || score < least || score > most {
+				t.Errorf("%s of a session with la %d, ttl %d: %s is %d (%v), not from %d to %d", key, la, ttl, member, score, ok, least, most)
+			}
+			delete(entries, key+" "+member)
+		}
+		armed := store.WipeAt(la, ttl, h["no_resave"] == "1")
+		take(s.keys.sessions(app), token+":"+h["id"], la-store.MaxWindow+1, la)
+		take(s.keys.wipe(), app+":"+token+":"+h["id"], armed, armed)
+		users[s.keys.users(app)+" "+h["id"]] = true
+		if member := s.keys.user(app, h["id"]) + " " + token; !sets[member] {
+			t.Errorf("no set entry %s", member)
+		} else {
+			delete(sets, member)
+		}
+	}
+	for user := range users {
+		if _, ok := entries[user]; !ok {
+			t.Errorf("no entry %s", user)
+		}
+		delete(entries, user)
+	}
+	if len(entries)+len(sets) > 0 {
+		t.Errorf("entries without a session: %v %v", entries, sets)
+	}
+}
+
+// TestNodeWiper lets a Node server read a session between two reads of ours. It
+// lowers SESSIONS to its now + ttl, and our second read is in the window in which
+// the first wrote it: unless that one looks, a Node wiper ends the session before
+// its time.
+func TestNodeWiper(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_040) // the start of a window
+	s := openTest(t, server, clock)
+	defer s.Close()
+	ctx := context.Background()
+	const ttl = 7200
+	token := create(t, s, "app", "user", ttl)
+	clock.Advance(5)
+	server.Do(t, "ZADD", s.keys.wipe(), strconv.FormatInt(clock.Now()+ttl, 10), "app:"+token+":user")
+	clock.Advance(5)
+	if _, err := s.Get(ctx, "app", token); err != nil {
+		t.Fatal(err)
+	}
+	armed, _ := strconv.ParseInt(fmt.Sprint(server.Do(t, "ZSCORE", s.keys.wipe(), "app:"+token+":user")), 10, 64)
+	if last := clock.Now() + ttl; armed <= last {
+		t.Errorf("a Node wiper ends the session at %d, and it is alive until %d", armed, last)
+	}
+	checkIndexes(t, server, s)
+}
+
+// TestWipeRearms lets the wiper meet entries of live sessions that are due, as a
+// server with another idea of the ttl would write them.
+func TestWipeRearms(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_040)
+	s := openTest(t, server, clock)
+	defer s.Close()
+	for i := range 3 * pageSize {
+		id := "user" + strconv.Itoa(i)
+		token := create(t, s, "app", id, 7200)
+		server.Do(t, "ZADD", s.keys.wipe(), "1", "app:"+token+":"+id)
+	}
+	if n, err := s.Wipe(context.Background()); n != 0 || err != nil {
+		t.Errorf("the wipe removed %d (%v) of sessions that are alive", n, err)
+	}
+	checkIndexes(t, server, s)
+}
+
+// TestWipeCleansLeftovers wipes what the original leaves behind of an id with a
+// colon: its index entries, with or without the hash; and entries of no form.
+func TestWipeCleansLeftovers(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_040)
+	s := openTest(t, server, clock)
+	defer s.Close()
+	token := create(t, s, "app", "a:b", 7200)
+	server.Do(t, "DEL", s.keys.session("app", token))
+	server.Do(t, "ZADD", s.keys.wipe(), "1", "nonsense")
+	clock.Advance(7300)
+	if _, err := s.Wipe(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if keys := strs(t, server.Do(t, "KEYS", s.keys.ns+"*")); len(keys) > 0 {
+		t.Errorf("left behind: %q", keys)
+	}
+}
+
+// TestCacheChannel listens as a Node server with a cache does.
+func TestCacheChannel(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	ctx := context.Background()
+	told := make(chan string, 10)
+	listener, cancel := context.WithCancel(ctx)
+	defer cancel()
+	subscribed := make(chan struct{})
+	go func() {
+		channel := s.keys.cache()
+		subscriber(listener, s, channel, subscribed, told)
+	}()
+	<-subscribed
+	token := create(t, s, "app", "user", 100)
+	expect := func(what, want string) {
+		t.Helper()
+		select {
+		case got := <-told:
+			if got != want {
+				t.Errorf("%s told %q, not %q", what, got, want)
+			}
+		case <-listener.Done():
+		}
+	}
+	if _, err := s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	expect("set", "app:"+token)
+	if _, err := s.Kill(ctx, "app", token); err != nil {
+		t.Fatal(err)
+	}
+	expect("kill", "app:"+token)
+	token = create(t, s, "app", "user", 100)
+	if _, err := s.KillID(ctx, "app", "user"); err != nil {
+		t.Fatal(err)
+	}
+	expect("killsoid", "app:"+token)
+	token = create(t, s, "app", "user", 100)
+	if _, err := s.KillApp(ctx, "app"); err != nil {
+		t.Fatal(err)
+	}
+	expect("killall", "app:"+token)
+}

@@ -1,0 +1,241 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rest-sessions/store"
+)
+
+const (
+	// listPageSize is how many sessions a script reads in one call: Redis is
+	// held for about half a millisecond (a session costs it 2 us).
+	listPageSize = 200
+	// listPageBytes ends a page of large sessions early, since a reply of
+	// megabytes holds Redis too.
+	listPageBytes = 128 << 10
+)
+
+// SessionsOfID implements store.Store.
+func (s *Store) SessionsOfID(_ context.Context, app, id string) store.Pages {
+	app, id = strings.Clone(app), strings.Clone(id)
+	return &idPages{s: s, app: app, key: s.keys.user(app, id), cursor: "0"}
+}
+
+// idPages walks the set of a user's tokens with SSCAN, which never misses a token
+// that is there throughout but may give one twice.
+type idPages struct {
+	s        *Store
+	app, key string
+	cursor   string // "" when the set is done
+	seen     map[string]struct{}
+	left     []string // tokens that the last page had no room for
+}
+
+func (p *idPages) Next(ctx context.Context) ([]store.Session, error) {
+	for {
+		var found []store.Session
+		var err error
+		switch {
+		case len(p.left) > 0:
+			found, p.left, err = p.s.readSessions(ctx, p.app, p.left)
+		case p.cursor != "":
+			found, err = p.scan(ctx)
+		default:
+			return nil, io.EOF
+		}
+		if err != nil || len(found) > 0 {
+			return found, err
+		}
+	}
+}
+
+// scan reads the next page of the set.
+func (p *idPages) scan(ctx context.Context) ([]store.Session, error) {
+	reply, err := p.s.exec(ctx, p.s.scripts.soid, []string{p.key},
+		[]string{p.s.keys.prefix(p.app), p.cursor, strconv.Itoa(listPageSize), strconv.Itoa(listPageBytes)})
+	if err != nil {
+		return nil, err
+	}
+	parts, err := reply.ToArray()
+	if err != nil || len(parts) != 3 {
+		return nil, fmt.Errorf("%w: soid: %v", errReply, err)
+	}
+	cursor, err1 := parts[0].ToString()
+	tokens, err2 := parts[1].AsStrSlice()
+	texts, err3 := parts[2].AsStrSlice()
+	if err := cmp.Or(err1, err2, err3); err != nil || len(texts) > len(tokens) {
+		return nil, fmt.Errorf("%w: soid: %v", errReply, err)
+	}
+	if cursor == "0" {
+		cursor = ""
+	}
+	if p.seen == nil && cursor != "" {
+		p.seen = make(map[string]struct{})
+	}
+	p.cursor = cursor
+
+	found := make([]store.Session, 0, len(texts))
+	for i, token := range tokens {
+		if p.seen != nil {
+			if _, twice := p.seen[token]; twice {
+				continue
+			}
+			p.seen[token] = struct{}{}
+		}
+		if i >= len(texts) {
+			p.left = append(p.left, token)
+		} else if found, err = appendSession(found, texts[i]); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// SessionsOfApp implements store.Store.
+func (s *Store) SessionsOfApp(_ context.Context, app string, dt int64) store.Pages {
+	return &appPages{s: s, app: strings.Clone(app), dt: dt}
+}
+
+// appPages first finds all tokens of the list, 80 bytes each, since the latest
+// may stand anywhere in an index that is exact to the minute; then it reads their
+// sessions page by page.
+type appPages struct {
+	s     *Store
+	app   string
+	dt    int64
+	found bool
+	left  []string // tokens still to be read, in order
+}
+
+func (p *appPages) Next(ctx context.Context) ([]store.Session, error) {
+	if !p.found {
+		var err error
+		if p.left, err = p.find(ctx); err != nil {
+			return nil, err
+		}
+		p.found = true
+	}
+	for len(p.left) > 0 {
+		var page []store.Session
+		var err error
+		page, p.left, err = p.s.readSessions(ctx, p.app, p.left)
+		if err != nil || len(page) > 0 {
+			return page, err
+		}
+	}
+	return nil, io.EOF
+}
+
+// hit is a session that belongs in the list.
+type hit struct {
+	la    int64
+	token string
+}
+
+// hitLen is the length of a hit in soapp's reply: la in 10 digits, then the token.
+const hitLen = 10 + store.TokenLen
+
+// find walks the app's index and returns the tokens in the list's order.
+func (p *appPages) find(ctx context.Context) ([]string, error) {
+	keys := []string{p.s.keys.sessions(p.app)}
+	args := []string{p.s.keys.prefix(p.app), strconv.FormatInt(p.dt, 10), strconv.Itoa(listPageSize)}
+	var hits []hit
+	var start int64
+	for more := true; more; {
+		reply, err := p.s.exec(ctx, p.s.scripts.soapp, keys, args)
+		if err != nil {
+			return nil, err
+		}
+		parts, err := reply.ToArray()
+		if err != nil || len(parts) != 5 {
+			return nil, fmt.Errorf("%w: soapp: %v", errReply, err)
+		}
+		var ahead int64
+		var errs [5]error
+		start, errs[0] = parts[0].ToInt64()
+		ahead, errs[1] = parts[1].ToInt64()
+		score, err2 := parts[2].ToString()
+		member, err3 := parts[3].ToString()
+		text, err4 := parts[4].ToString()
+		if err := cmp.Or(errs[0], errs[1], err2, err3, err4); err != nil || len(text)%hitLen != 0 {
+			return nil, fmt.Errorf("%w: soapp: %v", errReply, err)
+		}
+		if hits == nil {
+			hits = make([]hit, 0, max(0, ahead)) // all at once: growing would hold it twice
+		}
+		for ; text != ""; text = text[hitLen:] {
+			la, err := strconv.ParseInt(text[:10], 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("%w: soapp: %w", errReply, err)
+			}
+			hits = append(hits, hit{la, text[10:hitLen]})
+		}
+		more = member != ""
+		args = append(args[:3:3], strconv.FormatInt(start, 10), score, member)
+	}
+	return inOrder(hits, start), nil
+}
+
+// inOrder sorts hits, latest first and then by token, descending, and leaves out
+// those that the walk met twice. Such a one was active after the walk began, at
+// start, so only those that were need to be remembered.
+func inOrder(hits []hit, start int64) []string {
+	slices.SortFunc(hits, func(a, b hit) int {
+		return cmp.Or(cmp.Compare(b.la, a.la), cmp.Compare(b.token, a.token))
+	})
+	tokens := make([]string, 0, len(hits))
+	recent := make(map[string]struct{})
+	for _, h := range hits {
+		if _, twice := recent[h.token]; twice {
+			continue
+		}
+		if h.la >= start {
+			recent[h.token] = struct{}{}
+		}
+		tokens = append(tokens, h.token)
+	}
+	return tokens
+}
+
+// readSessions reads a page from the head of tokens, and returns those of it that
+// are alive and the tokens still to be read.
+func (s *Store) readSessions(ctx context.Context, app string, tokens []string) ([]store.Session, []string, error) {
+	page := tokens[:min(len(tokens), listPageSize)]
+	keys := make([]string, len(page))
+	for i, token := range page {
+		keys[i] = s.keys.session(app, token)
+	}
+	reply, err := s.exec(ctx, s.scripts.sessions, keys, []string{strconv.Itoa(listPageBytes)})
+	if err != nil {
+		return nil, nil, err
+	}
+	texts, err := reply.AsStrSlice()
+	if err != nil || len(texts) == 0 || len(texts) > len(page) {
+		return nil, nil, fmt.Errorf("%w: sessions: %v", errReply, err)
+	}
+	found := make([]store.Session, 0, len(texts))
+	for _, text := range texts {
+		if found, err = appendSession(found, text); err != nil {
+			return nil, nil, err
+		}
+	}
+	return found, tokens[len(texts):], nil
+}
+
+// appendSession appends the session that text renders, if there is one.
+func appendSession(found []store.Session, text string) ([]store.Session, error) {
+	if text == "" {
+		return found, nil
+	}
+	session, err := parseSession(text)
+	if err != nil {
+		return nil, err
+	}
+	return append(found, session), nil
+}

@@ -1,0 +1,17 @@
+-- drop removes a session and its index entries, and the user when it was the
+-- user's last, and tells Node servers to drop their cached copy. It returns 1 if
+-- there was a hash, else 0. Cost: O(log n) of the indexes.
+--
+-- prefix is "ns:app:". The key of the user's set is made here from an id that
+-- only the hash or an index knows, so no caller can declare it.
+local function drop(prefix, sessions, users, wipe, channel, app, token, id)
+  local user = prefix .. 'us:' .. id
+  redis.call('SREM', user, token)
+  redis.call('ZREM', sessions, token .. ':' .. id)
+  redis.call('ZREM', wipe, app .. ':' .. token .. ':' .. id)
+  if redis.call('EXISTS', user) == 0 then
+    redis.call('ZREM', users, id)
+  end
+  redis.call('PUBLISH', channel, app .. ':' .. token)
+  return redis.call('DEL', prefix .. token)
+end

@@ -1,0 +1,29 @@
+-- load reads the session hash at key. It returns nil unless there is one that is
+-- alive at now (Unix seconds): ttl >= now - la. In what it returns, idle is never
+-- below 0 (clocks differ between hosts), and ttl of a no_resave session is what
+-- is left of it.
+local function load(key, now)
+  local h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd')
+  if not h[1] then
+    return nil
+  end
+  local ttl, la = tonumber(h[4]), tonumber(h[5])
+  local idle = math.max(0, now - la)
+  if ttl < idle then
+    return nil
+  end
+  local no_resave = h[7] == '1'
+  if no_resave then
+    ttl = ttl - idle
+  end
+  return {id = h[1], r = h[2], w = h[3], ttl = ttl, la = la, idle = idle,
+    ip = h[6], no_resave = no_resave, d = h[8] or ''}
+end
+
+-- render makes the reply for a session: a header line "r w ttl idle no_resave
+-- #id #ip", then id, ip and d, back to back. One bulk string is the cheapest
+-- reply to send and to read. (Texts are joined, not formatted: %s ends at a NUL.)
+local function render(s)
+  return string.format('%s %s %.0f %.0f %d %d %d\n', s.r, s.w, s.ttl, s.idle,
+    s.no_resave and 1 or 0, #s.id, #s.ip) .. s.id .. s.ip .. s.d
+end

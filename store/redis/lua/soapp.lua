@@ -1,0 +1,70 @@
+#!lua
+-- soapp finds one page of an app's sessions that were active lately: their
+-- tokens and times, for sessions to read.
+--
+-- It walks _sessions upwards from the longest idle. A session that is active
+-- during the walk moves up, ahead of the walk, so one that is there throughout
+-- is never missed; it may be met twice. The walk begins a minute early, since an
+-- entry trails the hash by less than that (store.MaxWindow).
+--
+-- KEYS  1 ns:app:_sessions
+--       The session hashes cannot be declared: their tokens stand in KEYS[1].
+-- ARGV  1 "ns:app:"  2 dt (seconds)  3 entries a page
+--       to go on, from the last reply: 4 start  5 score and  6 member of the last
+--       entry
+-- Returns {start, the time of the first page; how many entries are ahead,
+-- with this page; score and member of the last entry, '' after the last page;
+-- the sessions found: la in 10 digits and the token in 64 characters, of each,
+-- back to back}.
+-- Cost: O(page + log^2 n).
+
+-- before reports a < b by bytes, as a zset orders equal scores. (Lua's own < asks
+-- the locale.)
+local function before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then
+      return x < y
+    end
+  end
+  return #a < #b
+end
+
+local now = tonumber(redis.call('TIME')[1])
+local start = tonumber(ARGV[4] or now)
+local since = start - tonumber(ARGV[2])
+
+local rank
+if not ARGV[4] then
+  rank = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. string.format('%.0f', since - 60))
+else
+  -- The first entry after the last one seen, even if that one has gone: entries
+  -- of its score lie in [rank, stop), ordered by member.
+  rank = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[5])
+  local stop = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[5])
+  while rank < stop do
+    local middle = math.floor((rank + stop) / 2)
+    if before(ARGV[6], redis.call('ZRANGE', KEYS[1], middle, middle)[1]) then
+      stop = middle
+    else
+      rank = middle + 1
+    end
+  end
+end
+
+local size = tonumber(ARGV[3])
+local page = redis.call('ZRANGE', KEYS[1], rank, rank + size - 1, 'WITHSCORES')
+local found = {}
+for i = 1, #page, 2 do
+  local token = string.match(page[i], '^[^:]*')
+  local h = redis.call('HMGET', ARGV[1] .. token, 'ttl', 'la')
+  local ttl, la = tonumber(h[1]), tonumber(h[2])
+  if ttl and la and la >= since and ttl >= now - la and #token == 64 then
+    found[#found + 1] = string.format('%010.0f', la) .. token
+  end
+end
+local score, member = '', ''
+if #page == 2 * size then
+  score, member = page[#page], page[#page - 1]
+end
+return {start, redis.call('ZCARD', KEYS[1]) - rank, score, member, table.concat(found)}

@@ -1,0 +1,38 @@
+#!lua flags=allow-oom
+-- wipe removes one page of the sessions whose time is over, and looks at the
+-- hash of each: what is still alive is armed again, whoever wrote its entry.
+--
+-- KEYS  1 ns:SESSIONS
+--       All others cannot be declared: apps, tokens and ids stand in KEYS[1].
+-- ARGV  1 "ns:"  2 ns:cache  3 entries a page
+-- Returns {how many sessions it removed, how many entries it took}. Fewer
+-- entries than a page means that it was the last.
+-- Cost: O(page * log n).
+
+-- include drop.lua
+
+local now = tonumber(redis.call('TIME')[1])
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[3])
+local wiped = 0
+for _, member in ipairs(due) do
+  -- An id may hold colons, an app and a token do not.
+  local app, token, id = string.match(member, '^([^:]*):([^:]*):(.*)$')
+  if not app then
+    redis.call('ZREM', KEYS[1], member)
+  else
+    local prefix = ARGV[1] .. app .. ':'
+    local h = redis.call('HMGET', prefix .. token, 'ttl', 'la', 'no_resave')
+    local ttl, la = tonumber(h[1]), tonumber(h[2])
+    if ttl and la and ttl >= now - la then
+      local window = 1
+      if h[3] ~= '1' then
+        window = math.max(1, math.min(60, math.floor(ttl / 10)))
+      end
+      redis.call('ZADD', KEYS[1], la - la % window + window + ttl, member)
+    else
+      wiped = wiped + drop(prefix, prefix .. '_sessions', prefix .. '_users', KEYS[1],
+        ARGV[2], app, token, id)
+    end
+  end
+end
+return {wiped, #due}

@@ -1,0 +1,161 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"rest-sessions/store"
+)
+
+// pageSize is how many sessions a script removes or looks at in one call: Redis
+// is held for about half a millisecond (a removal costs it 6 to 10 us).
+const pageSize = 64
+
+// Create implements store.Store.
+func (s *Store) Create(ctx context.Context, app, token string, n store.New) error {
+	key := s.keys.session(app, token)
+	app, token = s.own(key, app)
+	id, ip := strings.Clone(n.ID), strings.Clone(n.IP)
+	d, _ := n.Data.Merge("")
+	noResave := ""
+	if n.NoResave {
+		noResave = "1"
+	}
+	_, err := s.exec(ctx, s.scripts.create,
+		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe(), s.keys.user(app, id)},
+		[]string{app, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d})
+	return err
+}
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, app, token string) (store.Session, error) {
+	key := s.keys.session(app, token)
+	app, token = s.own(key, app)
+	reply, err := s.exec(ctx, s.scripts.get,
+		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
+		[]string{app, token})
+	if err != nil {
+		return store.Session{}, err
+	}
+	text, err := reply.ToString()
+	if err != nil {
+		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
+	}
+	return parseSession(text)
+}
+
+// Set implements store.Store.
+func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store.Session, error) {
+	key := s.keys.session(app, token)
+	app, token = s.own(key, app)
+	reply, err := s.exec(ctx, s.scripts.set,
+		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
+		[]string{app, token, s.keys.cache(), d.Text()})
+	if err != nil {
+		return store.Session{}, err
+	}
+	text, err := reply.ToString()
+	if err != nil {
+		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
+	}
+	return parseSession(text)
+}
+
+// Activity implements store.Store.
+func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, error) {
+	return s.count(ctx, s.scripts.activity, []string{s.keys.users(app)}, []string{strconv.FormatInt(dt, 10)})
+}
+
+// Kill implements store.Store.
+func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
+	key := s.keys.session(app, token)
+	app, token = s.own(key, app)
+	n, err := s.count(ctx, s.scripts.kill,
+		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
+		[]string{app, token, s.keys.prefix(app), s.keys.cache()})
+	return n > 0, err
+}
+
+// KillID implements store.Store.
+func (s *Store) KillID(ctx context.Context, app, id string) (int64, error) {
+	app, id = strings.Clone(app), strings.Clone(id)
+	keys := []string{s.keys.user(app, id), s.keys.sessions(app), s.keys.users(app), s.keys.wipe()}
+	args := []string{app, id, s.keys.prefix(app), s.keys.cache(), strconv.Itoa(pageSize)}
+	for killed := int64(0); ; {
+		n, err := s.pair(ctx, s.scripts.killsoid, keys, args)
+		if err != nil {
+			return 0, err
+		}
+		if killed += n[0]; n[1] == 0 {
+			return killed, nil
+		}
+	}
+}
+
+// KillApp implements store.Store.
+func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
+	app = strings.Clone(app)
+	keys := []string{s.keys.sessions(app), s.keys.users(app), s.keys.wipe()}
+	args := []string{app, s.keys.prefix(app), s.keys.cache(), strconv.Itoa(pageSize)}
+	for killed := int64(0); ; {
+		n, err := s.count(ctx, s.scripts.killall, keys, args)
+		if err != nil {
+			return 0, err
+		}
+		if killed += n; n < pageSize {
+			return killed, nil
+		}
+	}
+}
+
+// Wipe implements store.Store.
+func (s *Store) Wipe(ctx context.Context) (int64, error) {
+	keys := []string{s.keys.wipe()}
+	args := []string{s.keys.ns, s.keys.cache(), strconv.Itoa(pageSize)}
+	for wiped := int64(0); ; {
+		n, err := s.pair(ctx, s.scripts.wipe, keys, args)
+		if err != nil {
+			return wiped, err
+		}
+		if wiped += n[0]; n[1] < pageSize {
+			return wiped, nil
+		}
+	}
+}
+
+// own returns the app and the token that stand in a session's key, whose memory
+// is ours.
+func (s *Store) own(key, app string) (string, string) {
+	end := len(s.keys.ns) + len(app)
+	return key[len(s.keys.ns):end], key[end+1:]
+}
+
+// count runs a script that returns a number.
+func (s *Store) count(ctx context.Context, script *rueidis.Lua, keys, args []string) (int64, error) {
+	reply, err := s.exec(ctx, script, keys, args)
+	if err != nil {
+		return 0, err
+	}
+	n, err := reply.ToInt64()
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errReply, err)
+	}
+	return n, nil
+}
+
+// pair runs a script that returns two numbers.
+func (s *Store) pair(ctx context.Context, script *rueidis.Lua, keys, args []string) ([2]int64, error) {
+	reply, err := s.exec(ctx, script, keys, args)
+	if err != nil {
+		return [2]int64{}, err
+	}
+	n, err := reply.AsIntSlice()
+	if err != nil || len(n) != 2 {
+		return [2]int64{}, fmt.Errorf("%w: two numbers expected: %v", errReply, err)
+	}
+	return [2]int64(n), nil
+}

@@ -1,0 +1,211 @@
+// Package redis keeps sessions in one Redis, in the layout of the npm module
+// redis-sessions, so that Node servers can run beside ours on the same data.
+//
+// Every operation that a client waits for is one EVALSHA; lists and mass
+// removals go through pages, one EVALSHA each, so that none holds Redis for
+// long. Nothing is sent twice: a read raises a counter, so it is a write.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"rest-sessions/store"
+)
+
+// Options says which Redis, and how to use it.
+type Options struct {
+	// URL is redis://user:password@host:port/db or rediss:// for TLS. When it is
+	// empty, Host and Port say where.
+	URL  string
+	Host string
+	Port int
+	// Namespace is what all keys begin with, without the colon.
+	Namespace string
+	// Timeout bounds each round trip, waiting for a free place included.
+	Timeout time.Duration
+	// Logf gets a line when Redis becomes unreachable and when it is back.
+	Logf func(format string, args ...any)
+}
+
+// Store is a store.Store on one Redis.
+type Store struct {
+	client  rueidis.Client
+	addr    string
+	keys    keyspace
+	scripts *scripts
+	timeout time.Duration
+	logf    func(format string, args ...any)
+
+	// places bounds the round trips in flight, see maxInFlight.
+	places chan struct{}
+	// down is whether the last round trip found Redis unable to serve.
+	down atomic.Bool
+}
+
+var _ store.Store = (*Store)(nil)
+
+// maxInFlight bounds the callers that wait for Redis at once. rueidis ignores a
+// context while its rings are full (two connections of 1024 commands), and a
+// command stays in the ring after its caller's time is up. A silent Redis is
+// found out within 1.5 timeouts (see clientOption), so at most three rounds of
+// callers can have left theirs there: 1536.
+const maxInFlight = 512
+
+// dialTimeout bounds connecting. While one caller dials, the others wait for it
+// whatever their contexts say, so it is short.
+const dialTimeout = 500 * time.Millisecond
+
+// Open makes a store. It does not wait for Redis: while that cannot be reached,
+// every method answers store.ErrUnavailable, and the first one after it is back
+// connects. An error means that the options are wrong.
+func Open(o Options) (*Store, error) { return open(o, serverClock) }
+
+func open(o Options, clock string) (*Store, error) {
+	option, err := clientOption(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		addr:    option.InitAddress[0],
+		keys:    keyspace{ns: o.Namespace + ":"},
+		scripts: newScripts(clock),
+		timeout: o.Timeout,
+		logf:    o.Logf,
+		places:  make(chan struct{}, maxInFlight),
+	}
+	if s.logf == nil {
+		s.logf = func(string, ...any) {}
+	}
+	// With ForceSingleClient the client is usable even if Redis is not there.
+	s.client, err = rueidis.NewClient(option)
+	if s.client == nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	s.note(err)
+	return s, nil
+}
+
+func clientOption(o Options) (rueidis.ClientOption, error) {
+	option := rueidis.ClientOption{}
+	if o.URL != "" {
+		if strings.Contains(o.URL, ",") {
+			return option, errors.New("redis: a list of servers is not supported, give one URL")
+		}
+		var err error
+		if option, err = rueidis.ParseURL(o.URL); err != nil {
+			// The error may quote the URL, and the URL may hold a password.
+			return option, errors.New("redis: not a URL of the form redis://user:password@host:port/db")
+		}
+	} else {
+		option.InitAddress = []string{net.JoinHostPort(o.Host, strconv.Itoa(o.Port))}
+	}
+	if len(option.InitAddress) != 1 || option.Sentinel.MasterSet != "" {
+		return option, errors.New("redis: only a single server is supported")
+	}
+	option.ForceSingleClient = true
+	// Without it a caller whose context ends fails the calls of others.
+	option.AlwaysPipelining = true
+	option.DisableCache = true
+	// A resent EVALSHA would count a read or a write twice.
+	option.DisableRetry = true
+	option.ConnLifetime = 0
+	option.Dialer.Timeout = min(dialTimeout, o.Timeout)
+	// A connection is given up when a ping, sent after KeepAlive of silence, has
+	// no answer within ConnWriteTimeout.
+	option.Dialer.KeepAlive = max(o.Timeout/2, 50*time.Millisecond)
+	option.ConnWriteTimeout = max(o.Timeout, 100*time.Millisecond)
+	option.ClientName = "rest-sessions"
+	return option, nil
+}
+
+// Addr is where Redis is, host:port, for logs.
+func (s *Store) Addr() string { return s.addr }
+
+// Close implements store.Store.
+func (s *Store) Close() { s.client.Close() }
+
+// Ping implements store.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	_, err := s.do(ctx, func(ctx context.Context) rueidis.RedisResult {
+		return s.client.Do(ctx, s.client.B().Ping().Build())
+	})
+	return err
+}
+
+// HasSessions reports whether a namespace holds sessions in this Redis.
+func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error) {
+	reply, err := s.do(ctx, func(ctx context.Context) rueidis.RedisResult {
+		return s.client.Do(ctx, s.client.B().Exists().Key(keyspace{ns: namespace + ":"}.wipe()).Build())
+	})
+	if err != nil {
+		return false, err
+	}
+	n, err := reply.AsInt64()
+	return n > 0, err
+}
+
+// exec runs a script. Its arguments must not alias memory of the caller: they are
+// read until Redis has answered, also after ctx has ended.
+func (s *Store) exec(ctx context.Context, script *rueidis.Lua, keys, args []string) (rueidis.RedisMessage, error) {
+	return s.do(ctx, func(ctx context.Context) rueidis.RedisResult {
+		return script.Exec(ctx, s.client, keys, args)
+	})
+}
+
+// do bounds one round trip and sorts its errors.
+func (s *Store) do(ctx context.Context, call func(context.Context) rueidis.RedisResult) (rueidis.RedisMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	select {
+	case s.places <- struct{}{}:
+	case <-ctx.Done():
+		return rueidis.RedisMessage{}, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+	}
+	reply, err := call(ctx).ToMessage()
+	<-s.places
+	s.note(err)
+	if err != nil {
+		err = classify(err)
+	}
+	return reply, err
+}
+
+// note keeps account of whether Redis can serve, and logs each change.
+func (s *Store) note(err error) {
+	if err != nil && errors.Is(classify(err), store.ErrUnavailable) {
+		if !errors.Is(err, context.Canceled) && s.down.CompareAndSwap(false, true) {
+			s.logf("redis at %s cannot be used, every request answers 503 until it can: %v", s.addr, err)
+		}
+	} else if s.down.Load() && s.down.CompareAndSwap(true, false) {
+		s.logf("redis at %s can be used", s.addr)
+	}
+}
+
+// classify wraps an error of rueidis. What Redis says of itself, and whatever
+// kept us from hearing it, is store.ErrUnavailable; what is left is what Redis
+// says of our command: a fault.
+func classify(err error) error {
+	said, ok := rueidis.IsRedisErr(err)
+	if !ok {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	code, _, _ := strings.Cut(said.Error(), " ")
+	switch code {
+	case "LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "TRYAGAIN",
+		"CLUSTERDOWN", "MOVED", "ASK", "NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO", "UNKILLABLE":
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	if strings.Contains(said.Error(), "max number of clients") {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return fmt.Errorf("redis: %w", err)
+}

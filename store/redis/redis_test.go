@@ -1,0 +1,196 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+	"rest-sessions/store/storetest"
+)
+
+// testTimeout is far above what a loaded machine needs for a round trip.
+const testTimeout = 10 * time.Second
+
+var namespaces atomic.Int64
+
+// openTest opens a store in a namespace of its own on server. With a clock, its
+// scripts ask that for the time.
+func openTest(tb testing.TB, server *redistest.Server, clock *storetest.Clock) *Store {
+	tb.Helper()
+	namespace := "t" + strconv.FormatInt(namespaces.Add(1), 10)
+	expression := serverClock
+	if clock != nil {
+		key := namespace + "-clock"
+		expression = fmt.Sprintf("({redis.call('GET', '%s')})", key)
+		clock.OnChange(func(now int64) { server.Do(tb, "SET", key, strconv.FormatInt(now, 10)) })
+	}
+	s, err := open(Options{
+		Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout, Logf: tb.Logf,
+	}, expression)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	server := redistest.Start(t)
+	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) store.Store {
+		return openTest(t, server, clock)
+	})
+}
+
+// create starts a session and returns its token.
+func create(tb testing.TB, s store.Store, app, id string, ttl int64) string {
+	tb.Helper()
+	token := store.NewToken(id)
+	if err := s.Create(context.Background(), app, token, store.New{ID: id, IP: "127.0.0.1", TTL: ttl}); err != nil {
+		tb.Fatal(err)
+	}
+	return token
+}
+
+// strs turns a reply of redistest into strings.
+func strs(tb testing.TB, reply any) []string {
+	tb.Helper()
+	list, ok := reply.([]any)
+	if !ok {
+		tb.Fatalf("a list was expected, not %v", reply)
+	}
+	texts := make([]string, len(list))
+	for i, v := range list {
+		texts[i] = fmt.Sprint(v)
+	}
+	return texts
+}
+
+// TestServerClock proves that scripts ask Redis for the time, not this host.
+func TestServerClock(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	token := create(t, s, "app", "user", 100)
+	before, _ := strconv.ParseInt(strs(t, server.Do(t, "TIME"))[0], 10, 64)
+	la, _ := strconv.ParseInt(fmt.Sprint(server.Do(t, "HGET", s.keys.session("app", token), "la")), 10, 64)
+	if la < before-5 || la > before {
+		t.Errorf("la is %d where Redis' clock says %d", la, before)
+	}
+}
+
+// TestOneRoundTrip watches with MONITOR that each operation that a client waits
+// for is one EVALSHA and nothing else.
+func TestOneRoundTrip(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	ctx := context.Background()
+	var token string
+	operations := []struct {
+		name string
+		run  func() error
+	}{
+		{"create", func() error {
+			return s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100})
+		}},
+		{"get", func() error { _, err := s.Get(ctx, "app", token); return err }},
+		{"set", func() error {
+			_, err := s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "1"}})
+			return err
+		}},
+		{"activity", func() error { _, err := s.Activity(ctx, "app", 60); return err }},
+		{"soid of a small user", func() error {
+			page, err := s.SessionsOfID(ctx, "app", "user").Next(ctx)
+			if err == nil && len(page) != 2 {
+				err = fmt.Errorf("%d sessions, not 2", len(page))
+			}
+			return err
+		}},
+		{"kill", func() error { _, err := s.Kill(ctx, "app", token); return err }},
+		{"killsoid of a small user", func() error { _, err := s.KillID(ctx, "app", "user"); return err }},
+	}
+	// The first round loads the scripts; the second is watched by Redis' own count
+	// of the commands that clients sent. PING is the client's keep-alive.
+	for round, watched := range []bool{false, true} {
+		token = create(t, s, "app", "user", 100)
+		for _, o := range operations {
+			before := calls(t, server)
+			if err := o.run(); err != nil {
+				t.Fatalf("round %d, %s: %v", round, o.name, err)
+			}
+			if !watched {
+				continue
+			}
+			for command, n := range calls(t, server) {
+				n -= before[command]
+				if want := map[string]int{"evalsha": 1}[command]; n != want && command != "ping" && command != "info" && !inScript[command] {
+					t.Errorf("%s sent %d %s, not %d", o.name, n, command, want)
+				}
+			}
+		}
+	}
+}
+
+// inScript names the commands that only scripts send here. INFO counts them with
+// those of clients.
+var inScript = map[string]bool{
+	"time": true, "hmget": true, "hset": true, "hdel": true, "hincrby": true, "zadd": true, "zrem": true,
+	"zscore": true, "zcount": true, "sadd": true, "srem": true, "sscan": true, "srandmember": true,
+	"exists": true, "del": true, "publish": true,
+}
+
+// calls returns how often each command was run.
+func calls(t *testing.T, server *redistest.Server) map[string]int {
+	t.Helper()
+	n := map[string]int{}
+	for _, line := range strings.Split(fmt.Sprint(server.Do(t, "INFO", "commandstats")), "\r\n") {
+		name, rest, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
+		if ok {
+			count, _, _ := strings.Cut(rest, ",")
+			n[name], _ = strconv.Atoi(count)
+		}
+	}
+	return n
+}
+
+func TestOptions(t *testing.T) {
+	for _, o := range []Options{
+		{URL: "redis://a:6379,redis://b:6379"},
+		{URL: "http://127.0.0.1"},
+		{URL: "redis://127.0.0.1:port"},
+		{URL: "redis://user:secret@127.0.0.1:6379/notanumber"},
+	} {
+		o.Timeout = time.Second
+		s, err := Open(o)
+		if err == nil {
+			s.Close()
+			t.Errorf("%s was taken", o.URL)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("the error shows the password: %v", err)
+		}
+	}
+}
+
+func TestURL(t *testing.T) {
+	server := redistest.Start(t, "--requirepass", "secret")
+	for url, want := range map[string]error{
+		"redis://:secret@" + server.Addr() + "/3": nil,
+		"redis://:wrong@" + server.Addr() + "/3":  store.ErrUnavailable,
+		"redis://" + server.Addr():                store.ErrUnavailable,
+	} {
+		s, err := Open(Options{URL: url, Namespace: "t", Timeout: testTimeout})
+		if err != nil {
+			t.Fatalf("%s: %v", url, err)
+		}
+		if err := s.Ping(context.Background()); !errors.Is(err, want) {
+			t.Errorf("%s: %v, not %v", url, err, want)
+		}
+		s.Close()
+	}
+}

@@ -1,0 +1,64 @@
+package redis
+
+import (
+	"embed"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+//go:embed lua
+var luaFiles embed.FS
+
+// scripts holds one script for each operation; lua/ says what each takes,
+// returns and costs.
+type scripts struct {
+	create, get, set, kill, activity *rueidis.Lua
+	soid, soapp, sessions            *rueidis.Lua
+	killsoid, killall, wipe          *rueidis.Lua
+}
+
+// newScripts reads the embedded scripts. clock is the Lua expression that they
+// ask for the time; anything but serverClock is for tests.
+func newScripts(clock string) *scripts {
+	script := func(name string) *rueidis.Lua {
+		return rueidis.NewLuaScript(strings.ReplaceAll(luaSource(name), serverClock, clock))
+	}
+	return &scripts{
+		create:   script("create"),
+		get:      script("get"),
+		set:      script("set"),
+		kill:     script("kill"),
+		activity: script("activity"),
+		soid:     script("soid"),
+		soapp:    script("soapp"),
+		sessions: script("sessions"),
+		killsoid: script("killsoid"),
+		killall:  script("killall"),
+		wipe:     script("wipe"),
+	}
+}
+
+// serverClock is Redis' own clock: one for all servers, so that hosts whose
+// clocks differ agree on when a session ends.
+const serverClock = "redis.call('TIME')"
+
+var includeLine = regexp.MustCompile(`(?m)^-- include (\S+)$`)
+
+// luaSource returns the text of lua/<name>.lua with its include lines replaced by
+// the files they name.
+func luaSource(name string) string {
+	return includeLine.ReplaceAllStringFunc(readLua(name+".lua"), func(line string) string {
+		return readLua("include/" + includeLine.FindStringSubmatch(line)[1])
+	})
+}
+
+func readLua(path string) string {
+	text, err := luaFiles.ReadFile("lua/" + path)
+	if err != nil {
+		panic(fmt.Sprintf("redis: no such script: %v", err)) // a misspelt name; any test finds it
+	}
+	return string(text)
+}

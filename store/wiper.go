@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/valyala/fastrand"
+)
+
+// Wiper calls a store's Wipe again and again.
+type Wiper struct {
+	Store Store
+	// Every is the mean time from one wipe to the next.
+	Every time.Duration
+	// Logf gets a line for each wipe that failed.
+	Logf func(format string, args ...any)
+	// After is time.After unless a test sets it.
+	After func(time.Duration) <-chan time.Time
+}
+
+// Run wipes until ctx ends. The pauses vary by a tenth of Every to either side,
+// so that the wipers of a fleet that was started at once drift apart.
+func (w *Wiper) Run(ctx context.Context) {
+	after := w.After
+	if after == nil {
+		after = time.After
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-after(w.pause()):
+		}
+		if _, err := w.Store.Wipe(ctx); err != nil && ctx.Err() == nil {
+			w.Logf("wiping sessions whose time is over failed, next try in about %v: %v", w.Every, err)
+		}
+	}
+}
+
+// pause returns a time from 0.9 to 1.1 of Every.
+func (w *Wiper) pause() time.Duration {
+	const steps = 1001
+	return w.Every*9/10 + w.Every/5*time.Duration(fastrand.Uint32n(steps))/(steps-1)
+}

@@ -18,6 +18,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -126,10 +127,12 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 	defer sessions.Close()
 
 	ctx, cancel := context.WithCancel(context.Background())
+	var wiping sync.WaitGroup
+	defer wiping.Wait()
 	defer cancel()
 	if c.Wipe > 0 {
 		wiper := store.Wiper{Store: sessions, Every: time.Duration(c.Wipe) * time.Second, Logf: log.Printf}
-		go wiper.Run(ctx)
+		wiping.Go(func() { wiper.Run(ctx) })
 	}
 
 	api := handlers.New(sessions, log.Printf)
@@ -180,6 +183,9 @@ func openStore(c config, environ map[string]string) (store.Store, string, error)
 		if c.Store == "auto" {
 			how = "sessions in this process' memory, since no Redis answers at 127.0.0.1:6379 " +
 				"(set RS_REDISHOST to use one, or RS_STORE=embedded to say that none is meant)"
+		}
+		if c.Wipe == 0 {
+			return nil, "", errors.New("RS_WIPE is 0, so nobody would free the memory of sessions whose time is over: " + how)
 		}
 		return embedded.New(embedded.Options{}), how, nil
 	}
@@ -303,6 +309,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	check("RS_LOGLEVEL", c.LogLevel == "none" || handlers.IsLogFormat(c.LogLevel), "one of "+strings.Join(handlers.LogFormats(), ", ")+", none")
 	check("RS_STORE", slices.Contains([]string{"auto", "redis", "embedded"}, c.Store), "auto, redis or embedded")
 	check("RS_WIPE", c.Wipe == 0 || c.Wipe >= 10, "a number of seconds, at least 10, or 0 for off")
+	check("RS_WIPE", c.Wipe != 0 || c.Store != "embedded", "at least 10 with RS_STORE=embedded: nobody else would free its memory")
 	check("RS_TIMEOUT", c.Timeout >= 10*time.Millisecond, "a duration of at least 10ms, as in 500ms or 2s")
 	check("RS_BUCKETS", 1 <= c.Buckets && c.Buckets <= store.Buckets && c.Buckets&(c.Buckets-1) == 0, "a power of two, 1 to 1024")
 	return c, problems

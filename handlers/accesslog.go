@@ -5,7 +5,6 @@ import (
 	"io"
 	"sort"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -321,6 +320,6 @@ func appendPrintable(b, text []byte) []byte {
 
 // IsLogFormat reports whether name is one of LogFormats.
 func IsLogFormat(name string) bool {
-	_, ok := logFormats[strings.TrimSpace(name)]
+	_, ok := logFormats[name]
 	return ok
 }

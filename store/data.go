@@ -91,13 +91,10 @@ func eachField(text string, f func(key, value string)) bool {
 		key := text[pos:end]
 		pos = end + 1
 		if end = stringEnd(text, pos); end < 0 {
-			n := strings.IndexAny(text[pos:], ",}")
-			if n <= 0 || strings.ContainsAny(text[pos:pos+n], "\"{[:] \t\r\n") {
-				return false
+			for end = pos; end < len(text) && isScalar(text[end]); end++ {
 			}
-			end = pos + n
 		}
-		if end >= len(text) {
+		if end == pos || end >= len(text) {
 			return false
 		}
 		f(key, text[pos:end])
@@ -109,6 +106,9 @@ func eachField(text string, f func(key, value string)) bool {
 		}
 	}
 }
+
+// isScalar reports whether c can stand in a number, true, false or null.
+func isScalar(c byte) bool { return isAlnum(c) || c == '.' || c == '+' || c == '-' }
 
 // stringEnd returns the index after the JSON string that starts at text[pos],
 // or -1 if none does or it does not end.

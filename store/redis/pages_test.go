@@ -1,0 +1,179 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+	"rest-sessions/store/storetest"
+)
+
+// bigApp is how many sessions the tests of big apps make.
+const bigApp = 100_000
+
+// seed starts n sessions of an app, many at a time.
+func seed(tb testing.TB, s *Store, app string, n int, ttl int64) {
+	tb.Helper()
+	const workers = 64
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n; i += workers {
+				id := "user" + strconv.Itoa(i/2) // two sessions a user
+				if err := s.Create(context.Background(), app, store.NewToken(id), store.New{ID: id, IP: "127.0.0.1", TTL: ttl}); err != nil {
+					tb.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// slowest returns how many calls Redis took more than limit for since the log was
+// cleared, and the longest of them. It is Redis' own measure and a matter of the
+// machine, so it is shown, not judged: what a call may do is bounded by its page.
+func slowest(tb testing.TB, server *redistest.Server, limit time.Duration) (n int, longest time.Duration) {
+	entries, ok := server.Do(tb, "SLOWLOG", "GET", "-1").([]any)
+	if !ok {
+		tb.Fatal("no SLOWLOG")
+	}
+	for _, e := range entries {
+		us, _ := strconv.Atoi(fmt.Sprint(e.([]any)[2]))
+		took := time.Duration(us) * time.Microsecond
+		longest = max(longest, took)
+		if took > limit {
+			n++
+		}
+	}
+	return n, longest
+}
+
+// TestBigApp lists, wipes and kills 100,000 sessions of one app.
+func TestBigApp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute under the race detector")
+	}
+	server := redistest.Start(t, "--slowlog-log-slower-than", "0", "--slowlog-max-len", "20000")
+	clock := storetest.NewClock(1_700_000_040)
+	s := openTest(t, server, clock)
+	defer s.Close()
+	ctx := context.Background()
+	step := func(name string, f func()) {
+		server.Do(t, "SLOWLOG", "RESET")
+		start := time.Now()
+		f()
+		n, longest := slowest(t, server, 2*time.Millisecond)
+		t.Logf("%s: %v, longest call %v, %d over 2 ms", name, time.Since(start).Round(time.Millisecond), longest, n)
+	}
+
+	step("create", func() { seed(t, s, "app", bigApp, 100) })
+	step("soapp", func() {
+		if got := countPages(t, s.SessionsOfApp(ctx, "app", 60)); got != bigApp {
+			t.Errorf("soapp listed %d", got)
+		}
+	})
+	clock.Advance(50)
+	seed(t, s, "app", bigApp/2, 1000)
+	clock.Advance(100) // the first are over, the others not
+	step("wipe", func() {
+		if n, err := s.Wipe(ctx); n != bigApp || err != nil {
+			t.Errorf("wiped %d, %v", n, err)
+		}
+	})
+	step("killall", func() {
+		if n, err := s.KillApp(ctx, "app"); n != bigApp/2 || err != nil {
+			t.Errorf("killed %d, %v", n, err)
+		}
+	})
+	if keys := strs(t, server.Do(t, "KEYS", s.keys.ns+"*")); len(keys) > 0 {
+		t.Errorf("%d keys are left", len(keys))
+	}
+}
+
+func countPages(t *testing.T, pages store.Pages) int {
+	t.Helper()
+	n := 0
+	for {
+		page, err := pages.Next(context.Background())
+		if errors.Is(err, io.EOF) {
+			return n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(page)
+	}
+}
+
+// TestPagesOfBytes lists sessions whose data fills a page before their number
+// does.
+func TestPagesOfBytes(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	ctx := context.Background()
+	const n, size = 50, 20_000
+	value := `"` + fmt.Sprintf("%0*d", size, 0) + `"`
+	for range n {
+		err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, Data: store.Data{{Key: `"a"`, Value: value}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, pages := range map[string]store.Pages{"soid": s.SessionsOfID(ctx, "app", "user"), "soapp": s.SessionsOfApp(ctx, "app", 60)} {
+		total := 0
+		for {
+			page, err := pages.Next(ctx)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if most := listPageBytes/size + 1; len(page) > most {
+				t.Errorf("%s: a page of %d sessions of %d bytes, where %d fill it", name, len(page), size, most)
+			}
+			total += len(page)
+		}
+		if total != n {
+			t.Errorf("%s listed %d of %d", name, total, n)
+		}
+	}
+}
+
+// TestSoappCursor takes away the session at which a page ended, before the next.
+func TestSoappCursor(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_040)
+	s := openTest(t, server, clock)
+	defer s.Close()
+	const n = 3 * listPageSize
+	seed(t, s, "app", n, 1000) // all in one second: all with one score
+	key := s.keys.sessions("app")
+	pages := &appPages{s: s, app: "app", dt: 60}
+	members := strs(t, server.Do(t, "ZRANGE", key, "0", "-1"))
+	for _, last := range []int{listPageSize - 1, 2*listPageSize - 1} {
+		server.Do(t, "ZREM", key, members[last])
+		reply, err := s.exec(context.Background(), s.scripts.soapp, []string{key},
+			[]string{s.keys.prefix("app"), "60", strconv.Itoa(listPageSize), strconv.FormatInt(clock.Now(), 10), strconv.FormatInt(clock.Now(), 10), members[last]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, _ := reply.ToArray()
+		text, _ := parts[4].ToString()
+		if want := members[last+1][:store.TokenLen]; len(text) < hitLen || text[10:hitLen] != want {
+			t.Errorf("after %s, which has gone, comes %.74s, not %s", members[last], text, want)
+		}
+	}
+	if got := countPages(t, pages); got != n-2 {
+		t.Errorf("listed %d of %d", got, n-2)
+	}
+}

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// wiped counts wipes and fails them.
+type wiped struct {
+	Store
+	n   int
+	err error
+}
+
+func (w *wiped) Wipe(context.Context) (int64, error) {
+	w.n++
+	return 0, w.err
+}
+
+// TestWiper runs a wiper on a clock that jumps to each of its dates.
+func TestWiper(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	const rounds = 2000
+	var pauses []time.Duration
+	var log strings.Builder
+	s := &wiped{err: errors.New("broken")}
+	w := Wiper{
+		Store: s,
+		Every: 600 * time.Second,
+		Logf:  func(format string, args ...any) { fmt.Fprintf(&log, format+"\n", args...) },
+		After: func(d time.Duration) <-chan time.Time {
+			pauses = append(pauses, d)
+			now := make(chan time.Time, 1)
+			if len(pauses) > rounds {
+				cancel()
+			} else {
+				now <- time.Time{}
+			}
+			return now
+		},
+	}
+	w.Run(ctx)
+	if s.n != rounds {
+		t.Errorf("%d wipes in %d pauses", s.n, rounds)
+	}
+	if got := strings.Count(log.String(), "broken"); got != rounds {
+		t.Errorf("%d of %d failures are in the log", got, rounds)
+	}
+	least, most := pauses[0], pauses[0]
+	for _, p := range pauses {
+		least, most = min(least, p), max(most, p)
+	}
+	// 2000 uniform draws miss an outer hundredth of the range with p < 1e-8.
+	if least < 540*time.Second || least > 542*time.Second || most > 660*time.Second || most < 658*time.Second {
+		t.Errorf("pauses are from %v to %v, not from 540 s to 660 s", least, most)
+	}
+}

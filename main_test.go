@@ -403,3 +403,47 @@ func TestAccessLog(t *testing.T) {
 		t.Errorf("the log is %q", out)
 	}
 }
+
+// TestReadmeTour runs the console session of the README and wants its answers.
+func TestReadmeTour(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tour, _ := strings.Cut(string(readme), "```console\n")
+	tour, _, ok := strings.Cut(tour, "```")
+	if !ok {
+		t.Fatal("the README has no console session")
+	}
+	p := start(t, "RS_STORE=embedded")
+	token := regexp.MustCompile(`[A-Za-z0-9]{64}`)
+	var shown, real string // the README's token, and the one that stands for it here
+	commands := strings.Split(tour, "$ ")[1:]
+	for _, c := range commands {
+		line, want, _ := strings.Cut(strings.TrimSpace(c), "\n")
+		if assigned, ok := strings.CutPrefix(line, "TOKEN="); ok {
+			if assigned != shown {
+				t.Errorf("TOKEN is not what create answered: %s", assigned)
+			}
+			continue
+		}
+		shell := exec.Command("sh", "-c", strings.ReplaceAll(line, "localhost:3000", p.url))
+		shell.Env = append(os.Environ(), "TOKEN="+real)
+		got, err := shell.Output()
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		answer := string(got)
+		if strings.Contains(line, "/create/") {
+			shown, real = token.FindString(want), token.FindString(answer)
+		}
+		if answer = strings.ReplaceAll(answer, real, shown); answer != want {
+			t.Errorf("%s\nanswers %s\nnot     %s", line, answer, want)
+		}
+	}
+	for _, route := range []string{"/create/", "/get/", "/set/", "/activity", "/soapp", "/soid/", "/kill/", "/killsoid/", "/killall", "/ping"} {
+		if !strings.Contains(tour, route) {
+			t.Errorf("the tour leaves out %s", route)
+		}
+	}
+}

@@ -276,12 +276,12 @@ func TestHealth(t *testing.T) {
 	}
 	w.expect(w.do("GET", "/ping", ""), 200, "PONG")
 
-	faulty.Fail(store.ErrUnavailable)
+	faulty.FailAll(store.ErrUnavailable)
 	w.expect(w.do("GET", "/livez", ""), 200, "ok")
 	for _, path := range []string{"/ping", "/readyz", "/healthz"} {
 		w.expectError(w.do("GET", path, ""), 503, "storeUnavailable", "")
 	}
-	faulty.Fail(nil)
+	faulty.FailAll(nil)
 	w.api.Drain()
 	w.expect(w.do("GET", "/livez", ""), 200, "ok")
 	w.expect(w.do("GET", "/ping", ""), 200, "PONG")
@@ -313,7 +313,7 @@ func TestStoreErrors(t *testing.T) {
 		{fmt.Errorf("%w: %s", store.ErrUnavailable, secret), 503, "storeUnavailable"},
 		{errors.New(secret), 500, "internalError"},
 	} {
-		faulty.Fail(c.err)
+		faulty.FailAll(c.err)
 		for _, r := range everyRoute(token) {
 			a := w.do(r[0], r[1], r[2])
 			w.expectError(a, c.status, c.name, "")
@@ -321,7 +321,7 @@ func TestStoreErrors(t *testing.T) {
 				t.Errorf("the client is told %s", a.body)
 			}
 		}
-		faulty.Fail(nil)
+		faulty.FailAll(nil)
 	}
 	if !strings.Contains(w.log.String(), secret) {
 		t.Error("the log does not have the detail of a fault")
@@ -359,7 +359,7 @@ func TestStreamedList(t *testing.T) {
 	w.expect(w.do("GET", "/other/soapp?dt=600", ""), 200, `{"sessions":[]}`)
 
 	for page, status := range map[int]int{1: 503, 2: 503, 3: 200} {
-		faulty.FailPage(page, store.ErrUnavailable)
+		faulty.FailPage("SessionsOfApp", page, store.ErrUnavailable)
 		resp, err := http.Get("http://" + w.addr + "/app/soapp?dt=600")
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -66,8 +67,9 @@ func (a *API) Handler() fasthttp.RequestHandler {
 // methodNotAllowed answers 405. The router has set Allow, but counts OPTIONS in,
 // which nothing here answers.
 func methodNotAllowed(ctx *fasthttp.RequestCtx) {
-	allow := string(ctx.Response.Header.Peek(fasthttp.HeaderAllow))
-	ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.TrimSuffix(allow, ", OPTIONS"))
+	methods := strings.Split(string(ctx.Response.Header.Peek(fasthttp.HeaderAllow)), ", ")
+	methods = slices.DeleteFunc(methods, func(m string) bool { return m == fasthttp.MethodOptions })
+	ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.Join(methods, ", "))
 	writeError(ctx, errMethod)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/embedded"
 	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
@@ -192,5 +193,21 @@ func TestURL(t *testing.T) {
 			t.Errorf("%s: %v, not %v", url, err, want)
 		}
 		s.Close()
+	}
+}
+
+// TestDifferential does the same to this engine and to the embedded one.
+func TestDifferential(t *testing.T) {
+	server := redistest.Start(t)
+	for seed := uint64(1); seed <= 4; seed++ {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			clock := storetest.NewClock(1_700_000_030)
+			a := openTest(t, server, clock)
+			defer a.Close()
+			b := embedded.New(embedded.Options{Now: clock.Now})
+			defer b.Close()
+			storetest.Differential(t, seed, 5000, a, b, clock)
+			checkIndexes(t, server, a)
+		})
 	}
 }

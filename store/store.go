@@ -70,7 +70,9 @@ type Store interface {
 	Set(ctx context.Context, app, token string, d Data) (Session, error)
 
 	// Activity counts the users of an app, not its sessions, whose last
-	// activity is at most dt seconds ago.
+	// activity is at most dt seconds ago. An engine that keeps an app in parts
+	// may look at one after the other: what happens meanwhile is in the count or
+	// not.
 	Activity(ctx context.Context, app string, dt int64) (int64, error)
 
 	// SessionsOfApp lists the sessions of an app whose last activity is at most
@@ -114,6 +116,7 @@ type Store interface {
 type Pages interface {
 	// Next returns the next page, or io.EOF after the last. A page is never
 	// empty and is valid until the next call. Any other error ends the list:
-	// what came before it is not the whole.
+	// what came before it is not the whole. An ended ctx is ErrUnavailable also
+	// where EOF would follow.
 	Next(ctx context.Context) ([]Session, error)
 }

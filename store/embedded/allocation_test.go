@@ -1,0 +1,31 @@
+//go:build !race
+
+package embedded
+
+import (
+	"context"
+	"testing"
+
+	"rest-sessions/store"
+)
+
+func TestGetDoesNotAllocate(t *testing.T) {
+	s, clock := newTestStore()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	d := store.Data{{Key: `"a"`, Value: "1"}}
+	token := create(t, s, "app", store.New{ID: "user", Data: d})
+	other := store.NewToken("user")
+	allocs := testing.AllocsPerRun(1000, func() {
+		clock.now++
+		if _, err := s.Get(ctx, "app", token); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Get(ctx, "app", other); err != store.ErrNotFound {
+			t.Fatal(err)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

@@ -1,0 +1,23 @@
+package embedded
+
+import (
+	"testing"
+
+	"rest-sessions/store"
+	"rest-sessions/store/storetest"
+)
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) store.Store {
+		return New(Options{Now: clock.Now})
+	})
+}
+
+// A hash that says nothing must cost time only.
+func TestConformanceColliding(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) store.Store {
+		s := New(Options{Now: clock.Now})
+		s.hashMask = 1
+		return s
+	})
+}

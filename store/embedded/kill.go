@@ -1,0 +1,121 @@
+package embedded
+
+import (
+	"context"
+	"math"
+
+	"rest-sessions/store"
+)
+
+// Kill ends a session and reports whether there was one.
+func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
+	if err := ended(ctx); err != nil {
+		return false, err
+	}
+	t, k := pack(token), s.key(app, token)
+	sh := s.shard(store.TokenBucket(token))
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	slot, rec := sh.session(k, app, &t)
+	if rec == nil || !rec.alive(s.now()) {
+		return false, nil
+	}
+	sh.remove(slot)
+	return true, nil
+}
+
+// KillID ends the sessions that the user has when it starts and returns how many
+// of them were alive. On an error, some have ended, and it says how many.
+func (s *Store) KillID(ctx context.Context, app, id string) (int64, error) {
+	k := s.key(app, id)
+	sh := s.shard(store.Bucket(id))
+	var total int64
+	last := uint64(0) // the serial of the newest session to go
+	for more := true; more; {
+		if err := ended(ctx); err != nil {
+			return total, err
+		}
+		var killed int64
+		sh.mu.Lock()
+		if last == 0 {
+			last = sh.serial
+		}
+		killed, more = sh.killUser(k, app, id, last, s.now())
+		sh.mu.Unlock()
+		total += killed
+		if more {
+			yield()
+		}
+	}
+	return total, nil
+}
+
+// killUser removes a step of the user's sessions up to the serial last, oldest
+// first: newer ones, however many come in, do not keep it from ending. It returns
+// how many were alive and whether there are more.
+func (sh *shard) killUser(k key, appName, id string, last uint64, now int64) (alive int64, more bool) {
+	_, u := sh.user(k, appName, id)
+	if u == nil {
+		return 0, false
+	}
+	for range removeStep {
+		oldest := sh.sessions.at(u.newest).newer
+		rec := sh.sessions.at(oldest)
+		if rec.serial > last {
+			return alive, false
+		}
+		if rec.alive(now) {
+			alive++
+		}
+		only := rec.older == oldest
+		sh.remove(oldest)
+		if only {
+			return alive, false
+		}
+	}
+	return alive, true
+}
+
+// KillApp ends the sessions that the app has when it starts and returns how many
+// records it removed, also of sessions whose time was over. On an error, some
+// have ended, and it says how many.
+func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
+	k := s.key(app, "")
+	var total int64
+	for i := range s.shards {
+		sh := &s.shards[i]
+		for from := math.MaxInt; from >= 0; {
+			if err := ended(ctx); err != nil {
+				return total, err
+			}
+			var killed int64
+			sh.mu.Lock()
+			killed, from = sh.killApp(k, app, from)
+			sh.mu.Unlock()
+			total += killed
+			if from >= 0 {
+				yield()
+			}
+		}
+	}
+	return total, nil
+}
+
+// killApp removes a step of the app's sessions, from index from of its list on
+// downwards, and returns how many and the index to go on at, -1 at the end.
+//
+// Sessions come in at the end of the list, and when one goes, the last takes its
+// place. So a session that has not been reached yet only ever moves down, and
+// the way down meets each of them and ends however many come in.
+func (sh *shard) killApp(k key, name string, from int) (killed int64, next int) {
+	_, a := sh.app(k, name)
+	if a == nil {
+		return 0, -1
+	}
+	from = min(from, a.sessions.n-1)
+	for ; from >= 0 && killed < removeStep; from-- {
+		sh.remove(*a.sessions.at(from))
+		killed++
+	}
+	return killed, from
+}

@@ -1,0 +1,169 @@
+package embedded
+
+import (
+	"strings"
+	"sync"
+
+	"rest-sessions/store"
+)
+
+// shard holds the sessions and users of some of the buckets. Its methods want mu
+// held.
+type shard struct {
+	mu       sync.Mutex
+	sessions table[session]
+	users    table[user]
+	apps     table[app]
+	timers   vector[timer]
+	// serial is that of the last session made.
+	serial uint64
+	// A mutex of the next shard on the same cache line would slow both.
+	_ [64]byte
+}
+
+// session returns the slot and record of a session, alive or not, or 0 and nil.
+func (sh *shard) session(k key, appName string, t *token) (uint32, *session) {
+	for slot := sh.sessions.first(k.hash); slot != 0; slot = sh.sessions.next(slot) {
+		rec := sh.sessions.at(slot)
+		if rec.token == *t && sh.apps.at(sh.users.at(rec.user).app).name == appName {
+			return slot, rec
+		}
+	}
+	return 0, nil
+}
+
+// user returns the slot and record of a user, or 0 and nil.
+func (sh *shard) user(k key, appName, id string) (uint32, *user) {
+	for slot := sh.users.first(k.hash); slot != 0; slot = sh.users.next(slot) {
+		u := sh.users.at(slot)
+		if sh.sessions.at(u.newest).id() == id && sh.apps.at(u.app).name == appName {
+			return slot, u
+		}
+	}
+	return 0, nil
+}
+
+// app returns the slot and record of an app, or 0 and nil.
+func (sh *shard) app(k key, name string) (uint32, *app) {
+	for slot := sh.apps.first(k.appHash); slot != 0; slot = sh.apps.next(slot) {
+		if a := sh.apps.at(slot); a.name == name {
+			return slot, a
+		}
+	}
+	return 0, nil
+}
+
+// create adds a session. The strings it is given are kept.
+func (sh *shard) create(now int64, k, userKey key, appName string, rec session) {
+	u, owner := sh.user(userKey, appName, rec.id())
+	if owner == nil {
+		u = sh.createUser(now, userKey, appName)
+		owner = sh.users.at(u)
+	}
+	a := sh.apps.at(owner.app)
+	a.activity.move(owner.lastActivity, now)
+	owner.lastActivity = now
+
+	slot := sh.sessions.add(k.hash)
+	// The low half is what a listing remembers, and no session's is that of an
+	// empty record.
+	if sh.serial++; uint32(sh.serial) == 0 {
+		sh.serial++
+	}
+	rec.serial = sh.serial
+	rec.user = u
+	rec.appPos = uint32(a.sessions.n)
+	a.sessions.push(slot)
+	if owner.newest == 0 {
+		rec.newer, rec.older = slot, slot
+	} else {
+		newest := sh.sessions.at(owner.newest)
+		rec.newer, rec.older = newest.newer, owner.newest
+		// The newest may also be the oldest, so only now.
+		sh.sessions.at(newest.newer).older = slot
+		newest.newer = slot
+	}
+	owner.newest = slot
+	*sh.sessions.at(slot) = rec
+	sh.arm(slot, rec.wipeAt())
+}
+
+// createUser adds a user, active now, who has no session yet.
+func (sh *shard) createUser(now int64, k key, appName string) uint32 {
+	slot, a := sh.app(k, appName)
+	if a == nil {
+		slot = sh.apps.add(k.appHash)
+		a = sh.apps.at(slot)
+		a.name = strings.Clone(appName)
+	}
+	a.activity.add(now)
+	u := sh.users.add(k.hash)
+	*sh.users.at(u) = user{lastActivity: now, app: slot}
+	return u
+}
+
+// touch moves the last activity of a session and its user to now.
+func (sh *shard) touch(rec *session, now int64) {
+	idle := now - rec.lastActivity
+	if idle < 1 {
+		return
+	}
+	rec.lastActivity = now
+	if rec.noResave {
+		rec.ttl -= idle
+	}
+	owner := sh.users.at(rec.user)
+	if owner.lastActivity != now {
+		sh.apps.at(owner.app).activity.move(owner.lastActivity, now)
+		owner.lastActivity = now
+	}
+}
+
+// remove takes a session away, and with the last one of a user or an app that
+// user or app.
+func (sh *shard) remove(slot uint32) {
+	rec := sh.sessions.at(slot)
+	owner := sh.users.at(rec.user)
+	a := sh.apps.at(owner.app)
+	sh.disarm(rec.timerPos)
+
+	last := a.sessions.pop()
+	if last != slot {
+		*a.sessions.at(int(rec.appPos)) = last
+		sh.sessions.at(last).appPos = rec.appPos
+	}
+	if rec.older == slot {
+		a.activity.remove(owner.lastActivity)
+		if a.sessions.n == 0 {
+			sh.apps.remove(owner.app)
+		}
+		sh.users.remove(rec.user)
+	} else {
+		sh.sessions.at(rec.newer).older = rec.older
+		sh.sessions.at(rec.older).newer = rec.newer
+		if owner.newest == slot {
+			owner.newest = rec.older
+		}
+	}
+	sh.sessions.remove(slot)
+}
+
+// at returns the record that a listing remembers by slot and serial, or nil if
+// that session has gone.
+func (sh *shard) at(slot, serial uint32) *session {
+	if !sh.sessions.used(slot) {
+		return nil
+	}
+	if rec := sh.sessions.at(slot); uint32(rec.serial) == serial {
+		return rec
+	}
+	return nil
+}
+
+// read answers a session at now and counts it.
+func (sh *shard) read(rec *session, now int64) store.Session {
+	s := rec.answer(now)
+	sh.touch(rec, now)
+	rec.r++
+	return s
+}

@@ -1,0 +1,186 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"rest-sessions/store"
+)
+
+// shards is the number of shards, a power of two that divides store.Buckets.
+// With some hundred requests at once, two seldom meet in one.
+const shards = 256
+
+var (
+	_ store.Store = (*Store)(nil)
+
+	errForeignToken = errors.New("embedded: the token is not of this user")
+	errMalformed    = errors.New("embedded: stored data is not a flat JSON object")
+)
+
+// Options are what a Store can be told. The zero value is for production.
+type Options struct {
+	// Now returns the time in Unix seconds; nil means the system's clock. It is
+	// called with a shard's lock held: it must be quick and not use the Store.
+	Now func() int64
+}
+
+// Store is a store.Store in this process' memory. New makes one.
+type Store struct {
+	now func() int64
+	// The seeds are the process' own, so nobody can choose ids or app names that
+	// hash alike. They are two because an id may equal an app's name, and the two
+	// hashes are combined.
+	keySeed, appSeed maphash.Seed
+	// hashMask is all ones; tests clear bits to make hashes collide.
+	hashMask uint32
+	shards   [shards]shard
+}
+
+// New returns an empty Store.
+func New(o Options) *Store {
+	s := &Store{
+		now:      o.Now,
+		keySeed:  maphash.MakeSeed(),
+		appSeed:  maphash.MakeSeed(),
+		hashMask: ^uint32(0),
+	}
+	if s.now == nil {
+		s.now = func() int64 { return time.Now().Unix() }
+	}
+	return s
+}
+
+// key is the hash of a token or id in its app, and that of the app.
+type key struct{ hash, appHash uint32 }
+
+func (s *Store) key(app, tokenOrID string) key {
+	a := uint32(maphash.String(s.appSeed, app))
+	h := uint32(maphash.String(s.keySeed, tokenOrID))
+	return key{(h ^ a) & s.hashMask, a & s.hashMask}
+}
+
+func shardOf(bucket int) int { return bucket % shards }
+
+func (s *Store) shard(bucket int) *shard { return &s.shards[shardOf(bucket)] }
+
+// ended returns the error of a call whose ctx has ended.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("embedded: %w: %w", store.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// Create starts a session. A token that is in use already replaces its session,
+// so a Create that is sent again has no effect of its own.
+func (s *Store) Create(ctx context.Context, app, token string, n store.New) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	bucket := store.TokenBucket(token)
+	if shardOf(bucket) != shardOf(store.Bucket(n.ID)) {
+		return errForeignToken
+	}
+	rec := session{
+		text:     join(n.ID, n.IP),
+		token:    pack(token),
+		ttl:      n.TTL,
+		r:        1,
+		w:        1,
+		idLen:    uint16(len(n.ID)),
+		noResave: n.NoResave,
+	}
+	if len(n.Data) > 0 {
+		rec.d, _ = merge("", n.Data)
+	}
+	k, userKey := s.key(app, token), s.key(app, n.ID)
+	sh := s.shard(bucket)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if slot, old := sh.session(k, app, &rec.token); old != nil {
+		sh.remove(slot)
+	}
+	now := s.now()
+	rec.lastActivity = now
+	sh.create(now, k, userKey, app, rec)
+	return nil
+}
+
+// Get reads a session and counts as activity. It does not allocate.
+func (s *Store) Get(ctx context.Context, app, token string) (store.Session, error) {
+	if err := ended(ctx); err != nil {
+		return store.Session{}, err
+	}
+	t, k := pack(token), s.key(app, token)
+	sh := s.shard(store.TokenBucket(token))
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	_, rec := sh.session(k, app, &t)
+	now := s.now()
+	if rec == nil || !rec.alive(now) {
+		return store.Session{}, store.ErrNotFound
+	}
+	return sh.read(rec, now), nil
+}
+
+// Set merges d into a session's data and counts as activity.
+func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store.Session, error) {
+	t, k := pack(token), s.key(app, token)
+	sh := s.shard(store.TokenBucket(token))
+	c := newChange(d)
+	for {
+		if err := ended(ctx); err != nil {
+			return store.Session{}, err
+		}
+		sh.mu.Lock()
+		_, rec := sh.session(k, app, &t)
+		now := s.now()
+		if rec == nil || !rec.alive(now) {
+			sh.mu.Unlock()
+			return store.Session{}, store.ErrNotFound
+		}
+		merged, ready, err := c.on(rec.d)
+		if err != nil {
+			sh.mu.Unlock()
+			return store.Session{}, err
+		}
+		if ready {
+			answer := sh.write(rec, merged, now)
+			sh.mu.Unlock()
+			return answer, nil
+		}
+		base := rec.d
+		sh.mu.Unlock()
+		c.prepare(base)
+	}
+}
+
+// Activity counts the users active in the last dt seconds. It looks at one shard
+// after the other: what happens meanwhile may be in the count or not.
+func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, error) {
+	if err := ended(ctx); err != nil {
+		return 0, err
+	}
+	k := s.key(app, "")
+	since := s.now() - dt
+	var users int64
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		if _, a := sh.app(k, app); a != nil {
+			users += a.activity.since(since)
+		}
+		sh.mu.Unlock()
+	}
+	return users, nil
+}
+
+// Ping reports that the Store serves, unless ctx has ended.
+func (s *Store) Ping(ctx context.Context) error { return ended(ctx) }
+
+// Close does nothing: the Store has neither connections nor goroutines.
+func (s *Store) Close() {}

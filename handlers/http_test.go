@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"rest-sessions/store"
-	"rest-sessions/store/embedded"
 	"rest-sessions/store/storetest"
 )
 
@@ -269,7 +268,7 @@ func TestHead(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
-	faulty := storetest.NewFaulty(embedded.New(embedded.Options{}))
+	faulty := storetest.NewFaulty(still())
 	w := serve(t, faulty)
 	for _, path := range []string{"/livez", "/readyz", "/healthz"} {
 		w.expect(w.do("GET", path, ""), 200, "ok")
@@ -301,7 +300,7 @@ func everyRoute(token string) [][3]string {
 
 // TestStoreErrors checks that an outage is never a missing session.
 func TestStoreErrors(t *testing.T) {
-	faulty := storetest.NewFaulty(embedded.New(embedded.Options{}))
+	faulty := storetest.NewFaulty(still())
 	w := serve(t, faulty)
 	token := w.create("app", "id", "ip=::1", "")
 	secret := "the inner detail"
@@ -345,7 +344,7 @@ func TestPanic(t *testing.T) {
 // TestStreamedList checks a list of many pages, and that one that breaks off is
 // not a shorter list.
 func TestStreamedList(t *testing.T) {
-	faulty := storetest.NewFaulty(embedded.New(embedded.Options{}))
+	faulty := storetest.NewFaulty(still())
 	w := serve(t, faulty)
 	const n = 1000
 	for range n {

@@ -2,11 +2,12 @@ package handlers
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +22,25 @@ type site struct {
 	tb   testing.TB
 	addr string
 	api  *API
-	log  bytes.Buffer
+	log  safeLog
+}
+
+// safeLog collects log lines from any goroutine.
+type safeLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *safeLog) printf(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintf(&l.text, format+"\n", args...)
+}
+
+func (l *safeLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // serve starts a server on s and ends it with the test.
@@ -32,9 +51,8 @@ func serve(tb testing.TB, s store.Store) *site {
 		tb.Fatal(err)
 	}
 	w := &site{tb: tb, addr: listener.Addr().String()}
-	logf := func(format string, args ...any) { fmt.Fprintf(&w.log, format+"\n", args...) }
-	w.api = New(s, logf)
-	server := NewServer(w.api.Handler(), logf)
+	w.api = New(s, w.log.printf)
+	server := NewServer(w.api.Handler(), w.log.printf)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	tb.Cleanup(func() {
@@ -49,8 +67,13 @@ func serve(tb testing.TB, s store.Store) *site {
 	return w
 }
 
-// serveEmbedded starts a server on an embedded store.
-func serveEmbedded(tb testing.TB) *site { return serve(tb, embedded.New(embedded.Options{})) }
+// still returns an embedded store whose clock stands still.
+func still() store.Store {
+	return embedded.New(embedded.Options{Now: func() int64 { return 1_700_000_000 }})
+}
+
+// serveEmbedded starts a server on an embedded store whose clock stands still.
+func serveEmbedded(tb testing.TB) *site { return serve(tb, still()) }
 
 // answer is what came back.
 type answer struct {
@@ -118,7 +141,7 @@ func (w *site) create(app, id, query, body string) string {
 func (w *site) expect(a answer, status int, body string) {
 	w.tb.Helper()
 	if a.status != status || a.body != body {
-		w.tb.Errorf("answered %d %s, not %d %s", a.status, a.body, status, body)
+		w.tb.Errorf("answered %d %.500s, not %d %.500s", a.status, a.body, status, body)
 	}
 }
 

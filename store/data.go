@@ -24,7 +24,7 @@ func (f Field) Null() bool { return f.Value == null }
 // Merge applies d to stored, the text of a flat JSON object without white space
 // or "", and returns the new text, "" when no key is left. Keys keep their place
 // and their text; new ones follow in the order of d. It reports false if stored
-// is not such a text.
+// is not of that form; what stands inside of strings and numbers is not looked at.
 func (d Data) Merge(stored string) (string, bool) {
 	var b strings.Builder
 	size := len(stored) + 2

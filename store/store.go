@@ -47,7 +47,9 @@ type New struct {
 // Time is whole Unix seconds on the store's own clock. A session is alive while
 // TTL >= now - last activity. One that is past that is not there for any
 // method, wiped or not, but for KillApp, which counts what the index still
-// holds.
+// holds. When the clock is set back nothing ends, Idle is 0, and no last activity
+// moves back. A user's last activity outlives the session that it was in, as long
+// as the user has another, be it over but not wiped yet.
 //
 // A method returns in time: an engine bounds each round trip to its server by
 // its own timeout and answers ErrUnavailable past it. An ended ctx is
@@ -55,7 +57,8 @@ type New struct {
 // fault in the engine or in what is stored. Errors are wrapped: test them with
 // errors.Is.
 type Store interface {
-	// Create starts a session under a token from NewToken. Counters start at 1.
+	// Create starts a session under a token that NewToken made for its id and that
+	// is not in use. Counters start at 1.
 	Create(ctx context.Context, app, token string, n New) error
 
 	// Get reads a session and counts as activity: R goes up by one, and the
@@ -77,19 +80,21 @@ type Store interface {
 
 	// SessionsOfApp lists the sessions of an app whose last activity is at most
 	// dt seconds ago: latest first, then by token, descending. It works in
-	// pages and does not count as activity. A session that is there from start
-	// to end is listed exactly once, with the order taken from the start.
+	// pages and does not count as activity. A session that is there from the call
+	// to the last page is listed exactly once, in the order of the start.
 	SessionsOfApp(ctx context.Context, app string, dt int64) Pages
 
 	// SessionsOfID lists a user's sessions in no set order, in pages, as
 	// SessionsOfApp does.
 	SessionsOfID(ctx context.Context, app, id string) Pages
 
-	// Kill ends a session and reports whether there was one.
+	// Kill ends a session and reports whether there was one. It leaves one that is
+	// over to Wipe.
 	Kill(ctx context.Context, app, token string) (bool, error)
 
-	// KillID ends a user's sessions and returns how many there were. It works
-	// in pages; on an error some may have ended.
+	// KillID ends a user's sessions and returns how many there were. It removes
+	// those that are over too, without counting them. It works in pages; on an
+	// error some may have ended.
 	KillID(ctx context.Context, app, id string) (int64, error)
 
 	// KillApp ends an app's sessions and returns how many the index held, also
@@ -98,9 +103,9 @@ type Store interface {
 	// that was there at the start does not.
 	KillApp(ctx context.Context, app string) (int64, error)
 
-	// Wipe frees what sessions whose time is over still hold, in pages, and
-	// returns how many it removed. It never ends a live session, whoever else
-	// wipes at the same time.
+	// Wipe removes the sessions whose WipeAt has come, in pages, and returns how
+	// many those were. It never ends a live session, whoever else wipes at the
+	// same time.
 	Wipe(ctx context.Context) (int64, error)
 
 	// Ping asks whether the store can serve.

@@ -40,12 +40,9 @@ func TokenBucket(token string) int {
 func NewToken(id string) string {
 	pool := entropyPool.Get().(*entropy)
 	var t [TokenLen]byte
-	// k is uniform in 0..3; a fourth alternative exists only for buckets below
-	// 3844-3*1024, so the others fold onto the first three.
-	bucket := uint16(Bucket(id))
-	v := bucket + Buckets*uint16(pool.next()&3)
-	if v >= 62*62 {
-		v = bucket
+	v := uint16(62 * 62)
+	for v >= 62*62 { // buckets from 772 up have no fourth
+		v = uint16(Bucket(id)) + Buckets*uint16(pool.next()&3)
 	}
 	t[0], t[1] = base62[v/62], base62[v%62]
 	for i := 2; i < TokenLen; {

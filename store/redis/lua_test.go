@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/goccy/go-json"
@@ -46,9 +45,6 @@ func TestScriptHeaders(t *testing.T) {
 	}
 }
 
-// luaServer is one Redis for all inputs of the fuzz target in this process.
-var luaServer = sync.OnceValues(func() (*redistest.Server, error) { return redistest.Run() })
-
 // FuzzSetData holds the walker in set.lua against store.Data.Merge: the same text
 // comes out of both, and what one refuses the other does.
 func FuzzSetData(f *testing.F) {
@@ -66,10 +62,7 @@ func FuzzSetData(f *testing.F) {
 	} {
 		f.Add(c[0], c[1])
 	}
-	server, err := luaServer()
-	if err != nil {
-		f.Skipf("no Redis to run the scripts: %v", err)
-	}
+	server := redistest.Start(f)
 	s := openTest(f, server, nil)
 	f.Cleanup(s.Close)
 	ctx := context.Background()

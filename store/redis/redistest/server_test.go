@@ -133,36 +133,39 @@ func TestTakenPort(t *testing.T) {
 func TestRequired(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv(RequireEnv, "")
-	var s *Server
-	skipped := false
-	t.Run("skip", func(t *testing.T) {
-		t.Cleanup(func() { skipped = t.Skipped() })
-		s = Start(t)
-	})
-	if !skipped || s != nil {
+	skip := &endedTB{TB: t}
+	skip.start()
+	if !skip.skipped || skip.failed {
 		t.Error("without redis-server the test was not skipped")
 	}
 	if _, err := Run(); !errors.Is(err, ErrNoServer) {
 		t.Errorf("Run: %v", err)
 	}
 	t.Setenv(RequireEnv, "1")
-	fatal := &fatalTB{TB: t}
-	func() {
-		defer func() { recover() }()
-		Start(fatal)
-	}()
-	if !fatal.failed {
+	required := &endedTB{TB: t}
+	required.start()
+	if !required.failed || required.skipped {
 		t.Errorf("%s=1 did not fail the test", RequireEnv)
 	}
 }
 
-// fatalTB sees Fatal instead of failing.
-type fatalTB struct {
+// endedTB sees Skipf and Fatal instead of ending the test.
+type endedTB struct {
 	testing.TB
-	failed bool
+	skipped, failed bool
 }
 
-func (f *fatalTB) Fatal(...any) {
-	f.failed = true
+func (e *endedTB) start() {
+	defer func() { recover() }()
+	Start(e)
+}
+
+func (e *endedTB) Skipf(string, ...any) {
+	e.skipped = true
+	panic("skip")
+}
+
+func (e *endedTB) Fatal(...any) {
+	e.failed = true
 	panic("fatal")
 }

@@ -1,0 +1,92 @@
+package storetest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"rest-sessions/store"
+)
+
+func TestDifferential(t *testing.T) {
+	for seed := range uint64(5) {
+		clock := NewClock(startTime)
+		Differential(t, seed, 3000, newModel(clock, ""), newModel(clock, ""), clock)
+	}
+}
+
+// unseen are the bugs that operations one after another, each with memory of its
+// own and a clock that goes forward, do not show.
+var unseen = []string{
+	"a list goes by place", // needs more than a page
+	"a list is one page",
+	"a list may have an empty page",
+	"a set revives",
+	"an ended context is no such session",
+	"an ended context is not seen",
+	"answers change",
+	"arguments are kept",
+	"idle may be negative",
+	"killapp ends after a page",
+	"killid ends after a page",
+	"reads are lost",
+	"sets are lost",
+	"wipe ends after a page",
+}
+
+func TestDifferentialFindsBugs(t *testing.T) {
+	for _, bug := range bugs {
+		if slices.Contains(unseen, bug) {
+			continue
+		}
+		t.Run(bug, func(t *testing.T) {
+			clock := NewClock(startTime)
+			err := diverge(t.Context(), 1, 5000, newModel(clock, ""), newModel(clock, bug), clock)
+			if err == nil {
+				t.Fatal("no difference found")
+			}
+			if !strings.HasPrefix(err.Error(), "seed 1, operation ") {
+				t.Error(err)
+			}
+			t.Logf("%.300s", err)
+		})
+	}
+}
+
+// Two stores that fail alike have not passed.
+func TestDifferentialFaults(t *testing.T) {
+	clock := NewClock(startTime)
+	a, b := NewFaulty(newModel(clock, "")), NewFaulty(newModel(clock, ""))
+	for _, method := range methods {
+		a.Fail(method, store.ErrUnavailable)
+		b.Fail(method, store.ErrUnavailable)
+		if err := diverge(t.Context(), 1, 3000, a, b, clock); err == nil || !strings.Contains(err.Error(), faultPrefix) {
+			t.Errorf("%s fails in both: %v", method, err)
+		}
+		a.FailAll(nil)
+		b.FailAll(nil)
+		for _, app := range workApps {
+			killApp(app)(t.Context(), a)
+			killApp(app)(t.Context(), b)
+		}
+	}
+}
+
+func TestWorkloadRepeats(t *testing.T) {
+	names := func(seed uint64) string {
+		w := newWorkload(seed, NewClock(startTime))
+		var all strings.Builder
+		for range 500 {
+			name, _ := w.next()
+			all.WriteString(name)
+		}
+		return all.String()
+	}
+	first, again := names(1), names(1)
+	if first != again {
+		t.Error("the same seed makes other operations")
+	}
+	if first == names(2) {
+		t.Error("another seed makes the same operations")
+	}
+}

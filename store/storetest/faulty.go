@@ -1,0 +1,178 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"rest-sessions/store"
+)
+
+// methods are those that Faulty can let fail: all of store.Store but Close.
+var methods = []string{
+	"Create", "Get", "Set", "Activity", "SessionsOfApp", "SessionsOfID", "Kill", "KillID", "KillApp", "Wipe", "Ping",
+}
+
+// Faulty is a store whose methods fail on demand, for the tests of those who use
+// a store. A call that fails does not reach the store behind it. It is safe for
+// concurrent use.
+//
+//	s := storetest.NewFaulty(embedded.New(embedded.Options{}))
+//	s.Fail("Get", store.ErrUnavailable)            // from now on
+//	s.FailAll(fmt.Errorf("disk: %w", os.ErrClosed)) // whatever is called
+//	s.FailPage("SessionsOfApp", 3, io.ErrUnexpectedEOF)
+//	s.FailAll(nil)                                 // all is well again
+type Faulty struct {
+	store store.Store
+
+	mu     sync.Mutex
+	faults map[string]fault
+}
+
+var _ store.Store = (*Faulty)(nil)
+
+type fault struct {
+	err  error
+	page int // of a list, from 1
+}
+
+// NewFaulty returns a store that does what s does until it is told to fail.
+func NewFaulty(s store.Store) *Faulty { return &Faulty{store: s, faults: map[string]fault{}} }
+
+// Fail lets a method answer err from now on, or work again if err is nil. A list
+// fails at its first page. It panics if there is no such method: a misspelt name
+// would make a test pass that tests nothing.
+func (f *Faulty) Fail(method string, err error) { f.set(method, fault{err, 1}) }
+
+// FailAll is Fail for every method.
+func (f *Faulty) FailAll(err error) {
+	for _, method := range methods {
+		f.Fail(method, err)
+	}
+}
+
+// FailPage lets the lists of SessionsOfApp or SessionsOfID answer err in place of
+// their nth page (from 1) and of those after it; the list may have n-1 pages. It
+// concerns lists under way, too.
+func (f *Faulty) FailPage(method string, n int, err error) {
+	if method != "SessionsOfApp" && method != "SessionsOfID" || n < 1 {
+		panic(fmt.Sprintf("storetest: %s has no page %d", method, n))
+	}
+	f.set(method, fault{err, n})
+}
+
+func (f *Faulty) set(method string, what fault) {
+	if !slices.Contains(methods, method) {
+		panic("storetest: store.Store has no method " + method + " that can fail")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults[method] = what
+}
+
+func (f *Faulty) fault(method string) fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.faults[method]
+}
+
+// Create implements store.Store.
+func (f *Faulty) Create(ctx context.Context, app, token string, n store.New) error {
+	if err := f.fault("Create").err; err != nil {
+		return err
+	}
+	return f.store.Create(ctx, app, token, n)
+}
+
+// Get implements store.Store.
+func (f *Faulty) Get(ctx context.Context, app, token string) (store.Session, error) {
+	if err := f.fault("Get").err; err != nil {
+		return store.Session{}, err
+	}
+	return f.store.Get(ctx, app, token)
+}
+
+// Set implements store.Store.
+func (f *Faulty) Set(ctx context.Context, app, token string, d store.Data) (store.Session, error) {
+	if err := f.fault("Set").err; err != nil {
+		return store.Session{}, err
+	}
+	return f.store.Set(ctx, app, token, d)
+}
+
+// Activity implements store.Store.
+func (f *Faulty) Activity(ctx context.Context, app string, dt int64) (int64, error) {
+	if err := f.fault("Activity").err; err != nil {
+		return 0, err
+	}
+	return f.store.Activity(ctx, app, dt)
+}
+
+// SessionsOfApp implements store.Store.
+func (f *Faulty) SessionsOfApp(ctx context.Context, app string, dt int64) store.Pages {
+	return &faultyPages{f, "SessionsOfApp", f.store.SessionsOfApp(ctx, app, dt), 0}
+}
+
+// SessionsOfID implements store.Store.
+func (f *Faulty) SessionsOfID(ctx context.Context, app, id string) store.Pages {
+	return &faultyPages{f, "SessionsOfID", f.store.SessionsOfID(ctx, app, id), 0}
+}
+
+type faultyPages struct {
+	f      *Faulty
+	method string
+	pages  store.Pages
+	page   int // how many were asked for
+}
+
+func (p *faultyPages) Next(ctx context.Context) ([]store.Session, error) {
+	p.page++
+	if fault := p.f.fault(p.method); fault.err != nil && p.page >= fault.page {
+		return nil, fault.err
+	}
+	return p.pages.Next(ctx)
+}
+
+// Kill implements store.Store.
+func (f *Faulty) Kill(ctx context.Context, app, token string) (bool, error) {
+	if err := f.fault("Kill").err; err != nil {
+		return false, err
+	}
+	return f.store.Kill(ctx, app, token)
+}
+
+// KillID implements store.Store.
+func (f *Faulty) KillID(ctx context.Context, app, id string) (int64, error) {
+	if err := f.fault("KillID").err; err != nil {
+		return 0, err
+	}
+	return f.store.KillID(ctx, app, id)
+}
+
+// KillApp implements store.Store.
+func (f *Faulty) KillApp(ctx context.Context, app string) (int64, error) {
+	if err := f.fault("KillApp").err; err != nil {
+		return 0, err
+	}
+	return f.store.KillApp(ctx, app)
+}
+
+// Wipe implements store.Store.
+func (f *Faulty) Wipe(ctx context.Context) (int64, error) {
+	if err := f.fault("Wipe").err; err != nil {
+		return 0, err
+	}
+	return f.store.Wipe(ctx)
+}
+
+// Ping implements store.Store.
+func (f *Faulty) Ping(ctx context.Context) error {
+	if err := f.fault("Ping").err; err != nil {
+		return err
+	}
+	return f.store.Ping(ctx)
+}
+
+// Close implements store.Store. It never fails.
+func (f *Faulty) Close() { f.store.Close() }

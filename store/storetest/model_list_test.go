@@ -1,0 +1,121 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"rest-sessions/store"
+)
+
+// modelPage is how many sessions a page of the model holds.
+const modelPage = 100
+
+func (m *model) Activity(ctx context.Context, app string, dt int64) (int64, error) {
+	if err := m.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	since := m.clock.Now() - dt
+	if m.has("activity leaves out its boundary") {
+		since++
+	}
+	var n int64
+	for k, la := range m.users {
+		alive := slices.ContainsFunc(m.ofUser(k.app, k.name), func(k key) bool {
+			_, _, err := m.alive(k)
+			return err == nil
+		})
+		if k.app == app && la >= since && (alive || !m.has("activity counts users with a session")) {
+			n++
+		}
+	}
+	if m.has("activity counts sessions") {
+		n = int64(len(m.find(func(k key, r *record) bool { return k.app == app && r.lastActivity >= since })))
+	}
+	return n, nil
+}
+
+func (m *model) SessionsOfApp(_ context.Context, app string, dt int64) store.Pages {
+	app = m.copied(app)
+	return &modelPages{m: m, find: func() []key {
+		since := m.clock.Now() - dt
+		if m.has("a list leaves out its boundary") {
+			since++
+		}
+		found := m.find(func(k key, r *record) bool { return k.app == app && r.lastActivity >= since })
+		slices.SortFunc(found, func(a, b key) int {
+			if m.has("a list goes by token alone") {
+				return strings.Compare(b.name, a.name)
+			}
+			if m.has("a list orders tokens upwards") {
+				a.name, b.name = b.name, a.name
+			}
+			return cmp.Or(cmp.Compare(m.lastActivity(b), m.lastActivity(a)), strings.Compare(b.name, a.name))
+		})
+		return found
+	}}
+}
+
+func (m *model) lastActivity(k key) int64 {
+	if r := m.sessions[k]; r != nil {
+		return r.lastActivity
+	}
+	return 0
+}
+
+func (m *model) SessionsOfID(_ context.Context, app, id string) store.Pages {
+	app, id = m.copied(app), m.copied(id)
+	return &modelPages{m: m, find: func() []key { return m.ofUser(app, id) }}
+}
+
+type modelPages struct {
+	m     *model
+	find  func() []key
+	found bool
+	left  []key
+	at    int // the next page's first place, for a list that looks anew each time
+}
+
+func (p *modelPages) Next(ctx context.Context) ([]store.Session, error) {
+	if err := p.m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer p.m.mu.Unlock()
+	if !p.found {
+		p.left, p.found = p.find(), true
+	}
+	if p.m.has("a list goes by place") {
+		p.left = p.find()
+		p.left = p.left[min(p.at, len(p.left)):]
+		p.at += modelPage
+	}
+	var page []store.Session
+	for len(p.left) > 0 && len(page) < modelPage {
+		if r, answer, err := p.m.alive(p.left[0]); err == nil {
+			page = append(page, answer)
+			if p.m.has("a list is activity") {
+				p.m.touch(p.left[0], r)
+			}
+		} else if p.m.has("a list holds what is over") {
+			if r := p.m.sessions[p.left[0]]; r != nil {
+				page = append(page, r.Session)
+			}
+		}
+		p.left = p.left[1:]
+	}
+	if p.m.has("a list is one page") {
+		p.left = nil
+	}
+	if len(page) == 0 && !(p.m.has("a list may have an empty page") && p.at == 0) {
+		return nil, io.EOF
+	}
+	p.at++
+	return page, nil
+}
+
+// alias returns b as a string that changes with it.
+func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

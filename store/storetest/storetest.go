@@ -1,0 +1,94 @@
+// Package storetest holds what every engine must pass: Run, the conformance
+// suite of store.Store, and Differential, which drives two engines with the same
+// random operations and compares each answer. Faulty is for the tests of those
+// who use a store.
+//
+// Time is injected by a Clock, so nothing here sleeps.
+package storetest
+
+import (
+	"testing"
+
+	"rest-sessions/store"
+)
+
+// Run runs the conformance suite. open is called once for each test: it returns
+// an empty store whose only clock is the given one. Run closes the store.
+func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
+	for _, c := range []struct {
+		name string
+		test func(*suite)
+	}{
+		{"Ping", testPing},
+		{"Counters", testCounters},
+		{"FirstData", testFirstData},
+		{"Missing", testMissing},
+		{"Idle", testIdle},
+		{"LongestTTL", testLongestTTL},
+		{"ClockGoesBack", testClockGoesBack},
+
+		{"Merge", testMerge},
+		{"MergeKeepsText", testMergeKeepsText},
+		{"MergeManyKeys", testMergeManyKeys},
+		{"MergeBigData", testMergeBigData},
+		{"SetCounts", testSetCounts},
+		{"SetRevivesNothing", testSetRevivesNothing},
+
+		{"ExpiryBoundary", testExpiryBoundary},
+		{"ExpiryFollowsActivity", testExpiryFollowsActivity},
+		{"OverIsNoActivity", testOverIsNoActivity},
+		{"KillAppCountsUnwiped", testKillAppCountsUnwiped},
+		{"KillLeavesUnwiped", testKillLeavesUnwiped},
+
+		{"NoResave", testNoResave},
+		{"NoResaveLastSecond", testNoResaveLastSecond},
+		{"NoResaveDoesNotDrift", testNoResaveDoesNotDrift},
+		{"NoResaveWipe", testNoResaveWipe},
+
+		{"ActivityCountsUsers", testActivityCountsUsers},
+		{"ActivityBoundary", testActivityBoundary},
+		{"ActivityUntilWiped", testActivityUntilWiped},
+		{"ActivityAfterKill", testActivityAfterKill},
+
+		{"AppOrder", testAppOrder},
+		{"AppBoundary", testAppBoundary},
+		{"AppListFollowsActivity", testAppListFollowsActivity},
+		{"ListsAreNoActivity", testListsAreNoActivity},
+		{"IDPages", testIDPages},
+		{"BigPages", testBigPages},
+		{"EmptyLists", testEmptyLists},
+		{"ListDuringChanges", testListDuringChanges},
+
+		{"Kill", testKill},
+		{"KillIDPages", testKillIDPages},
+		{"KillAppPages", testKillAppPages},
+
+		{"Apps", testApps},
+		{"IDs", testIDs},
+		{"IPs", testIPs},
+
+		{"WipeAt", testWipeAt},
+		{"WipeSparesTouched", testWipeSparesTouched},
+		{"WipePages", testWipePages},
+		{"WipeKeepsUserWithOthers", testWipeKeepsUserWithOthers},
+
+		{"ArgumentsAreCopied", testArgumentsAreCopied},
+		{"AnswersStay", testAnswersStay},
+		{"EndedContext", testEndedContext},
+
+		{"ConcurrentSets", testConcurrentSets},
+		{"ConcurrentGets", testConcurrentGets},
+		{"ConcurrentKills", testConcurrentKills},
+		{"SetAgainstKill", testSetAgainstKill},
+		{"KillAppAgainstTraffic", testKillAppAgainstTraffic},
+		{"WipeAgainstTouches", testWipeAgainstTouches},
+		{"ListAgainstTouches", testListAgainstTouches},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			clock := NewClock(startTime)
+			s := open(t, clock)
+			defer s.Close()
+			c.test(&suite{T: t, ctx: t.Context(), clock: clock, store: s})
+		})
+	}
+}

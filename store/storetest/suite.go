@@ -1,0 +1,186 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"rest-sessions/store"
+)
+
+// forever is a dt that no test's sessions outlive.
+const forever = 1_000_000
+
+// suite is one test's store. Its methods end the test on an error that the test
+// did not ask for, so they are for the test's own goroutine.
+type suite struct {
+	*testing.T
+	ctx   context.Context
+	clock *Clock
+	store store.Store
+}
+
+// create starts a session and returns its token. What n leaves empty but for the
+// data gets a default.
+func (s *suite) create(app string, n store.New) string {
+	s.Helper()
+	token := store.NewToken(n.ID)
+	s.createAs(app, token, n)
+	return token
+}
+
+func (s *suite) createAs(app, token string, n store.New) {
+	s.Helper()
+	if n.IP == "" {
+		n.IP = "127.0.0.1"
+	}
+	if n.TTL == 0 {
+		n.TTL = store.DefaultTTL
+	}
+	if err := s.store.Create(s.ctx, app, token, n); err != nil {
+		s.Fatalf("Create(%s, %q): %v", app, n.ID, err)
+	}
+}
+
+func (s *suite) get(app, token string) store.Session {
+	s.Helper()
+	session, err := s.store.Get(s.ctx, app, token)
+	if err != nil {
+		s.Fatalf("Get: %v", err)
+	}
+	return session
+}
+
+func (s *suite) set(app, token string, d store.Data) store.Session {
+	s.Helper()
+	session, err := s.store.Set(s.ctx, app, token, d)
+	if err != nil {
+		s.Fatalf("Set: %v", err)
+	}
+	return session
+}
+
+// gone checks that a session is not there for those that name its token.
+func (s *suite) gone(app, token string) {
+	s.Helper()
+	if got, err := s.store.Get(s.ctx, app, token); !errors.Is(err, store.ErrNotFound) {
+		s.Errorf("Get: %+v, %v, want ErrNotFound", got, err)
+	}
+	if got, err := s.store.Set(s.ctx, app, token, data(`"x"`, `1`)); !errors.Is(err, store.ErrNotFound) {
+		s.Errorf("Set: %+v, %v, want ErrNotFound", got, err)
+	}
+	if s.kill(app, token) {
+		s.Error("Kill found a session")
+	}
+}
+
+func (s *suite) kill(app, token string) bool {
+	s.Helper()
+	killed, err := s.store.Kill(s.ctx, app, token)
+	if err != nil {
+		s.Fatalf("Kill: %v", err)
+	}
+	return killed
+}
+
+// number checks the answer of a method that counts.
+func (s *suite) number(what string, got int64, err error, want int64) {
+	s.Helper()
+	if err != nil {
+		s.Fatalf("%s: %v", what, err)
+	}
+	if got != want {
+		s.Errorf("%s: %d, want %d", what, got, want)
+	}
+}
+
+func (s *suite) wantActivity(app string, dt, want int64) {
+	s.Helper()
+	n, err := s.store.Activity(s.ctx, app, dt)
+	s.number("Activity("+app+")", n, err, want)
+}
+
+func (s *suite) wantKillID(app, id string, want int64) {
+	s.Helper()
+	n, err := s.store.KillID(s.ctx, app, id)
+	s.number("KillID("+app+")", n, err, want)
+}
+
+func (s *suite) wantKillApp(app string, want int64) {
+	s.Helper()
+	n, err := s.store.KillApp(s.ctx, app)
+	s.number("KillApp("+app+")", n, err, want)
+}
+
+func (s *suite) wantWipe(want int64) {
+	s.Helper()
+	n, err := s.store.Wipe(s.ctx)
+	s.number("Wipe", n, err, want)
+}
+
+func (s *suite) want(got, want store.Session) {
+	s.Helper()
+	if got != want {
+		s.Errorf("session\n%+v, want\n%+v", got, want)
+	}
+}
+
+func (s *suite) ofApp(app string, dt int64) []store.Session {
+	s.Helper()
+	return s.all("SessionsOfApp", s.store.SessionsOfApp(s.ctx, app, dt))
+}
+
+func (s *suite) ofID(app, id string) []store.Session {
+	s.Helper()
+	return s.all("SessionsOfID", s.store.SessionsOfID(s.ctx, app, id))
+}
+
+func (s *suite) all(what string, pages store.Pages) []store.Session {
+	s.Helper()
+	sessions, err := readAll(s.ctx, pages)
+	if err != nil {
+		s.Fatalf("%s: %v", what, err)
+	}
+	return sessions
+}
+
+// readAll joins a list's pages.
+func readAll(ctx context.Context, pages store.Pages) ([]store.Session, error) {
+	var all []store.Session
+	for {
+		page, err := pages.Next(ctx)
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			return nil, errors.New("an empty page")
+		}
+		all = append(all, page...)
+	}
+}
+
+// wantIDs checks that a list holds sessions of these users, in this order.
+func (s *suite) wantIDs(got []store.Session, want ...string) {
+	s.Helper()
+	ids := make([]string, len(got))
+	for i, session := range got {
+		ids[i] = session.ID
+	}
+	if !slices.Equal(ids, want) {
+		s.Errorf("listed %q\nwant   %q", ids, want)
+	}
+}
+
+// data makes a change from keys, quotes included, and raw values by turns.
+func data(keysAndValues ...string) store.Data {
+	var d store.Data
+	for i := 0; i < len(keysAndValues); i += 2 {
+		d = append(d, store.Field{Key: keysAndValues[i], Value: keysAndValues[i+1]})
+	}
+	return d
+}

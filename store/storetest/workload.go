@@ -1,0 +1,196 @@
+package storetest
+
+import (
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"strings"
+
+	"rest-sessions/store"
+)
+
+// workload makes random operations. There are few apps, users, keys and ttls, so
+// that operations meet, and more ends and beginnings than in life.
+type workload struct {
+	*rand.Rand
+	clock  *Clock
+	start  int64
+	tokens []issued // those of the last sessions, killed ones too
+}
+
+// issued is a token and what it was made for.
+type issued struct {
+	app, token, id string
+	ttl            int64
+}
+
+const (
+	// rememberTokens is how many sessions are asked for again.
+	rememberTokens = 60
+	hour           = 3600
+)
+
+var (
+	workApps = []string{"app", "app2", "_sessions"}
+	workIDs  = []string{"a", "a:b", "b", "b:", "😀", "a\x00b", `"x"`}
+	workTTLs = []int64{10, 11, 19, 20, 25, 60, 95, 100, 599, 600, 3600, 7200}
+	workKeys = []string{`"a"`, `"b"`, `"c"`, `"a:b"`, `"\""`, `"\\"`, `""`, `"},{"`, `"é"`, `"null"`}
+	workData = []string{
+		`null`, `null`, `null`, `null`, `0`, `1.0`, `-1e3`, `12345678901234567890`, `true`, `false`, `""`, `"x"`,
+		`"null"`, `"\\\""`, `"\\"`, `"\","`, `"{\"a\":1}"`, `"😀\u0000"`, `"` + strings.Repeat("long ", 50) + `"`,
+	}
+	workDT = []int64{10, 11, 15, 30, 60, 61, 119, 600, hour, 100_000}
+)
+
+func newWorkload(seed uint64, clock *Clock) *workload {
+	return &workload{Rand: rand.New(rand.NewPCG(seed, 0)), clock: clock, start: clock.Now()}
+}
+
+func pick[T any](w *workload, from []T) T { return from[w.IntN(len(from))] }
+
+// next returns the next operation and its name. The operation is nil when it was
+// the clock that moved.
+func (w *workload) next() (string, operation) {
+	if len(w.tokens) == 0 {
+		return w.create()
+	}
+	k := w.known()
+	app, id := pick(w, workApps), pick(w, workIDs)
+	dt := 10 + w.Int64N(20)
+	if w.IntN(2) == 0 {
+		dt = pick(w, workDT)
+	}
+	switch n := w.IntN(1000); {
+	case n < 130:
+		return w.create()
+	case n < 420:
+		return fmt.Sprintf("Get %s %.8s", k.app, k.token), get(k.app, k.token)
+	case n < 580:
+		d := w.data()
+		return fmt.Sprintf("Set %s %.8s %q", k.app, k.token, d), set(k.app, k.token, d)
+	case n < 640:
+		return fmt.Sprintf("Activity %s %d", app, dt), activity(app, dt)
+	case n < 680:
+		return fmt.Sprintf("SessionsOfApp %s %d", app, dt), ofApp(app, dt)
+	case n < 730:
+		return fmt.Sprintf("SessionsOfID %s %q", app, id), ofID(app, id)
+	case n < 780:
+		return fmt.Sprintf("Kill %s %.8s", k.app, k.token), kill(k.app, k.token)
+	case n < 790:
+		return fmt.Sprintf("KillID %s %q", app, id), killID(app, id)
+	case n < 793:
+		return "KillApp " + app, killApp(app)
+	case n < 830:
+		return "Wipe", wipe
+	case n < 832:
+		return "Ping", ping
+	}
+	return w.wait(), nil
+}
+
+func (w *workload) create() (string, operation) {
+	i := issued{app: pick(w, workApps), id: pick(w, workIDs), ttl: pick(w, workTTLs)}
+	i.token = w.token(i.id)
+	if len(w.tokens) < rememberTokens {
+		w.tokens = append(w.tokens, i)
+	} else {
+		w.tokens[w.IntN(rememberTokens)] = i
+	}
+	n := store.New{ID: i.id, IP: "::1", TTL: i.ttl, NoResave: w.IntN(4) == 0}
+	if w.IntN(2) == 0 {
+		n.Data = w.data()
+	}
+	return fmt.Sprintf("Create %s %.8s %+v", i.app, i.token, n), create(i.app, i.token, n)
+}
+
+// known returns a session to ask for: mostly one that was, seldom another app's or
+// one that never was.
+func (w *workload) known() issued {
+	i := pick(w, w.tokens)
+	switch w.IntN(40) {
+	case 0:
+		i.app = pick(w, workApps)
+	case 1:
+		i.token = w.token(i.id)
+	}
+	return i
+}
+
+// token makes a token as store.NewToken does, but from the seed, since lists are
+// ordered by it.
+func (w *workload) token(id string) string {
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	t := make([]byte, store.TokenLen)
+	for i := range t {
+		t[i] = digits[w.IntN(len(digits))]
+	}
+	// One in a thousand pairs of characters names the user's bucket.
+	for store.TokenBucket(string(t[:2])) != store.Bucket(id) {
+		t[0], t[1] = digits[w.IntN(len(digits))], digits[w.IntN(len(digits))]
+	}
+	return string(t)
+}
+
+// data makes a change of one to five keys, none twice.
+func (w *workload) data() store.Data {
+	var d store.Data
+	for _, k := range w.Perm(len(workKeys))[:1+w.IntN(5)] {
+		d = append(d, store.Field{Key: workKeys[k], Value: pick(w, workData)})
+	}
+	return d
+}
+
+// wait moves the clock: mostly by no more than a few seconds, at times to just
+// where something ends or a window begins.
+func (w *workload) wait() string {
+	var seconds int64
+	switch w.IntN(20) {
+	case 0:
+		seconds = pick(w, w.tokens).ttl + w.Int64N(3) - 1
+	case 1:
+		seconds = store.Window(pick(w, w.tokens).ttl, false) + w.Int64N(3) - 1
+	case 2:
+		seconds = store.MaxWindow - w.clock.Now()%store.MaxWindow
+	case 3:
+		i := pick(w, w.tokens)
+		seconds = store.WipeAt(w.clock.Now(), i.ttl, false) - w.clock.Now() + w.Int64N(3) - 1
+	case 4:
+		if w.IntN(5) == 0 {
+			seconds = hour
+		}
+	default:
+		seconds = w.Int64N(4)
+	}
+	seconds = max(0, seconds)
+	w.clock.Advance(seconds)
+	return fmt.Sprintf("%d s pass", seconds)
+}
+
+// remains yields operations that show all that stores still hold, and end it.
+func (w *workload) remains() iter.Seq2[string, operation] {
+	return func(yield func(string, operation) bool) {
+		for _, app := range workApps {
+			for _, id := range workIDs {
+				if !yield(fmt.Sprintf("at last SessionsOfID %s %q", app, id), ofID(app, id)) {
+					return
+				}
+			}
+			if !yield("at last SessionsOfApp "+app, ofApp(app, forever)) ||
+				!yield("at last Activity "+app, activity(app, forever)) {
+				return
+			}
+		}
+		if !yield("at last KillApp", killApp(workApps[0])) || !yield("at last Wipe", wipe) {
+			return
+		}
+		w.clock.Advance(forever)
+		if !yield("at last Wipe, much later", wipe) {
+			return
+		}
+		for _, app := range workApps {
+			if !yield("at last Activity "+app, activity(app, 2*forever)) || !yield("at last KillApp "+app, killApp(app)) {
+				return
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package redis
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -230,10 +231,10 @@ func (s *Store) readSessions(ctx context.Context, app string, tokens []string) (
 
 // appendSession appends the session that text renders, if there is one.
 func appendSession(found []store.Session, text string) ([]store.Session, error) {
-	if text == "" {
+	session, err := parseSession(text)
+	if errors.Is(err, store.ErrNotFound) {
 		return found, nil
 	}
-	session, err := parseSession(text)
 	if err != nil {
 		return nil, err
 	}

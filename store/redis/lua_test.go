@@ -108,10 +108,10 @@ func flat(text string) store.Data {
 // FuzzParseSession feeds the reader of replies what no script makes, and what one
 // makes of every session.
 func FuzzParseSession(f *testing.F) {
-	f.Add("1 2 3 4 0 1 1\nab{}", "id", "ip", "{\"a\":1}", int64(1), int64(2))
-	f.Add("1 2 3 4 0 5 1\nab", "", "", "", int64(-1), int64(0))
+	f.Add("1 1 2 1 2 3 4 0\nab{}", "id", "ip", "{\"a\":1}", int64(1), int64(2))
+	f.Add("5 1 0 1 2 3 4 0\nab", "", "", "", int64(-1), int64(0))
 	f.Add("", "\n", " ", "", int64(1<<52), int64(7))
-	f.Add("1 2 3 4 0 99999999999999999999 1\nab", "", "", "", int64(0), int64(0))
+	f.Add("9223372036854775807 9223372036854775807 2 1 2 3 4 0\nab", "", "", "", int64(0), int64(0))
 	f.Fuzz(func(t *testing.T, reply, id, ip, d string, r, ttl int64) {
 		parseSession(reply)  // must not panic
 		const most = 1 << 53 // where Lua's doubles end
@@ -119,7 +119,7 @@ func FuzzParseSession(f *testing.F) {
 			return
 		}
 		want := store.Session{ID: id, IP: ip, D: data(d), R: r, W: 7, TTL: ttl, Idle: 3, NoResave: true}
-		text := fmt.Sprintf("%d 7 %d 3 1 %d %d\n%s%s%s", r, ttl, len(id), len(ip), id, ip, d)
+		text := fmt.Sprintf("%d %d %d %d 7 %d 3 1\n%s%s%s", len(id), len(ip), len(d), r, ttl, id, ip, d)
 		if got, err := parseSession(text); err != nil || got != want {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}

@@ -33,19 +33,7 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, app, token string) (store.Session, error) {
-	key := s.keys.session(app, token)
-	app, token = s.own(key, app)
-	reply, err := s.exec(ctx, s.scripts.get,
-		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
-		[]string{app, token})
-	if err != nil {
-		return store.Session{}, err
-	}
-	text, err := reply.ToString()
-	if err != nil {
-		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
-	}
-	return parseSession(text)
+	return s.reader.get(ctx, app, token)
 }
 
 // Set implements store.Store.

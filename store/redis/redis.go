@@ -42,6 +42,7 @@ type Store struct {
 	addr    string
 	keys    keyspace
 	scripts *scripts
+	reader  *reader
 	timeout time.Duration
 	logf    func(format string, args ...any)
 
@@ -85,6 +86,7 @@ func open(o Options, clock string) (*Store, error) {
 	if s.logf == nil {
 		s.logf = func(string, ...any) {}
 	}
+	s.reader = newReader(s)
 	// With ForceSingleClient the client is usable even if Redis is not there.
 	s.client, err = rueidis.NewClient(option)
 	if s.client == nil {

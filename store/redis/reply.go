@@ -11,32 +11,48 @@ import (
 // errReply is a reply that no script of ours makes.
 var errReply = errors.New("redis: malformed reply")
 
-// parseSession reads what include/session.lua renders: "r w ttl idle no_resave
-// #id #ip\n", then id, ip and d. The session's texts are parts of reply, not
-// copies. An empty reply is store.ErrNotFound.
+// parseSession reads a reply that is one session.
 func parseSession(reply string) (store.Session, error) {
-	if reply == "" {
-		return store.Session{}, store.ErrNotFound
+	session, rest, err := cutSession(reply)
+	if rest != "" && (err == nil || err == store.ErrNotFound) {
+		err = fmt.Errorf("%w: %d bytes after the session", errReply, len(rest))
 	}
-	head, rest, ok := strings.Cut(reply, "\n")
-	var n [7]int64
-	for i := range n {
-		if !ok {
-			break
-		}
+	return session, err
+}
+
+// cutSession cuts the first session off a reply as include/session.lua renders
+// it: "#id #ip #d r w ttl idle no_resave\n", then id, ip and d. The session's
+// texts are parts of reply, not copies. The line "-" is store.ErrNotFound, and one
+// that begins with "!" says what is wrong with the session stored.
+func cutSession(reply string) (session store.Session, rest string, err error) {
+	end := strings.IndexByte(reply, '\n')
+	if end < 0 {
+		return session, "", fmt.Errorf("%w: no line in %.80q", errReply, reply)
+	}
+	head, rest := reply[:end], reply[end+1:]
+	switch head[:min(1, len(head))] {
+	case "-":
+		return session, rest, store.ErrNotFound
+	case "!":
+		return session, rest, fmt.Errorf("redis: a session that cannot be read: %s", head[1:])
+	}
+	var n [8]int64
+	ok := true
+	for i := 0; i < len(n) && ok; i++ {
 		n[i], head, ok = cutInt(head)
 	}
-	idLen, ipLen := n[5], n[6]
-	if !ok || head != "" || idLen < 0 || ipLen < 0 || idLen+ipLen > int64(len(rest)) {
-		return store.Session{}, fmt.Errorf("%w: %.80q", errReply, reply)
+	size := int64(len(rest))
+	if !ok || head != "" || n[0] < 0 || n[1] < 0 || n[2] < 0 || n[0] > size || n[1] > size || n[0]+n[1]+n[2] > size {
+		return session, "", fmt.Errorf("%w: %.80q", errReply, reply)
 	}
+	idEnd, ipEnd, end64 := n[0], n[0]+n[1], n[0]+n[1]+n[2]
 	return store.Session{
-		ID: rest[:idLen],
-		IP: rest[idLen : idLen+ipLen],
-		D:  data(rest[idLen+ipLen:]),
-		R:  n[0], W: n[1], TTL: n[2], Idle: n[3],
-		NoResave: n[4] == 1,
-	}, nil
+		ID: rest[:idEnd],
+		IP: rest[idEnd:ipEnd],
+		D:  data(rest[ipEnd:end64]),
+		R:  n[3], W: n[4], TTL: n[5], Idle: n[6],
+		NoResave: n[7] == 1,
+	}, rest[end64:], nil
 }
 
 // data returns d, or "" for an empty object: the same thing to a client.

@@ -1,20 +1,89 @@
 #!lua
--- get reads a session and counts the read as activity.
+-- get reads a batch of sessions and counts each read as activity, in order: a
+-- session that is there twice is counted twice.
 --
--- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
--- ARGV  1 app  2 token
--- Returns the session as render makes it, with r as it was before, or '' if
--- there is none.
--- Cost: O(log n) of the app's users; once a window also of all sessions.
+-- KEYS  1 ns:SESSIONS
+--       then, of each app: ns:app:_sessions, ns:app:_users, ns:app:token of each
+--       read
+-- ARGV  of each app: its name, and how many reads it has
+-- Returns one text. Of each read, in the order of KEYS, it holds a header line
+-- "#id #ip #d r w ttl idle no_resave", with r as it was before, and then id, ip
+-- and d, back to back; or the line "-" if there is no such session; or "!" and
+-- what is wrong with the one stored.
+-- Cost: O(reads * log n of the app's users); once a window also of all sessions.
+--
+-- The indexes are written once a batch: a command costs Redis more than its
+-- arguments. (What touch and render of the includes do for one session is
+-- written out here for many.)
 
--- include session.lua
--- include touch.lua
-
+local call, format = redis.call, string.format
 local now = tonumber(redis.call('TIME')[1])
-local s = load(KEYS[1], now)
-if not s then
-  return ''
+local out = {}
+local members, ends, arms = {}, {}, {} -- of SESSIONS: what to look at
+local first = 2
+for a = 1, #ARGV, 2 do
+  local app, reads = ARGV[a], tonumber(ARGV[a + 1])
+  local active, moved = {}, {} -- scores and members for _users, for _sessions
+  for k = first + 2, first + 1 + reads do
+    local key = KEYS[k]
+    local h = redis.pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd')
+    local id, ttl, la = h[1], tonumber(h[4]), tonumber(h[5])
+    if h.err then
+      out[#out + 1] = '!' .. string.gsub(h.err, '\n', ' ') .. '\n'
+    elseif not id then
+      out[#out + 1] = '-\n'
+    elseif not (ttl and la and h[2] and h[3] and h[6]) then
+      out[#out + 1] = '!a field of the hash is missing\n'
+    elseif ttl < now - la then
+      out[#out + 1] = '-\n'
+    else
+      local idle, no_resave = now - la, h[7] == '1'
+      if idle < 1 then
+        idle = math.max(0, idle)
+        call('HINCRBY', key, 'r', 1)
+      else
+        local token = string.sub(key, -64)
+        local window = 1
+        if no_resave then
+          ttl = ttl - idle
+          call('HSET', key, 'r', h[2] + 1, 'la', now, 'ttl', ttl)
+        else
+          window = math.max(1, math.min(60, math.floor(ttl / 10)))
+          call('HSET', key, 'r', h[2] + 1, 'la', now)
+        end
+        active[#active + 1] = now
+        active[#active + 1] = id
+        local start = now - now % window
+        if la < start then
+          moved[#moved + 1] = now
+          moved[#moved + 1] = token .. ':' .. id
+        end
+        local n = #members + 1
+        members[n], ends[n], arms[n] = app .. ':' .. token .. ':' .. id, now + ttl, start + window + ttl
+      end
+      local ip, d = h[6], h[8] or ''
+      out[#out + 1] = format('%d %d %d %s %s %.0f %.0f %d\n', #id, #ip, #d, h[2], h[3], ttl, idle, no_resave and 1 or 0)
+        .. id .. ip .. d
+    end
+  end
+  if #active > 0 then
+    call('ZADD', KEYS[first + 1], unpack(active))
+  end
+  if #moved > 0 then
+    call('ZADD', KEYS[first], unpack(moved))
+  end
+  first = first + 2 + reads
 end
-redis.call('HINCRBY', KEYS[1], 'r', 1)
-touch(s, KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], now)
-return render(s)
+if #members > 0 then
+  local armed, due = call('ZMSCORE', KEYS[1], unpack(members)), {}
+  for i = 1, #members do
+    if not armed[i] or tonumber(armed[i]) <= ends[i] then
+      due[#due + 1] = arms[i]
+      due[#due + 1] = members[i]
+    end
+  end
+  if #due > 0 then
+    call('ZADD', KEYS[1], unpack(due))
+  end
+end
+return table.concat(out)

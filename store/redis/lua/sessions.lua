@@ -3,7 +3,7 @@
 --
 -- KEYS  ns:app:token of each
 -- ARGV  1 bytes a page
--- Returns a list of sessions as render makes them, '' for one that is not alive.
+-- Returns a list of sessions as render makes them.
 -- It is shorter than KEYS when the page's bytes were reached.
 -- Cost: O(keys).
 
@@ -15,8 +15,7 @@ for i, key in ipairs(KEYS) do
   if budget <= 0 then
     break
   end
-  local s = load(key, now)
-  found[i] = s and render(s) or ''
+  found[i] = render(load(key, now))
   budget = budget - #found[i]
 end
 return found

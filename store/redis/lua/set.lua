@@ -5,8 +5,8 @@
 -- ARGV  1 app  2 token  3 ns:cache
 --       4 the change: the text of a flat JSON object without white space, no key
 --         twice, keys spelled as JSON.stringify does; null removes a key
--- Returns the session after the change, as render makes it, or '' if there is
--- none. Fails, before any write, if what is stored in d is no such text.
+-- Returns the session after the change, as render makes it. Fails, before any
+-- write, if what is stored in d is no such text.
 -- Cost: O(bytes of data and change), O(log n) as get.
 --
 -- The data is never decoded: cjson would round numbers to 14 digits and lose the
@@ -70,7 +70,7 @@ end
 local now = tonumber(redis.call('TIME')[1])
 local s = load(KEYS[1], now)
 if not s then
-  return ''
+  return render(s)
 end
 
 local change, order = {}, {}

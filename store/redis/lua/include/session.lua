@@ -20,10 +20,14 @@ local function load(key, now)
     ip = h[6], no_resave = no_resave, d = h[8] or ''}
 end
 
--- render makes the reply for a session: a header line "r w ttl idle no_resave
--- #id #ip", then id, ip and d, back to back. One bulk string is the cheapest
--- reply to send and to read. (Texts are joined, not formatted: %s ends at a NUL.)
+-- render makes the reply for a session: a header line "#id #ip #d r w ttl idle
+-- no_resave", then id, ip and d, back to back; for nil, that is no session, the
+-- line "-". One bulk string is the cheapest reply to send and to read. (Texts are
+-- joined, not formatted: %s ends at a NUL.)
 local function render(s)
-  return string.format('%s %s %.0f %.0f %d %d %d\n', s.r, s.w, s.ttl, s.idle,
-    s.no_resave and 1 or 0, #s.id, #s.ip) .. s.id .. s.ip .. s.d
+  if not s then
+    return '-\n'
+  end
+  return string.format('%d %d %d %s %s %.0f %.0f %d\n', #s.id, #s.ip, #s.d, s.r, s.w, s.ttl, s.idle,
+    s.no_resave and 1 or 0) .. s.id .. s.ip .. s.d
 end

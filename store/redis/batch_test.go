@@ -1,0 +1,185 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+)
+
+// TestBatches lets many read at once: they share script calls, and each gets its
+// own session, of whichever app, as often as it asks.
+func TestBatches(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	ctx := context.Background()
+	const readers, rounds, sessions = 64, 50, 20
+	var apps, tokens, ids []string
+	for i := range sessions {
+		app, id := "app"+strconv.Itoa(i%3), "user"+strconv.Itoa(i)
+		apps, ids = append(apps, app), append(ids, id)
+		tokens = append(tokens, create(t, s, app, id, 1000))
+	}
+	// Some tokens are not there, and one session cannot be read.
+	missing := store.NewToken("nobody")
+	broken := store.NewToken("broken")
+	server.Do(t, "SET", s.keys.session("app0", broken), "not a hash")
+
+	before := calls(t, server)["evalsha"]
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for reader := range readers {
+		wg.Go(func() {
+			<-start
+			for round := range rounds {
+				i := (reader + round) % sessions
+				got, err := s.Get(ctx, apps[i], tokens[i])
+				if err != nil || got.ID != ids[i] {
+					t.Errorf("%s got %q, %v", ids[i], got.ID, err)
+				}
+				if _, err := s.Get(ctx, "app1", missing); !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("a missing session: %v", err)
+				}
+				if round == rounds/2 {
+					if _, err := s.Get(ctx, "app0", broken); err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnavailable) {
+						t.Errorf("what is no hash: %v", err)
+					}
+				}
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	reads := readers*rounds*2 + readers
+	if n := calls(t, server)["evalsha"] - before; n > reads/2 {
+		t.Errorf("%d script calls for %d reads of %d readers", n, reads, readers)
+	} else {
+		t.Logf("%d script calls for %d reads of %d readers", n, reads, readers)
+	}
+	total := int64(0)
+	for i := range tokens {
+		got, err := s.Get(ctx, apps[i], tokens[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += got.R - 1
+	}
+	if total != readers*rounds {
+		t.Errorf("%d reads are counted, of %d", total, readers*rounds)
+	}
+}
+
+// TestLoneRead checks that a read without company is one call, at once.
+func TestLoneRead(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	token := create(t, s, "app", "user", 1000)
+	const n = 50
+	before := calls(t, server)["evalsha"]
+	for range n {
+		if _, err := s.Get(context.Background(), "app", token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := calls(t, server)["evalsha"] - before; got != n {
+		t.Errorf("%d calls for %d reads, one after the other", got, n)
+	}
+	if len(s.reader.waiting) > 0 {
+		t.Error("somebody still waits")
+	}
+}
+
+// TestGivingUp lets readers give up while their batch is on its way to a silent
+// Redis, by their contexts and by the clock, and others read with what they left:
+// nobody may get another's session.
+func TestGivingUp(t *testing.T) {
+	server := redistest.Start(t)
+	s, _ := openShort(t, server.Port())
+	defer s.Close()
+	const sessions = 100
+	var tokens []string
+	for i := range sessions {
+		tokens = append(tokens, create(t, s, "app", "user"+strconv.Itoa(i), 1000))
+	}
+	for range 3 {
+		server.Pause()
+		var wg sync.WaitGroup
+		for i := range 2 * sessions {
+			wg.Go(func() {
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				if i%2 == 0 {
+					time.AfterFunc(20*time.Millisecond, cancel)
+				}
+				if _, err := s.Get(ctx, "app", tokens[i%sessions]); !errors.Is(err, store.ErrUnavailable) {
+					t.Errorf("a silent Redis: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		server.Resume()
+		eventually(t, "Redis speaks and the store serves", func() bool { return s.Ping(context.Background()) == nil })
+		for i := range 2 * sessions {
+			wg.Go(func() {
+				id := "user" + strconv.Itoa(i%sessions)
+				if got, err := s.Get(context.Background(), "app", tokens[i%sessions]); err == nil && got.ID != id {
+					t.Errorf("%s got the session of %s", id, got.ID)
+				} else if errors.Is(err, store.ErrNotFound) {
+					t.Errorf("%s is said to be missing", id)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	eventually(t, "nobody looks for late readers of none", func() bool {
+		s.reader.mu.Lock()
+		defer s.reader.mu.Unlock()
+		return !s.reader.expiring && len(s.reader.flying) == 0
+	})
+}
+
+// TestBigReplies checks that sessions with much data go in small batches.
+func TestBigReplies(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	ctx := context.Background()
+	const size = 50_000
+	token := store.NewToken("user")
+	d := store.Data{{Key: `"a"`, Value: `"` + fmt.Sprintf("%0*d", size, 0) + `"`}}
+	if err := s.Create(ctx, "app", token, store.New{ID: "user", IP: "::1", TTL: 1000, Data: d}); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 { // until the mean is known
+		if _, err := s.Get(ctx, "app", token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := s.reader
+	r.mu.Lock()
+	for range maxBatch {
+		r.waiting = append(r.waiting, &read{
+			key: []byte(s.keys.session("app", token)), appEnd: len(s.keys.ns) + len("app"),
+			done: make(chan struct{}, 1), since: time.Now(),
+		})
+	}
+	b := r.next()
+	n := len(b.reads)
+	for _, q := range r.waiting {
+		q.finish(readExpired)
+	}
+	r.waiting = nil
+	r.mu.Unlock()
+	r.fly(b)
+	if most := batchBytes/size + 1; n > most {
+		t.Errorf("a batch of %d sessions of %d bytes, where %d fill it", n, size, most)
+	}
+}

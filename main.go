@@ -120,7 +120,8 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 		return fmt.Errorf("cannot listen: %w", err)
 	}
 	defer listener.Close()
-	sessions, where, err := openStore(c, environ)
+	metrics := handlers.NewMetrics(version)
+	sessions, where, err := openStore(c, environ, metrics)
 	if err != nil {
 		return err
 	}
@@ -135,14 +136,14 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 		wiping.Go(func() { wiper.Run(ctx) })
 	}
 
-	api := handlers.New(sessions, log.Printf)
+	api := handlers.New(sessions, metrics, log.Printf)
 	handler := api.Handler()
 	if c.LogLevel != "none" {
 		access := handlers.NewAccessLog(c.LogLevel, stdout)
 		defer access.Close()
 		handler = access.Handler(handler)
 	}
-	server := handlers.NewServer(handler, log.Printf)
+	server := api.Server(handler)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	log.Printf("rest-sessions %s listens on http://%s, %s", version, listener.Addr(), where)
@@ -177,7 +178,7 @@ func drain(server *fasthttp.Server, api *handlers.API, signals <-chan os.Signal,
 
 // openStore opens the engine that the configuration names, and says in words
 // where sessions are kept.
-func openStore(c config, environ map[string]string) (store.Store, string, error) {
+func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (store.Store, string, error) {
 	if c.Store == "embedded" || c.Store == "auto" && !namesRedis(environ) && !answers(c) {
 		how := "sessions in this process' memory (RS_STORE=embedded)"
 		if c.Store == "auto" {
@@ -191,7 +192,7 @@ func openStore(c config, environ map[string]string) (store.Store, string, error)
 	}
 	s, err := redis.Open(redis.Options{
 		URL: c.RedisURL, Host: c.RedisHost, Port: c.RedisPort,
-		Namespace: c.Namespace, Timeout: c.Timeout, Logf: log.Printf,
+		Namespace: c.Namespace, Timeout: c.Timeout, Logf: log.Printf, Observer: metrics,
 	})
 	if err != nil {
 		return nil, "", err

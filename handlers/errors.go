@@ -63,9 +63,8 @@ func statusOf(err error) *apiError {
 	}
 }
 
-// writeError answers with err. It is the only writer of errors.
-func writeError(ctx *fasthttp.RequestCtx, err error) {
-	e := statusOf(err)
+// writeError answers with e. It is the only writer of errors.
+func writeError(ctx *fasthttp.RequestCtx, e *apiError) {
 	r := &ctx.Response
 	r.ResetBody()
 	r.SetStatusCode(e.status)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
@@ -20,16 +21,21 @@ import (
 type API struct {
 	store    store.Store
 	logf     func(format string, args ...any)
+	metrics  *Metrics // nil for none
 	draining atomic.Bool
 	// ctx is what store calls run under: the server's life. Deadlines are the
 	// engine's own, one a round trip.
 	ctx context.Context
 }
 
-// New makes an API. logf gets a line for each fault of ours.
-func New(s store.Store, logf func(format string, args ...any)) *API {
-	return &API{store: s, logf: logf, ctx: context.Background()}
+// New makes an API. logf gets a line for each fault of ours. Without metrics, nil,
+// nothing is counted and there is no route /metrics.
+func New(s store.Store, metrics *Metrics, logf func(format string, args ...any)) *API {
+	return &API{store: s, logf: logf, metrics: metrics, ctx: context.Background()}
 }
+
+// routeGet is the route of nine requests in ten.
+const routeGet = "/{app}/get/{token}"
 
 // endpoint answers a request, or returns the error to answer with.
 type endpoint func(*fasthttp.RequestCtx) error
@@ -42,12 +48,12 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	r.RedirectFixedPath = false
 	r.HandleOPTIONS = false
 	r.HandleMethodNotAllowed = true
-	r.NotFound = func(ctx *fasthttp.RequestCtx) { writeError(ctx, errNotFound) }
-	r.MethodNotAllowed = methodNotAllowed
+	r.NotFound = a.answer("none", func(*fasthttp.RequestCtx) error { return errNotFound })
+	r.MethodNotAllowed = a.answer("none", methodNotAllowed)
 
-	handle := func(method, path string, e endpoint) { r.Handle(method, path, a.answer(e)) }
+	handle := func(method, path string, e endpoint) { r.Handle(method, path, a.answer(path, e)) }
 	handle("PUT", "/{app}/create/{id}", a.create)
-	handle("GET", "/{app}/get/{token}", a.get)
+	handle("GET", routeGet, a.get)
 	handle("POST", "/{app}/set/{token}", a.set)
 	handle("GET", "/{app}/activity", a.activity)
 	handle("GET", "/{app}/soapp", a.soapp)
@@ -61,21 +67,26 @@ func (a *API) Handler() fasthttp.RequestHandler {
 		handle(method, "/readyz", a.readyz)
 		handle(method, "/healthz", a.readyz)
 	}
-	return a.recover(r.Handler)
+	if a.metrics != nil {
+		handle("GET", "/metrics", a.metricsText)
+	}
+	return a.hot(r.Handler)
 }
 
 // methodNotAllowed answers 405. The router has set Allow, but counts OPTIONS in,
 // which nothing here answers.
-func methodNotAllowed(ctx *fasthttp.RequestCtx) {
+func methodNotAllowed(ctx *fasthttp.RequestCtx) error {
 	methods := strings.Split(string(ctx.Response.Header.Peek(fasthttp.HeaderAllow)), ", ")
 	methods = slices.DeleteFunc(methods, func(m string) bool { return m == fasthttp.MethodOptions })
 	ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.Join(methods, ", "))
-	writeError(ctx, errMethod)
+	return errMethod
 }
 
-// answer makes a handler of an endpoint.
-func (a *API) answer(e endpoint) fasthttp.RequestHandler {
+// answer makes a handler of an endpoint, counted as route.
+func (a *API) answer(route string, e endpoint) fasthttp.RequestHandler {
+	metrics := a.metrics.route(route)
 	return func(ctx *fasthttp.RequestCtx) {
+		defer a.end(ctx, metrics, metrics.start())
 		if err := e(ctx); err != nil {
 			a.fail(ctx, err)
 		}
@@ -85,20 +96,19 @@ func (a *API) answer(e endpoint) fasthttp.RequestHandler {
 // fail answers with err and logs it if it is a fault of ours. What makes the
 // store unavailable is logged by the engine, once.
 func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
-	if statusOf(err) == errInternal {
+	e := statusOf(err)
+	if e == errInternal {
 		a.logf("%s failed: %v", ctx.Method(), err)
 	}
-	writeError(ctx, err)
+	a.metrics.failed(e)
+	writeError(ctx, e)
 }
 
-// recover answers a panic with a 500: fasthttp would let it end the process.
-func (a *API) recover(next fasthttp.RequestHandler) fasthttp.RequestHandler {
-	return func(ctx *fasthttp.RequestCtx) {
-		defer func() {
-			if p := recover(); p != nil {
-				a.fail(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
-			}
-		}()
-		next(ctx)
+// end is deferred by whoever answers: it counts the answer, and makes one of a
+// panic, a 500, which fasthttp would let end the process.
+func (a *API) end(ctx *fasthttp.RequestCtx, metrics routeMetrics, start time.Time) {
+	if p := recover(); p != nil {
+		a.fail(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	}
+	metrics.end(ctx, start)
 }

@@ -51,8 +51,8 @@ func serve(tb testing.TB, s store.Store) *site {
 		tb.Fatal(err)
 	}
 	w := &site{tb: tb, addr: listener.Addr().String()}
-	w.api = New(s, w.log.printf)
-	server := NewServer(w.api.Handler(), w.log.printf)
+	w.api = New(s, NewMetrics("test"), w.log.printf)
+	server := w.api.Server(w.api.Handler())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	tb.Cleanup(func() {

@@ -28,11 +28,12 @@ const (
 	maxConnections = 16_384
 )
 
-// NewServer makes the server that serves handler within the limits.
-func NewServer(handler fasthttp.RequestHandler, logf func(format string, args ...any)) *fasthttp.Server {
+// Server makes a server within the limits. It serves handler: that of Handler, or
+// one around it.
+func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 	s := &fasthttp.Server{
-		ErrorHandler:                 badRequest,
-		Logger:                       logger(logf),
+		ErrorHandler:                 a.badRequest,
+		Logger:                       logger(a.logf),
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
 		MaxRequestBodySize:           maxBodySize,
@@ -48,7 +49,7 @@ func NewServer(handler fasthttp.RequestHandler, logf func(format string, args ..
 	}
 	s.Handler = func(ctx *fasthttp.RequestCtx) {
 		if s.GetOpenConnectionsCount() > maxConnections {
-			writeError(ctx, errConnections)
+			a.fail(ctx, errConnections)
 			ctx.SetConnectionClose()
 			return
 		}
@@ -58,18 +59,18 @@ func NewServer(handler fasthttp.RequestHandler, logf func(format string, args ..
 }
 
 // badRequest answers what fasthttp could not read as a request.
-func badRequest(ctx *fasthttp.RequestCtx, err error) {
+func (a *API) badRequest(ctx *fasthttp.RequestCtx, err error) {
 	var small *fasthttp.ErrSmallBuffer
 	var network net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		writeError(ctx, errBodySize)
+		a.fail(ctx, errBodySize)
 	case errors.As(err, &small):
-		writeError(ctx, errHeadSize)
+		a.fail(ctx, errHeadSize)
 	case errors.As(err, &network) && network.Timeout():
-		writeError(ctx, errTimeout)
+		a.fail(ctx, errTimeout)
 	default:
-		writeError(ctx, errBadRequest)
+		a.fail(ctx, errBadRequest)
 	}
 }
 

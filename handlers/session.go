@@ -43,14 +43,18 @@ func (a *API) create(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// get answers GET /{app}/get/{token}.
+// get answers GET /{app}/get/{token}; see hot for most of them.
 func (a *API) get(ctx *fasthttp.RequestCtx) error {
 	app, token, err := pathSession(ctx)
 	if err != nil {
 		return err
 	}
+	return a.answerGet(ctx, app, token)
+}
+
+func (a *API) answerGet(ctx *fasthttp.RequestCtx, app, token string) error {
 	s, err := a.store.Get(a.ctx, app, token)
-	return answerSession(ctx, &s, err)
+	return a.answerSession(ctx, &s, err)
 }
 
 // set answers POST /{app}/set/{token}.
@@ -67,7 +71,7 @@ func (a *API) set(ctx *fasthttp.RequestCtx) error {
 		return invalidValue("d must contain at least one key.")
 	}
 	s, err := a.store.Set(a.ctx, app, token, d)
-	return answerSession(ctx, &s, err)
+	return a.answerSession(ctx, &s, err)
 }
 
 // kill answers DELETE /{app}/kill/{token}.
@@ -128,9 +132,10 @@ func pathUser(ctx *fasthttp.RequestCtx) (app, id string, err error) {
 }
 
 // answerSession answers with s, or {} if the store said that there is none.
-func answerSession(ctx *fasthttp.RequestCtx, s *store.Session, err error) error {
+func (a *API) answerSession(ctx *fasthttp.RequestCtx, s *store.Session, err error) error {
 	switch {
 	case err == nil:
+		a.metrics.served()
 		writeSession(ctx, s)
 	case errors.Is(err, store.ErrNotFound):
 		writeText(ctx, contentTypeJSON, noSession)

@@ -191,7 +191,10 @@ func (r *reader) send(b *batch) (string, error) {
 		}
 		b.args = append(b.args, app, strconv.Itoa(i-first))
 	}
+	start := time.Now()
 	reply, err := r.s.scripts.get.Exec(context.Background(), r.s.client, b.keys, b.args).ToMessage()
+	r.s.watch.RoundTrip(time.Since(start))
+	r.s.watch.Batch(len(b.reads))
 	r.s.note(err)
 	if err != nil {
 		return "", classify(err)

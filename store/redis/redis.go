@@ -34,7 +34,24 @@ type Options struct {
 	Timeout time.Duration
 	// Logf gets a line when Redis becomes unreachable and when it is back.
 	Logf func(format string, args ...any)
+	// Observer may be nil.
+	Observer Observer
 }
+
+// Observer is told of each round trip to Redis. It is called by many goroutines
+// at once.
+type Observer interface {
+	// RoundTrip is told how long one took, be it in vain.
+	RoundTrip(took time.Duration)
+	// Batch is told how many reads shared a script call.
+	Batch(reads int)
+}
+
+// unobserved is the Observer of those who give none.
+type unobserved struct{}
+
+func (unobserved) RoundTrip(time.Duration) {}
+func (unobserved) Batch(int)               {}
 
 // Store is a store.Store on one Redis.
 type Store struct {
@@ -45,6 +62,7 @@ type Store struct {
 	reader  *reader
 	timeout time.Duration
 	logf    func(format string, args ...any)
+	watch   Observer
 
 	// places bounds the round trips in flight, see maxInFlight.
 	places chan struct{}
@@ -81,10 +99,14 @@ func open(o Options, clock string) (*Store, error) {
 		scripts: newScripts(clock),
 		timeout: o.Timeout,
 		logf:    o.Logf,
+		watch:   o.Observer,
 		places:  make(chan struct{}, maxInFlight),
 	}
 	if s.logf == nil {
 		s.logf = func(string, ...any) {}
+	}
+	if s.watch == nil {
+		s.watch = unobserved{}
 	}
 	s.reader = newReader(s)
 	// With ForceSingleClient the client is usable even if Redis is not there.
@@ -172,8 +194,10 @@ func (s *Store) do(ctx context.Context, call func(context.Context) rueidis.Redis
 	case <-ctx.Done():
 		return rueidis.RedisMessage{}, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 	}
+	start := time.Now()
 	reply, err := call(ctx).ToMessage()
 	<-s.places
+	s.watch.RoundTrip(time.Since(start))
 	s.note(err)
 	if err != nil {
 		err = classify(err)

@@ -1,0 +1,149 @@
+package handlers
+
+import (
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+	"github.com/valyala/fasthttp"
+)
+
+// Metrics counts what the server does, for Prometheus. No label holds a token, an
+// id or an app. A nil *Metrics counts nothing.
+type Metrics struct {
+	registry  *prometheus.Registry
+	duration  *prometheus.HistogramVec // by route and status
+	errors    *prometheus.CounterVec   // by name
+	sessions  prometheus.Counter
+	batch     prometheus.Histogram
+	roundTrip prometheus.Histogram
+	inFlight  atomic.Int64
+}
+
+// secondsBuckets are the bounds of time histograms, from 50 us, about what a read
+// takes on a quiet server, to twice the default timeout of the store.
+var secondsBuckets = []float64{
+	50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.6e-3, 3.2e-3, 6.4e-3, 12.8e-3, 25.6e-3, 51.2e-3, 102.4e-3, 0.25, 0.5, 1, 2,
+}
+
+// NewMetrics makes metrics that also tell of the Go runtime and the process.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rest_sessions_request_duration_seconds", Buckets: secondsBuckets,
+			Help: "Time from a request's arrival to its answer, by route and status; of a streamed list to its second page.",
+		}, []string{"route", "status"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rest_sessions_errors_total", Help: "Answers that were errors, by the name in their body.",
+		}, []string{"name"}),
+		sessions: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rest_sessions_sessions_served_total", Help: "Sessions in answers to get and set.",
+		}),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "rest_sessions_batch_reads", Buckets: prometheus.ExponentialBuckets(1, 2, 8),
+			Help: "Reads that shared a script call.",
+		}),
+		roundTrip: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "rest_sessions_store_round_trip_seconds", Buckets: secondsBuckets,
+			Help: "Time of a round trip to Redis.",
+		}),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "rest_sessions_info", Help: "1, with the version as a label.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	m.registry.MustRegister(m.duration, m.errors, m.sessions, m.batch, m.roundTrip, info,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rest_sessions_requests_in_flight", Help: "Requests that are being answered.",
+		}, func() float64 { return float64(m.inFlight.Load()) }),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Batch counts a script call that carried reads.
+func (m *Metrics) Batch(reads int) {
+	if m != nil {
+		m.batch.Observe(float64(reads))
+	}
+}
+
+// RoundTrip counts a round trip to the store.
+func (m *Metrics) RoundTrip(took time.Duration) {
+	if m != nil {
+		m.roundTrip.Observe(took.Seconds())
+	}
+}
+
+// failed counts an answer that is an error.
+func (m *Metrics) failed(e *apiError) {
+	if m != nil {
+		m.errors.WithLabelValues(e.name).Inc()
+	}
+}
+
+// served counts a session in an answer.
+func (m *Metrics) served() {
+	if m != nil {
+		m.sessions.Inc()
+	}
+}
+
+// routeMetrics counts the requests of a route.
+type routeMetrics struct {
+	m    *Metrics
+	name string
+	ok   prometheus.Observer // status 200, resolved once: most requests are
+}
+
+func (m *Metrics) route(name string) routeMetrics {
+	if m == nil {
+		return routeMetrics{}
+	}
+	return routeMetrics{m, name, m.duration.WithLabelValues(name, "200")}
+}
+
+// start counts a request in, and returns the time for end.
+func (r routeMetrics) start() time.Time {
+	if r.m == nil {
+		return time.Time{}
+	}
+	r.m.inFlight.Add(1)
+	return time.Now()
+}
+
+// end counts the answer to a request.
+func (r routeMetrics) end(ctx *fasthttp.RequestCtx, start time.Time) {
+	if r.m == nil {
+		return
+	}
+	r.m.inFlight.Add(-1)
+	took := time.Since(start).Seconds()
+	if status := ctx.Response.StatusCode(); status == fasthttp.StatusOK {
+		r.ok.Observe(took)
+	} else {
+		r.m.duration.WithLabelValues(r.name, strconv.Itoa(status)).Observe(took)
+	}
+}
+
+// metricsText answers GET /metrics in Prometheus' text format.
+func (a *API) metricsText(ctx *fasthttp.RequestCtx) error {
+	families, err := a.metrics.registry.Gather()
+	if err != nil {
+		return err
+	}
+	format := expfmt.NewFormat(expfmt.TypeTextPlain)
+	encoder := expfmt.NewEncoder(ctx.Response.BodyWriter(), format)
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			return err
+		}
+	}
+	setHeaders(ctx, string(format))
+	return nil
+}

@@ -21,7 +21,8 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			next(ctx)
 			return
 		}
-		defer a.end(ctx, metrics, metrics.start())
+		metrics.start()
+		defer a.end(ctx, metrics)
 		if err := a.answerGet(ctx, app, token); err != nil {
 			a.fail(ctx, err)
 		}

@@ -108,22 +108,20 @@ func (m *Metrics) route(name string) routeMetrics {
 	return routeMetrics{m, name, m.duration.WithLabelValues(name, "200")}
 }
 
-// start counts a request in, and returns the time for end.
-func (r routeMetrics) start() time.Time {
-	if r.m == nil {
-		return time.Time{}
+// start counts a request in.
+func (r routeMetrics) start() {
+	if r.m != nil {
+		r.m.inFlight.Add(1)
 	}
-	r.m.inFlight.Add(1)
-	return time.Now()
 }
 
 // end counts the answer to a request.
-func (r routeMetrics) end(ctx *fasthttp.RequestCtx, start time.Time) {
+func (r routeMetrics) end(ctx *fasthttp.RequestCtx) {
 	if r.m == nil {
 		return
 	}
 	r.m.inFlight.Add(-1)
-	took := time.Since(start).Seconds()
+	took := time.Since(ctx.Time()).Seconds() // since the handler was called
 	if status := ctx.Response.StatusCode(); status == fasthttp.StatusOK {
 		r.ok.Observe(took)
 	} else {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
@@ -86,7 +85,8 @@ func methodNotAllowed(ctx *fasthttp.RequestCtx) error {
 func (a *API) answer(route string, e endpoint) fasthttp.RequestHandler {
 	metrics := a.metrics.route(route)
 	return func(ctx *fasthttp.RequestCtx) {
-		defer a.end(ctx, metrics, metrics.start())
+		metrics.start()
+		defer a.end(ctx, metrics)
 		if err := e(ctx); err != nil {
 			a.fail(ctx, err)
 		}
@@ -106,9 +106,9 @@ func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
 
 // end is deferred by whoever answers: it counts the answer, and makes one of a
 // panic, a 500, which fasthttp would let end the process.
-func (a *API) end(ctx *fasthttp.RequestCtx, metrics routeMetrics, start time.Time) {
+func (a *API) end(ctx *fasthttp.RequestCtx, metrics routeMetrics) {
 	if p := recover(); p != nil {
 		a.fail(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	}
-	metrics.end(ctx, start)
+	metrics.end(ctx)
 }

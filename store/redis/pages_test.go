@@ -161,9 +161,10 @@ func TestSoappCursor(t *testing.T) {
 	pages := &appPages{s: s, app: "app", dt: 60}
 	members := strs(t, server.Do(t, "ZRANGE", key, "0", "-1"))
 	for _, last := range []int{listPageSize - 1, 2*listPageSize - 1} {
+		score := fmt.Sprint(server.Do(t, "ZSCORE", key, members[last]))
 		server.Do(t, "ZREM", key, members[last])
 		reply, err := s.exec(context.Background(), s.scripts.soapp, []string{key},
-			[]string{s.keys.prefix("app"), "60", strconv.Itoa(listPageSize), strconv.FormatInt(clock.Now(), 10), strconv.FormatInt(clock.Now(), 10), members[last]})
+			[]string{s.keys.prefix("app"), "60", strconv.Itoa(listPageSize), strconv.FormatInt(clock.Now(), 10), score, members[last]})
 		if err != nil {
 			t.Fatal(err)
 		}

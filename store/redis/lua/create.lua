@@ -8,8 +8,10 @@
 -- Returns 1.
 -- Cost: O(log n) of the app's and of all sessions.
 
+-- include clock.lua
+
 local app, token, id, ip, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local now = tonumber(redis.call('TIME')[1])
+local stamp = string.format('%d', now) .. fraction
 
 local session = {'id', id, 'r', 1, 'w', 1, 'ip', ip, 'la', now, 'ttl', ttl}
 local window = math.max(1, math.min(60, math.floor(ttl / 10)))
@@ -23,8 +25,9 @@ if ARGV[7] ~= '' then
   session[#session + 1] = ARGV[7]
 end
 redis.call('HSET', KEYS[1], unpack(session))
-redis.call('ZADD', KEYS[2], now, token .. ':' .. id)
-redis.call('ZADD', KEYS[3], now, id)
-redis.call('ZADD', KEYS[4], now - now % window + window + ttl, app .. ':' .. token .. ':' .. id)
+redis.call('ZADD', KEYS[2], stamp, token .. ':' .. id)
+redis.call('ZADD', KEYS[3], stamp, id)
+redis.call('ZADD', KEYS[4], string.format('%d', now - now % window + window + ttl - 1) .. fraction,
+  app .. ':' .. token .. ':' .. id)
 redis.call('SADD', KEYS[5], token)
 return 1

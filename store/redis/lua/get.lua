@@ -16,8 +16,11 @@
 -- arguments. (What touch and render of the includes do for one session is
 -- written out here for many.)
 
+-- include clock.lua
+
 local call, format = redis.call, string.format
-local now = tonumber(redis.call('TIME')[1])
+local second = format('%d', now)
+local stamp = second .. fraction
 local out = {}
 local members, ends, arms = {}, {}, {} -- of SESSIONS: what to look at
 local first = 2
@@ -46,23 +49,24 @@ for a = 1, #ARGV, 2 do
         local window = 1
         if no_resave then
           ttl = ttl - idle
-          call('HSET', key, 'r', h[2] + 1, 'la', now, 'ttl', ttl)
+          call('HSET', key, 'r', format('%d', h[2] + 1), 'la', second, 'ttl', format('%d', ttl))
         else
           window = math.max(1, math.min(60, math.floor(ttl / 10)))
-          call('HSET', key, 'r', h[2] + 1, 'la', now)
+          call('HSET', key, 'r', format('%d', h[2] + 1), 'la', second)
         end
-        active[#active + 1] = now
+        active[#active + 1] = stamp
         active[#active + 1] = id
         local start = now - now % window
         if la < start then
-          moved[#moved + 1] = now
+          moved[#moved + 1] = stamp
           moved[#moved + 1] = token .. ':' .. id
         end
         local n = #members + 1
-        members[n], ends[n], arms[n] = app .. ':' .. token .. ':' .. id, now + ttl, start + window + ttl
+        members[n], ends[n] = app .. ':' .. token .. ':' .. id, now + ttl
+        arms[n] = format('%d', start + window + ttl - 1) .. fraction
       end
       local ip, d = h[6], h[8] or ''
-      out[#out + 1] = format('%d %d %d %s %s %.0f %.0f %d\n', #id, #ip, #d, h[2], h[3], ttl, idle, no_resave and 1 or 0)
+      out[#out + 1] = format('%d %d %d %s %s %d %d %d\n', #id, #ip, #d, h[2], h[3], ttl, idle, no_resave and 1 or 0)
         .. id .. ip .. d
     end
   end

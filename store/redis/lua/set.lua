@@ -14,6 +14,7 @@
 
 -- include session.lua
 -- include touch.lua
+-- include clock.lua
 
 -- string_end returns the index of the quote that ends the JSON string at pos.
 local function string_end(text, pos)
@@ -67,7 +68,6 @@ local function each_field(text, f)
   end
 end
 
-local now = tonumber(redis.call('TIME')[1])
 local s = load(KEYS[1], now)
 if not s then
   return render(s)
@@ -107,6 +107,6 @@ else
   s.d = ''
   redis.call('HDEL', KEYS[1], 'd')
 end
-touch(s, KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], now)
+touch(s, KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], now, fraction)
 redis.call('PUBLISH', ARGV[3], ARGV[1] .. ':' .. ARGV[2])
 return render(s)

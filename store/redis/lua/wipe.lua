@@ -10,8 +10,8 @@
 -- Cost: O(page * log n).
 
 -- include drop.lua
+-- include clock.lua
 
-local now = tonumber(redis.call('TIME')[1])
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[3])
 local wiped = 0
 for _, member in ipairs(due) do
@@ -28,7 +28,7 @@ for _, member in ipairs(due) do
       if h[3] ~= '1' then
         window = math.max(1, math.min(60, math.floor(ttl / 10)))
       end
-      redis.call('ZADD', KEYS[1], la - la % window + window + ttl, member)
+      redis.call('ZADD', KEYS[1], string.format('%d', la - la % window + window + ttl - 1) .. fraction, member)
     else
       wiped = wiped + drop(prefix, prefix .. '_sessions', prefix .. '_users', KEYS[1],
         ARGV[2], app, token, id)

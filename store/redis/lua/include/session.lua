@@ -28,6 +28,6 @@ local function render(s)
   if not s then
     return '-\n'
   end
-  return string.format('%d %d %d %s %s %.0f %.0f %d\n', #s.id, #s.ip, #s.d, s.r, s.w, s.ttl, s.idle,
+  return string.format('%d %d %d %s %s %d %d %d\n', #s.id, #s.ip, #s.d, s.r, s.w, s.ttl, s.idle,
     s.no_resave and 1 or 0) .. s.id .. s.ip .. s.d
 end

@@ -3,10 +3,11 @@
 -- each window of the clock (store.Window).
 --
 -- SESSIONS holds the end of the window plus ttl (store.WipeAt), so it is written
--- once a window too. It is asked for each time all the same: a Node server that
+-- once a window too; the fraction of a second stands for the rest of its last
+-- second. It is asked for each time all the same: a Node server that
 -- reads the session lowers it to its own now + ttl, and without a look the next
 -- touch in that window would leave the session to a Node wiper too early.
-local function touch(s, key, sessions, users, wipe, app, token, now)
+local function touch(s, key, sessions, users, wipe, app, token, now, fraction)
   if s.idle < 1 then
     return
   end
@@ -17,14 +18,15 @@ local function touch(s, key, sessions, users, wipe, app, token, now)
     redis.call('HSET', key, 'la', now)
     window = math.max(1, math.min(60, math.floor(s.ttl / 10)))
   end
-  redis.call('ZADD', users, now, s.id)
+  local stamp = string.format('%d', now) .. fraction
+  redis.call('ZADD', users, stamp, s.id)
   local start = now - now % window
   if s.la < start then
-    redis.call('ZADD', sessions, now, token .. ':' .. s.id)
+    redis.call('ZADD', sessions, stamp, token .. ':' .. s.id)
   end
   local member = app .. ':' .. token .. ':' .. s.id
   local armed = redis.call('ZSCORE', wipe, member)
   if not armed or tonumber(armed) <= now + s.ttl then
-    redis.call('ZADD', wipe, start + window + s.ttl, member)
+    redis.call('ZADD', wipe, string.format('%d', start + window + s.ttl - 1) .. fraction, member)
   end
 end

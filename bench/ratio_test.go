@@ -1,0 +1,190 @@
+package bench
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis"
+	"rest-sessions/store/redis/redistest"
+)
+
+// A ratio is the median over rounds, in each of which both sides run once, in
+// turn, for a slice of time: what the machine does to one it does to the other.
+const (
+	rounds = 9
+	slice  = 700 * time.Millisecond
+)
+
+// figures is what one slice measured.
+type figures struct {
+	rate      float64 // requests a second
+	p99       float64 // us
+	serverCPU float64 // us a request
+	redisCPU  float64 // us a request
+}
+
+// measured runs one slice of a load on a server.
+func measured(tb testing.TB, p process, server *redistest.Server, run func() load) figures {
+	cpu, redisBefore := p.cpu(tb), redisCPU(tb, server)
+	l := run()
+	perRequest := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(l.requests) }
+	return figures{l.rate(), l.micros(99), perRequest(p.cpu(tb) - cpu), perRequest(redisCPU(tb, server) - redisBefore)}
+}
+
+// compare runs two sides in turn and returns the figures of both, a pair a round.
+func compare(a, b func() figures) (as, bs []figures) {
+	a() // warm: connections, pools, caches
+	b()
+	for range rounds {
+		as, bs = append(as, a()), append(bs, b())
+	}
+	return as, bs
+}
+
+// ratio reports the median over the rounds of a figure of a, divided by that of b,
+// with the least and the most.
+func ratio(b *testing.B, name string, as, bs []figures, figure func(figures) float64) float64 {
+	ratios := make([]float64, len(as))
+	for i := range as {
+		ratios[i] = figure(as[i]) / figure(bs[i])
+	}
+	slices.Sort(ratios)
+	median := ratios[len(ratios)/2]
+	b.ReportMetric(median, name)
+	b.Logf("%s: %.3f, from %.3f to %.3f", name, median, ratios[0], ratios[len(ratios)-1])
+	return median
+}
+
+func rateOf(f figures) float64      { return f.rate }
+func p99Of(f figures) float64       { return f.p99 }
+func serverCPUOf(f figures) float64 { return f.serverCPU }
+func redisCPUOf(f figures) float64  { return f.redisCPU }
+
+// BenchmarkRatio is the table of ratios in the README. Its ns/op means nothing;
+// run it with -benchtime 1x.
+func BenchmarkRatio(b *testing.B) {
+	b.Run("get-hot/redis", func(b *testing.B) {
+		yard, ours := startYard(b), startRedis(b, 1)
+		as, bs := compare(ours.slice(b, get(app, ours.tokens, Hot)), yard.slice(b, get(app, ours.tokens, Hot)))
+		ratio(b, "rps/hello", as, bs, rateOf)
+	})
+	b.Run("get-uniform/redis", func(b *testing.B) {
+		yard, ours := startYard(b), startRedis(b, sessions)
+		reads := get(app, ours.tokens, Uniform(sessions))
+		as, bs := compare(ours.slice(b, reads), yard.slice(b, reads))
+		ratio(b, "server-cpu/hello", as, bs, serverCPUOf)
+		ratio(b, "rps/hello", as, bs, rateOf)
+	})
+	b.Run("get-uniform/redis-cpu", func(b *testing.B) {
+		server := redistest.Start(b)
+		s := openRedis(b, server)
+		n := newNaive(b, server.Port(), "bench")
+		tokens := seedStore(b, s, sessions)
+		as, bs := compare(readers(b, server, s.Get, tokens), readers(b, server, n.Get, tokens))
+		ratio(b, "redis-cpu/naive", as, bs, redisCPUOf)
+		ratio(b, "reads/naive", as, bs, rateOf)
+	})
+	b.Run("get-uniform/embedded", func(b *testing.B) {
+		yard, ours := startYard(b), startSite(b, "embedded", nil, sessions)
+		reads := get(app, ours.tokens, Uniform(sessions))
+		as, bs := compare(ours.slice(b, reads), yard.slice(b, reads))
+		ratio(b, "rps/hello", as, bs, rateOf)
+	})
+	b.Run("p99-at-half-rate/redis", func(b *testing.B) {
+		yard, ours := startYard(b), startRedis(b, sessions)
+		reads := get(app, ours.tokens, Uniform(sessions))
+		half := ours.slice(b, reads)().rate / 2
+		open := func(s *site) func() figures {
+			return func() figures {
+				return measured(b, s.process, s.redis, func() load { return openLoop(b, s.addr, reads, slice, half) })
+			}
+		}
+		as, bs := compare(open(ours), open(yard))
+		ratio(b, "p99/hello", as, bs, p99Of)
+	})
+	b.Run("mix/redis", func(b *testing.B) {
+		ours := startRedis(b, sessions)
+		as, bs := compare(ours.slice(b, mix(app, ours.tokens)), ours.slice(b, get(app, ours.tokens, Hot)))
+		ratio(b, "rps/get-hot", as, bs, rateOf)
+	})
+	b.Run("create/redis", func(b *testing.B) {
+		yard, ours := startYard(b), startRedis(b, 1)
+		as, bs := compare(ours.slice(b, create(app)), yard.slice(b, create(app)))
+		ratio(b, "server-cpu/hello", as, bs, serverCPUOf)
+	})
+	b.Run("set/redis", func(b *testing.B) {
+		yard, ours := startYard(b), startRedis(b, sessions)
+		writes := set(app, ours.tokens, Uniform(sessions))
+		as, bs := compare(ours.slice(b, writes), yard.slice(b, writes))
+		ratio(b, "server-cpu/hello", as, bs, serverCPUOf)
+	})
+}
+
+// site is a server with sessions, and its Redis if it has one.
+type site struct {
+	process
+	redis  *redistest.Server
+	tokens []string
+}
+
+func startYard(tb testing.TB) *site { return &site{process: startServer(tb, "hello")} }
+
+func startRedis(tb testing.TB, n int) *site {
+	server := redistest.Start(tb)
+	return startSite(tb, "redis "+strconv.Itoa(server.Port()), server, n)
+}
+
+func startSite(tb testing.TB, kind string, server *redistest.Server, n int) *site {
+	p := startServer(tb, kind)
+	return &site{p, server, seedServer(tb, p.addr, n)}
+}
+
+// slice returns a run of one slice of a closed loop.
+func (s *site) slice(tb testing.TB, requests func(client int) request) func() figures {
+	return func() figures {
+		return measured(tb, s.process, s.redis, func() load { return closedLoop(tb, s.addr, requests, slice) })
+	}
+}
+
+func openRedis(tb testing.TB, server *redistest.Server) *redis.Store {
+	tb.Helper()
+	s, err := redis.Open(redis.Options{Host: "127.0.0.1", Port: server.Port(), Namespace: "bench", Timeout: 5 * time.Second})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Close)
+	return s
+}
+
+// readers returns a run of one slice of goroutines that read without a server.
+func readers(tb testing.TB, server *redistest.Server, read func(context.Context, string, string) (store.Session, error), tokens []string) func() figures {
+	return func() figures {
+		before, begin := redisCPU(tb, server), time.Now()
+		var n atomic.Int64
+		var wg sync.WaitGroup
+		for worker := range connections {
+			wg.Go(func() {
+				r := source(worker)
+				for time.Since(begin) < slice {
+					if _, err := read(context.Background(), app, tokens[r.IntN(len(tokens))]); err != nil {
+						tb.Error(err)
+						return
+					}
+					n.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		reads := float64(n.Load())
+		return figures{
+			rate:     reads / time.Since(begin).Seconds(),
+			redisCPU: float64((redisCPU(tb, server) - before).Nanoseconds()) / 1000 / reads,
+		}
+	}
+}

@@ -47,18 +47,22 @@ func compare(a, b func() figures) (as, bs []figures) {
 	return as, bs
 }
 
-// ratio reports the median over the rounds of a figure of a, divided by that of b,
-// with the least and the most.
-func ratio(b *testing.B, name string, as, bs []figures, figure func(figures) float64) float64 {
-	ratios := make([]float64, len(as))
+// ratios returns a figure of a divided by that of b, of each round, in order.
+func ratios(as, bs []figures, figure func(figures) float64) []float64 {
+	all := make([]float64, len(as))
 	for i := range as {
-		ratios[i] = figure(as[i]) / figure(bs[i])
+		all[i] = figure(as[i]) / figure(bs[i])
 	}
-	slices.Sort(ratios)
-	median := ratios[len(ratios)/2]
+	slices.Sort(all)
+	return all
+}
+
+// ratio reports the median of ratios, and logs the least and the most.
+func ratio(b *testing.B, name string, as, bs []figures, figure func(figures) float64) {
+	all := ratios(as, bs, figure)
+	median := all[len(all)/2]
 	b.ReportMetric(median, name)
-	b.Logf("%s: %.3f, from %.3f to %.3f", name, median, ratios[0], ratios[len(ratios)-1])
-	return median
+	b.Logf("%s: %.3f, from %.3f to %.3f", name, median, all[0], all[len(all)-1])
 }
 
 func rateOf(f figures) float64      { return f.rate }

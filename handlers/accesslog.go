@@ -148,23 +148,11 @@ var logFormats = map[string]func(b []byte, e *logEntry) []byte{
 		b = e.appendRemote(b)
 		b = append(b, " - "...)
 		b = e.appendRequest(b)
-		b = append(b, ' ')
-		b = e.appendStatus(b)
-		b = append(b, ' ')
-		b = e.appendLength(b)
-		b = append(b, " - "...)
-		b = e.appendTook(b)
-		return append(b, " ms"...)
+		return e.appendOutcome(b)
 	},
 	"tiny": func(b []byte, e *logEntry) []byte {
 		b = e.appendMethodURL(b)
-		b = append(b, ' ')
-		b = e.appendStatus(b)
-		b = append(b, ' ')
-		b = e.appendLength(b)
-		b = append(b, " - "...)
-		b = e.appendTook(b)
-		return append(b, " ms"...)
+		return e.appendOutcome(b)
 	},
 	"json": func(b []byte, e *logEntry) []byte {
 		b = append(b, `{"time":"`...)
@@ -230,6 +218,17 @@ func (e *logEntry) appendMethodURL(b []byte) []byte {
 	b = appendPrintable(b, e.ctx.Method())
 	b = append(b, ' ')
 	return appendPrintable(b, appendCut(nil, e.ctx.RequestURI()))
+}
+
+// appendOutcome appends what short and tiny end with: status, length and time.
+func (e *logEntry) appendOutcome(b []byte) []byte {
+	b = append(b, ' ')
+	b = e.appendStatus(b)
+	b = append(b, ' ')
+	b = e.appendLength(b)
+	b = append(b, " - "...)
+	b = e.appendTook(b)
+	return append(b, " ms"...)
 }
 
 func (e *logEntry) appendHeader(b []byte, name string) []byte {

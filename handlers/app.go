@@ -4,11 +4,7 @@ import "github.com/valyala/fasthttp"
 
 // activity answers GET /{app}/activity?dt=.
 func (a *API) activity(ctx *fasthttp.RequestCtx) error {
-	app, err := pathApp(ctx)
-	if err != nil {
-		return err
-	}
-	dt, err := queryDT(ctx)
+	app, dt, err := appAndDT(ctx)
 	if err != nil {
 		return err
 	}
@@ -22,11 +18,7 @@ func (a *API) activity(ctx *fasthttp.RequestCtx) error {
 
 // soapp answers GET /{app}/soapp?dt=.
 func (a *API) soapp(ctx *fasthttp.RequestCtx) error {
-	app, err := pathApp(ctx)
-	if err != nil {
-		return err
-	}
-	dt, err := queryDT(ctx)
+	app, dt, err := appAndDT(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,4 +37,12 @@ func (a *API) killall(ctx *fasthttp.RequestCtx) error {
 	}
 	writeCount(ctx, "kill", n)
 	return nil
+}
+
+// appAndDT returns the app that the path names and the dt parameter in seconds.
+func appAndDT(ctx *fasthttp.RequestCtx) (app string, dt int64, err error) {
+	if app, err = pathApp(ctx); err == nil {
+		dt, err = queryDT(ctx)
+	}
+	return app, dt, err
 }

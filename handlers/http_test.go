@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"rest-sessions/store"
 	"rest-sessions/store/storetest"
@@ -381,6 +382,34 @@ func TestMalformedRequests(t *testing.T) {
 	big := fmt.Sprintf("PUT /app/create/id?ip=::1 HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n", maxBodySize+1)
 	w.expectError(w.raw("PUT", big), 413, "bodyTooLarge", "")
 	w.expect(w.do("GET", "/ping", ""), 200, "PONG")
+}
+
+// TestTooManyConnections opens one more than are served.
+func TestTooManyConnections(t *testing.T) {
+	api := New(still(), nil, t.Logf)
+	api.maxConnections = 2
+	w := serveAPI(t, api)
+	var conns []net.Conn
+	for range 2 {
+		conn, err := net.Dial("tcp", w.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conns = append(conns, conn)
+		// An answer shows that the server has seen the connection.
+		io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: test\r\n\r\n")
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.expectError(w.do("GET", "/livez", ""), 503, "tooManyConnections", "")
+	conns[0].Close()
+	for deadline := time.Now().Add(exchangeTimeout); w.do("GET", "/livez", "").status != 200; {
+		if time.Now().After(deadline) {
+			t.Fatal("a closed connection still counts")
+		}
+	}
 }
 
 // TestKeepAlive sends two requests at once on one connection.

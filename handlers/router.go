@@ -22,6 +22,8 @@ type API struct {
 	logf     func(format string, args ...any)
 	metrics  *Metrics // nil for none
 	draining atomic.Bool
+	// maxConnections is the constant of that name unless a test sets it.
+	maxConnections int32
 	// ctx is what store calls run under: the server's life. Deadlines are the
 	// engine's own, one a round trip.
 	ctx context.Context
@@ -30,7 +32,7 @@ type API struct {
 // New makes an API. logf gets a line for each fault of ours. Without metrics, nil,
 // nothing is counted and there is no route /metrics.
 func New(s store.Store, metrics *Metrics, logf func(format string, args ...any)) *API {
-	return &API{store: s, logf: logf, metrics: metrics, ctx: context.Background()}
+	return &API{store: s, logf: logf, metrics: metrics, maxConnections: maxConnections, ctx: context.Background()}
 }
 
 // routeGet is the route of nine requests in ten.

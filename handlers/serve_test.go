@@ -46,12 +46,18 @@ func (l *safeLog) String() string {
 // serve starts a server on s and ends it with the test.
 func serve(tb testing.TB, s store.Store) *site {
 	tb.Helper()
+	return serveAPI(tb, New(s, NewMetrics("test"), nil))
+}
+
+// serveAPI starts a server of an API, which it lets log to the site's log.
+func serveAPI(tb testing.TB, api *API) *site {
+	tb.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := &site{tb: tb, addr: listener.Addr().String()}
-	w.api = New(s, NewMetrics("test"), w.log.printf)
+	w := &site{tb: tb, addr: listener.Addr().String(), api: api}
+	api.logf = w.log.printf
 	server := w.api.Server(w.api.Handler())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -62,7 +68,7 @@ func serve(tb testing.TB, s store.Store) *site {
 		if err := <-ended; err != nil {
 			tb.Error(err)
 		}
-		s.Close()
+		api.store.Close()
 	})
 	return w
 }

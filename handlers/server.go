@@ -48,7 +48,7 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 		SecureErrorLogMessage: true,
 	}
 	s.Handler = func(ctx *fasthttp.RequestCtx) {
-		if s.GetOpenConnectionsCount() > maxConnections {
+		if s.GetOpenConnectionsCount() > a.maxConnections {
 			a.fail(ctx, errConnections)
 			ctx.SetConnectionClose()
 			return

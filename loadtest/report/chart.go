@@ -12,7 +12,7 @@ import (
 // without its yellow, which white paper swallows.
 var palette = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#7f7f7f", "#e69f00", "#000000"}
 
-// dashes set lines apart in print without colour.
+// dashes set lines apart once all colours are used.
 var dashes = []string{"", "7 3", "2 3", "9 3 2 3"}
 
 // line is one curve of a chart.
@@ -53,7 +53,7 @@ type chart struct {
 }
 
 const (
-	marginLeft, marginRight = 62, 28
+	marginLeft, marginRight = 74, 28
 	marginTop, marginBottom = 30, 46
 )
 
@@ -109,7 +109,7 @@ func (l *line) draw(b *strings.Builder, px, py func(float64) float64) {
 
 func stroke(style int) string {
 	s := `stroke="` + palette[style%len(palette)] + `"`
-	if dash := dashes[style%len(dashes)]; dash != "" {
+	if dash := dashes[style/len(palette)%len(dashes)]; dash != "" {
 		s += ` stroke-dasharray="` + dash + `"`
 	}
 	return s

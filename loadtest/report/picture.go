@@ -51,12 +51,18 @@ func (s *Summary) SVG() string {
 }
 
 // Title names the picture.
-func (s *Summary) Title() string { return "Latency at fixed arrival rates (open loop)" }
+func (s *Summary) Title() string {
+	of := ""
+	if len(s.Servers) == 1 {
+		of = " of " + s.Servers[0].Name
+	}
+	return "Latency" + of + " at fixed arrival rates (open loop)"
+}
 
 // Subtitle is what was run.
 func (s *Summary) Subtitle() string {
 	mix := strings.NewReplacer("=", " ", ",", ", ").Replace(s.Mix)
-	return fmt.Sprintf("%s; %s sessions, %s choice; %g s a step in %d rounds; %s; %s",
+	return fmt.Sprintf("%s; %s sessions, %s choice; %g s a step, rounds: %d; %s; %s",
 		mix, thousands(s.Sessions), s.Choice, s.Seconds, s.Rounds, s.Machine, s.Started.Format("2006-01-02"))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -73,6 +74,50 @@ func TestBatches(t *testing.T) {
 	}
 	if total != readers*rounds {
 		t.Errorf("%d reads are counted, of %d", total, readers*rounds)
+	}
+}
+
+// TestBrokenSession reads sessions whose hashes somebody spoilt, in one batch with
+// one that is whole: each is a fault of its own, and the whole one is read.
+func TestBrokenSession(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	spoilt := [][2]string{
+		{"r", "many"}, {"r", "1.5"}, {"r", "99999999999999999999"}, {"w", "1 2"}, {"w", "-"}, {"ttl", "x"}, {"ttl", "inf"},
+		{"ttl", "nan"}, {"ttl", "1e30"}, {"la", "x"}, {"la", "-1"}, {"la", "nan"},
+	}
+	b := &batch{}
+	add := func(id string) string {
+		token := create(t, s, "app", id, 1000)
+		b.reads = append(b.reads, &read{
+			key: []byte(s.keys.session("app", token)), appEnd: len(s.keys.ns) + len("app"), done: make(chan struct{}, 1),
+		})
+		return s.keys.session("app", token)
+	}
+	for i, field := range spoilt {
+		// Twice, as idle for no time and as idle for ten seconds: the script writes
+		// in other ways.
+		for _, la := range []string{"", "10"} {
+			key := add("spoilt" + strconv.Itoa(i))
+			if la != "" {
+				old, _ := strconv.ParseInt(fmt.Sprint(server.Do(t, "HGET", key, "la")), 10, 64)
+				server.Do(t, "HSET", key, "la", strconv.FormatInt(old-10, 10))
+			}
+			server.Do(t, "HSET", key, field[0], field[1])
+			add("whole")
+		}
+	}
+	reads := slices.Clone(b.reads)
+	s.reader.fly(b)
+	for i, q := range reads {
+		if field := spoilt[i/4]; i%2 == 0 {
+			if q.err == nil || errors.Is(q.err, store.ErrNotFound) || errors.Is(q.err, store.ErrUnavailable) {
+				t.Errorf("%s = %s: %+v, %v", field[0], field[1], q.session, q.err)
+			}
+		} else if q.err != nil || q.session.ID != "whole" {
+			t.Errorf("beside %s = %s: %+v, %v", field[0], field[1], q.session, q.err)
+		}
 	}
 }
 

@@ -19,6 +19,13 @@
 -- include clock.lua
 
 local call, format = redis.call, string.format
+
+-- counter reports whether a field is a number that HINCRBY and the reader of the
+-- reply take. One session that is not as it should be must not fail the others.
+local function counter(text)
+  return text and #text <= 15 and string.find(text, '^%d+$')
+end
+
 local second = format('%d', now)
 local stamp = second .. fraction
 local out = {}
@@ -35,8 +42,8 @@ for a = 1, #ARGV, 2 do
       out[#out + 1] = '!' .. string.gsub(h.err, '\n', ' ') .. '\n'
     elseif not id then
       out[#out + 1] = '-\n'
-    elseif not (ttl and la and h[2] and h[3] and h[6]) then
-      out[#out + 1] = '!a field of the hash is missing\n'
+    elseif not (ttl and la and ttl <= 1e15 and la >= 0 and counter(h[2]) and counter(h[3]) and h[6]) then
+      out[#out + 1] = '!a field of the hash is missing or is not a number\n'
     elseif ttl < now - la then
       out[#out + 1] = '-\n'
     else

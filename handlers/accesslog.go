@@ -33,6 +33,7 @@ type AccessLog struct {
 	lines   []byte // complete lines for the writer
 	dropped int    // lines that found no room
 	wake    chan struct{}
+	closing chan struct{}
 	done    chan struct{}
 }
 
@@ -47,18 +48,20 @@ const (
 // NewAccessLog starts a log in one of LogFormats; end it with Close.
 func NewAccessLog(format string, out io.Writer) *AccessLog {
 	l := &AccessLog{
-		format: logFormats[format],
-		now:    time.Now,
-		wake:   make(chan struct{}, 1),
-		done:   make(chan struct{}),
+		format:  logFormats[format],
+		now:     time.Now,
+		wake:    make(chan struct{}, 1),
+		closing: make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	go l.write(out)
 	return l
 }
 
-// Close writes what is left and ends the log. No request may be served after it.
+// Close writes what is left and ends the log. Requests that a shutdown did not
+// wait for may go on; they leave no line.
 func (l *AccessLog) Close() {
-	close(l.wake)
+	close(l.closing)
 	<-l.done
 }
 
@@ -67,7 +70,11 @@ func (l *AccessLog) write(out io.Writer) {
 	defer close(l.done)
 	var spare []byte
 	for open := true; open; {
-		_, open = <-l.wake
+		select {
+		case <-l.wake:
+		case <-l.closing:
+			open = false
+		}
 		l.mu.Lock()
 		lines, dropped := l.lines, l.dropped
 		l.lines, l.dropped = spare[:0], 0

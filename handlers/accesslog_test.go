@@ -142,6 +142,19 @@ func TestLogIsBounded(t *testing.T) {
 	}
 }
 
+// TestLogAfterClose serves on when the log is closed, as a request does that a
+// shutdown gave up waiting for.
+func TestLogAfterClose(t *testing.T) {
+	l := NewAccessLog("tiny", io.Discard)
+	l.Close()
+	served := false
+	var ctx fasthttp.RequestCtx
+	l.Handler(func(*fasthttp.RequestCtx) { served = true })(&ctx)
+	if !served {
+		t.Error("not served")
+	}
+}
+
 func TestIsLogFormat(t *testing.T) {
 	for _, name := range LogFormats() {
 		NewAccessLog(name, io.Discard).Close()

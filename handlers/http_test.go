@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -369,6 +370,38 @@ func TestStreamedList(t *testing.T) {
 		if resp.StatusCode != status || (err != nil) != (status == 200) {
 			t.Errorf("page %d failed: status %d, reading the body: %v", page, resp.StatusCode, err)
 		}
+	}
+}
+
+// brokenPages panics at its third page, when the status has gone out.
+type brokenPages struct{ page int }
+
+func (p *brokenPages) Next(context.Context) ([]store.Session, error) {
+	if p.page++; p.page == 3 {
+		panic("third page")
+	}
+	return []store.Session{{ID: "id"}}, nil
+}
+
+type brokenLists struct{ store.Store }
+
+func (brokenLists) SessionsOfID(context.Context, string, string) store.Pages { return &brokenPages{} }
+
+// TestPanicInList checks that a panic on the way of a list breaks that off and
+// nothing else.
+func TestPanicInList(t *testing.T) {
+	w := serve(t, brokenLists{still()})
+	resp, err := http.Get("http://" + w.addr + "/app/soid/id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("the list is whole: %s", body)
+	}
+	w.expect(w.do("GET", "/livez", ""), 200, "ok")
+	if !strings.Contains(w.log.String(), "third page") {
+		t.Error("the log does not have the panic")
 	}
 }
 

@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"io"
+	"runtime/debug"
 
 	"github.com/valyala/fasthttp"
 
@@ -66,8 +67,15 @@ func (l *list) next() error {
 }
 
 // Read implements io.Reader. An error makes fasthttp close the connection without
-// the last chunk, so that the client sees a broken answer, not a short list.
-func (l *list) Read(p []byte) (int, error) {
+// the last chunk, so that the client sees a broken answer, not a short list. It is
+// called after the endpoint has returned, so a panic is caught here.
+func (l *list) Read(p []byte) (n int, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			l.api.logf("a list broke off: panic: %v\n%s", cause, debug.Stack())
+			n, err = 0, errInternal
+		}
+	}()
 	for l.read == len(l.text) {
 		if l.done {
 			return 0, io.EOF
@@ -78,7 +86,7 @@ func (l *list) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n := copy(p, l.text[l.read:])
+	n = copy(p, l.text[l.read:])
 	l.read += n
 	return n, nil
 }

@@ -117,6 +117,11 @@ func BenchmarkRatio(b *testing.B) {
 		as, bs := compare(ours.slice(b, reads), yard.slice(b, reads))
 		ratio(b, "rps/hello", as, bs, rateOf)
 	})
+	b.Run("metrics/embedded", func(b *testing.B) {
+		ours, plain := startSite(b, "embedded", nil, 1), startSite(b, "unmetered", nil, 1)
+		as, bs := compare(ours.slice(b, get(app, ours.tokens, Hot)), plain.slice(b, get(app, plain.tokens, Hot)))
+		ratio(b, "server-cpu/unmetered", as, bs, serverCPUOf)
+	})
 	b.Run("p99-at-half-rate/redis", func(b *testing.B) {
 		yard, ours := startYard(b), startRedis(b, sessions)
 		reads := get(app, ours.tokens, Uniform(sessions))

@@ -44,13 +44,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve serves "hello", "embedded" or "redis PORT" and prints its address.
+// serve serves "hello", "embedded", "unmetered", which is embedded without metrics,
+// or "redis PORT", and prints its address.
 func serve(kind string) {
 	fail := func(err error) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	metrics := handlers.NewMetrics("bench")
+	var metrics *handlers.Metrics
+	if kind != "unmetered" {
+		metrics = handlers.NewMetrics("bench")
+	}
 	var s store.Store = embedded.New(embedded.Options{})
 	if port, ok := strings.CutPrefix(kind, "redis "); ok {
 		n, _ := strconv.Atoi(port)

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+
+	"rest-sessions/handlers"
+	"rest-sessions/store"
+)
+
+// config is the environment. The tags are the table that --help prints.
+type config struct {
+	Port      int           `env:"RS_PORT" envDefault:"3000" help:"port to listen on, 0 for any free one"`
+	Host      string        `env:"RS_HOST" help:"address to listen on; all interfaces when empty"`
+	RedisHost string        `env:"RS_REDISHOST" envDefault:"127.0.0.1" help:"host of Redis"`
+	RedisPort int           `env:"RS_REDISPORT" envDefault:"6379" help:"port of Redis"`
+	RedisURL  string        `env:"RS_REDIS_URL" help:"redis://user:password@host:port/db, rediss:// for TLS; instead of the two above"`
+	Namespace string        `env:"RS_NAMESPACE" envDefault:"drs" help:"what all keys in Redis begin with"`
+	LogLevel  string        `env:"RS_LOGLEVEL" envDefault:"dev" help:"a line a request: combined, common, dev, short, tiny, json; or none"`
+	Store     string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded: this process' memory; auto: redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded"`
+	Wipe      int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of sessions whose time is over; at least 10, or 0 for off"`
+	Timeout   time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, as in 500ms or 2s; past it the answer is 503"`
+	Buckets   int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets an app is split into on Redis Cluster, a power of two up to 1024; one Redis has none"`
+}
+
+// environment makes a map of os.Environ's lines.
+func environment(lines []string) map[string]string {
+	m := make(map[string]string, len(lines))
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, "=")
+		m[name] = value
+	}
+	return m
+}
+
+// parseConfig reads the configuration and returns everything that is wrong with
+// it, a sentence each. RS_X_FILE names a file that holds the value of RS_X.
+func parseConfig(environ map[string]string) (c config, problems []string) {
+	values := make(map[string]string)
+	for _, f := range variables() {
+		value, given := environ[f.name]
+		if path, ok := environ[f.name+"_FILE"]; ok && path != "" {
+			if given {
+				problems = append(problems, fmt.Sprintf("%s and %s_FILE are both set; only one can be", f.name, f.name))
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				problems = append(problems, fmt.Sprintf("%s_FILE: %v", f.name, err))
+				continue
+			}
+			value, given = strings.TrimRight(string(text), "\r\n"), true
+		}
+		if given && value != "" { // an empty variable is as good as none
+			values[f.name] = value
+		}
+	}
+	err := env.ParseWithOptions(&c, env.Options{Environment: values})
+	bad := map[string]bool{}
+	var all env.AggregateError
+	if errors.As(err, &all) {
+		for _, err := range all.Errors {
+			name, problem := inWords(err, values)
+			bad[name] = true
+			problems = append(problems, problem)
+		}
+	} else if err != nil {
+		problems = append(problems, err.Error())
+	}
+
+	check := func(name string, ok bool, must string) {
+		if !ok && !bad[name] {
+			problems = append(problems, fmt.Sprintf("%s is %q; it must be %s", name, values[name], must))
+		}
+	}
+	check("RS_PORT", 0 <= c.Port && c.Port <= 65535, "a port, 0 to 65535")
+	check("RS_REDISPORT", 1 <= c.RedisPort && c.RedisPort <= 65535, "a port, 1 to 65535")
+	check("RS_NAMESPACE", c.Namespace != "" && !strings.ContainsAny(c.Namespace, ":{} \t\r\n"), "a name without colons, braces and spaces")
+	check("RS_LOGLEVEL", c.LogLevel == "none" || handlers.IsLogFormat(c.LogLevel), "one of "+strings.Join(handlers.LogFormats(), ", ")+", none")
+	check("RS_STORE", slices.Contains([]string{"auto", "redis", "embedded"}, c.Store), "auto, redis or embedded")
+	check("RS_WIPE", c.Wipe == 0 || c.Wipe >= 10, "a number of seconds, at least 10, or 0 for off")
+	check("RS_WIPE", c.Wipe != 0 || c.Store != "embedded", "at least 10 with RS_STORE=embedded: nobody else would free its memory")
+	check("RS_TIMEOUT", c.Timeout >= 10*time.Millisecond, "a duration of at least 10ms, as in 500ms or 2s")
+	check("RS_BUCKETS", 1 <= c.Buckets && c.Buckets <= store.Buckets && c.Buckets&(c.Buckets-1) == 0, "a power of two, 1 to 1024")
+	return c, problems
+}
+
+// inWords says which variable an error of the env library is about, and what is
+// wrong with it. Values are quoted only where they cannot be secrets.
+func inWords(err error, values map[string]string) (name, problem string) {
+	var parse env.ParseError
+	if !errors.As(err, &parse) {
+		return "", err.Error()
+	}
+	for _, f := range variables() {
+		if f.field != parse.Name {
+			continue
+		}
+		must := "a whole number"
+		if parse.Type == reflect.TypeFor[time.Duration]() {
+			must = "a duration, as in 500ms or 2s"
+		}
+		return f.name, fmt.Sprintf("%s is %q; it must be %s", f.name, values[f.name], must)
+	}
+	return "", err.Error()
+}
+
+// variable is one row of the configuration.
+type variable struct{ field, name, def, help string }
+
+func variables() []variable {
+	t := reflect.TypeFor[config]()
+	rows := make([]variable, t.NumField())
+	for i := range rows {
+		f := t.Field(i)
+		rows[i] = variable{f.Name, f.Tag.Get("env"), f.Tag.Get("envDefault"), f.Tag.Get("help")}
+	}
+	return rows
+}
+
+// unknownNames returns the RS_ names in the environment that mean nothing here.
+func unknownNames(environ map[string]string) []string {
+	var unknown []string
+	for name := range environ {
+		known := slices.ContainsFunc(variables(), func(v variable) bool {
+			return name == v.name || name == v.name+"_FILE"
+		})
+		if strings.HasPrefix(name, "RS_") && !known {
+			unknown = append(unknown, name)
+		}
+	}
+	sort.Strings(unknown)
+	return unknown
+}
+
+func printHelp(w io.Writer) {
+	fmt.Fprint(w, `rest-sessions keeps user sessions for the parts of a site, over HTTP, in Redis.
+
+  rest-sessions               serve
+  rest-sessions healthcheck   exit with 0 if the server of this configuration is ready
+  rest-sessions --version     print the version
+  rest-sessions --help        print this
+
+It is configured by the environment. RS_X_FILE names a file with the value of RS_X.
+
+`)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range variables() {
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", v.name, v.def, v.help)
+	}
+	table.Flush()
+}

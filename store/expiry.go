@@ -5,6 +5,12 @@ package store
 // the three index writes of nearly every read.
 const MaxWindow = 60
 
+// UsersWindow is the length in seconds of the clock windows in which a user's
+// _users entry is written once. It is the least dt of activity, so that a reader of
+// the index alone errs by no more than that; it saves the index write of a read
+// that follows another within seconds, a third of what that costs Redis.
+const UsersWindow = 10
+
 // Window returns the length in seconds of the clock windows in which a session
 // writes its _sessions and SESSIONS index entries once: min(60, ttl/10), at
 // least 1. A NoResave session has windows of one second, since its ttl shrinks

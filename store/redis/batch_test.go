@@ -87,11 +87,11 @@ func TestBrokenSession(t *testing.T) {
 		{"r", "many"}, {"r", "1.5"}, {"r", "99999999999999999999"}, {"w", "1 2"}, {"w", "-"}, {"ttl", "x"}, {"ttl", "inf"},
 		{"ttl", "nan"}, {"ttl", "1e30"}, {"la", "x"}, {"la", "-1"}, {"la", "nan"},
 	}
-	b := &batch{}
+	b := &flight[*read, readCargo]{}
 	add := func(id string) string {
 		token := create(t, s, "app", id, 1000)
-		b.reads = append(b.reads, &read{
-			key: []byte(s.keys.session("app", token)), appEnd: len(s.keys.ns) + len("app"), done: make(chan struct{}, 1),
+		b.passengers = append(b.passengers, &read{
+			key: []byte(s.keys.session("app", token)), appEnd: len(s.keys.ns) + len("app"), seat: newSeat(),
 		})
 		return s.keys.session("app", token)
 	}
@@ -108,8 +108,8 @@ func TestBrokenSession(t *testing.T) {
 			add("whole")
 		}
 	}
-	reads := slices.Clone(b.reads)
-	s.reader.fly(b)
+	reads := slices.Clone(b.passengers)
+	s.reader.lane.carry(b)
 	for i, q := range reads {
 		if field := spoilt[i/4]; i%2 == 0 {
 			if q.err == nil || errors.Is(q.err, store.ErrNotFound) || errors.Is(q.err, store.ErrUnavailable) {
@@ -137,7 +137,7 @@ func TestLoneRead(t *testing.T) {
 	if got := calls(t, server)["evalsha"] - before; got != n {
 		t.Errorf("%d calls for %d reads, one after the other", got, n)
 	}
-	if len(s.reader.waiting) > 0 {
+	if len(s.reader.lane.waiting) > 0 {
 		t.Error("somebody still waits")
 	}
 }
@@ -185,9 +185,10 @@ func TestGivingUp(t *testing.T) {
 		wg.Wait()
 	}
 	eventually(t, "nobody looks for late readers of none", func() bool {
-		s.reader.mu.Lock()
-		defer s.reader.mu.Unlock()
-		return !s.reader.expiring && len(s.reader.flying) == 0
+		l := &s.reader.lane
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !l.expiring && len(l.flying) == 0
 	})
 }
 
@@ -208,22 +209,24 @@ func TestBigReplies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := s.reader
+	r := &s.reader.lane
 	r.mu.Lock()
 	for range maxBatch {
 		r.waiting = append(r.waiting, &read{
 			key: []byte(s.keys.session("app", token)), appEnd: len(s.keys.ns) + len("app"),
-			done: make(chan struct{}, 1), since: time.Now(),
+			seat: newSeat(),
 		})
 	}
-	b := r.next()
-	n := len(b.reads)
+	r.mu.Unlock()
+	b := r.board()
+	r.mu.Lock()
+	n := len(b.passengers)
 	for _, q := range r.waiting {
-		q.finish(readExpired)
+		q.finish(seatExpired)
 	}
 	r.waiting = nil
 	r.mu.Unlock()
-	r.fly(b)
+	r.carry(b)
 	if most := batchBytes/size + 1; n > most {
 		t.Errorf("a batch of %d sessions of %d bytes, where %d fill it", n, size, most)
 	}

@@ -30,26 +30,26 @@ func TestLayout(t *testing.T) {
 	if got := strs(t, server.Do(t, "KEYS", "*")); !sameSet(got, want) {
 		t.Errorf("keys are %q, not %q", got, want)
 	}
-	hash := map[string]string{"id": "a:b", "r": "1", "w": "1", "ttl": "7200", "d": `{"k":1.0}`, "la": "1700000030", "ip": "::1"}
+	hash := map[string]string{"id": "a:b", "r": "1", "w": "1", "m": "2", "ttl": "7200", "d": `{"k":1.0}`, "la": "1700000030", "ip": "::1"}
 	checkHash(t, server, s, token, hash)
 	checkIndexes(t, server, s)
 	if _, err := s.Get(ctx, "app", token); err != nil {
 		t.Fatal(err)
 	}
-	hash["r"] = "2"
+	hash["r"], hash["m"] = "2", "3"
 	checkHash(t, server, s, token, hash)
 
 	token = store.NewToken("u")
 	if err := s.Create(ctx, "app", token, store.New{ID: "u", IP: "::1", TTL: 100, NoResave: true}); err != nil {
 		t.Fatal(err)
 	}
-	hash = map[string]string{"id": "u", "r": "1", "w": "1", "ttl": "100", "la": "1700000030", "ip": "::1", "no_resave": "1"}
+	hash = map[string]string{"id": "u", "r": "1", "w": "1", "m": "2", "ttl": "100", "la": "1700000030", "ip": "::1", "no_resave": "1"}
 	checkHash(t, server, s, token, hash)
 	clock.Advance(30)
 	if _, err := s.Get(ctx, "app", token); err != nil {
 		t.Fatal(err)
 	}
-	hash["r"], hash["ttl"], hash["la"] = "2", "70", "1700000060"
+	hash["r"], hash["m"], hash["ttl"], hash["la"] = "2", "3", "70", "1700000060"
 	checkHash(t, server, s, token, hash)
 	checkIndexes(t, server, s)
 }
@@ -160,6 +160,7 @@ func TestNodeWiper(t *testing.T) {
 	token := create(t, s, "app", "user", ttl)
 	clock.Advance(5)
 	server.Do(t, "ZADD", s.keys.wipe(), strconv.FormatInt(clock.Now()+ttl, 10), "app:"+token+":user")
+	server.Do(t, "HINCRBY", s.keys.session("app", token), "r", "1")
 	clock.Advance(5)
 	if _, err := s.Get(ctx, "app", token); err != nil {
 		t.Fatal(err)

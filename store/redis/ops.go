@@ -1,12 +1,11 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
 )
@@ -26,7 +25,7 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	if n.NoResave {
 		noResave = "1"
 	}
-	_, err := s.exec(ctx, s.scripts.create,
+	_, err := s.pipeline.exec(ctx, s.scripts.create,
 		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe(), s.keys.user(app, id)},
 		[]string{app, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d})
 	return err
@@ -41,7 +40,7 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store.Session, error) {
 	key := s.keys.session(app, token)
 	app, token = s.own(key, app)
-	reply, err := s.exec(ctx, s.scripts.set,
+	reply, err := s.pipeline.exec(ctx, s.scripts.set,
 		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
 		[]string{app, token, s.keys.cache(), d.Text()})
 	if err != nil {
@@ -56,17 +55,47 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 
 // Activity implements store.Store.
 func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, error) {
-	return s.count(ctx, s.scripts.activity, []string{s.keys.users(app)}, []string{strconv.FormatInt(dt, 10)})
+	app = strings.Clone(app)
+	keys := []string{s.keys.users(app)}
+	args := []string{s.keys.prefix(app), strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)}
+	for {
+		reply, err := s.exec(ctx, s.scripts.activity, keys, args)
+		if err != nil {
+			return 0, err
+		}
+		parts, err := reply.ToArray()
+		if err != nil || len(parts) != 4 {
+			return 0, fmt.Errorf("%w: activity: %v", errReply, err)
+		}
+		n, err0 := parts[0].ToInt64()
+		since, err1 := parts[1].ToString()
+		score, err2 := parts[2].ToString()
+		member, err3 := parts[3].ToString()
+		if err := cmp.Or(err0, err1, err2, err3); err != nil {
+			return 0, fmt.Errorf("%w: activity: %w", errReply, err)
+		}
+		if n >= 0 {
+			return n, nil
+		}
+		args = append(args[:3:3], since, score, member)
+	}
 }
 
 // Kill implements store.Store.
 func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 	key := s.keys.session(app, token)
 	app, token = s.own(key, app)
-	n, err := s.count(ctx, s.scripts.kill,
+	reply, err := s.pipeline.exec(ctx, s.scripts.kill,
 		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
 		[]string{app, token, s.keys.prefix(app), s.keys.cache()})
-	return n > 0, err
+	if err != nil {
+		return false, err
+	}
+	n, err := reply.ToInt64()
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", errReply, err)
+	}
+	return n > 0, nil
 }
 
 // KillID implements store.Store.
@@ -124,7 +153,7 @@ func (s *Store) own(key, app string) (string, string) {
 }
 
 // count runs a script that returns a number.
-func (s *Store) count(ctx context.Context, script *rueidis.Lua, keys, args []string) (int64, error) {
+func (s *Store) count(ctx context.Context, script *script, keys, args []string) (int64, error) {
 	reply, err := s.exec(ctx, script, keys, args)
 	if err != nil {
 		return 0, err
@@ -137,7 +166,7 @@ func (s *Store) count(ctx context.Context, script *rueidis.Lua, keys, args []str
 }
 
 // pair runs a script that returns two numbers.
-func (s *Store) pair(ctx context.Context, script *rueidis.Lua, keys, args []string) ([2]int64, error) {
+func (s *Store) pair(ctx context.Context, script *script, keys, args []string) ([2]int64, error) {
 	reply, err := s.exec(ctx, script, keys, args)
 	if err != nil {
 		return [2]int64{}, err

@@ -60,9 +60,11 @@ type Store struct {
 	keys    keyspace
 	scripts *scripts
 	reader  *reader
-	timeout time.Duration
-	logf    func(format string, args ...any)
-	watch   Observer
+	// pipeline takes the calls that are short and that clients wait for.
+	pipeline *pipeline
+	timeout  time.Duration
+	logf     func(format string, args ...any)
+	watch    Observer
 
 	// places bounds the round trips in flight, see maxInFlight.
 	places chan struct{}
@@ -109,6 +111,7 @@ func open(o Options, clock string) (*Store, error) {
 		s.watch = unobserved{}
 	}
 	s.reader = newReader(s)
+	s.pipeline = newPipeline(s)
 	// With ForceSingleClient the client is usable even if Redis is not there.
 	s.client, err = rueidis.NewClient(option)
 	if s.client == nil {
@@ -179,7 +182,7 @@ func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error)
 
 // exec runs a script. Its arguments must not alias memory of the caller: they are
 // read until Redis has answered, also after ctx has ended.
-func (s *Store) exec(ctx context.Context, script *rueidis.Lua, keys, args []string) (rueidis.RedisMessage, error) {
+func (s *Store) exec(ctx context.Context, script *script, keys, args []string) (rueidis.RedisMessage, error) {
 	return s.do(ctx, func(ctx context.Context) rueidis.RedisResult {
 		return script.Exec(ctx, s.client, keys, args)
 	})

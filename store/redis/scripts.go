@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-
-	"github.com/redis/rueidis"
 )
 
 //go:embed lua
@@ -15,16 +13,16 @@ var luaFiles embed.FS
 // scripts holds one script for each operation; lua/ says what each takes,
 // returns and costs.
 type scripts struct {
-	create, get, set, kill, activity *rueidis.Lua
-	soid, soapp, sessions            *rueidis.Lua
-	killsoid, killall, wipe          *rueidis.Lua
+	create, get, set, kill, activity *script
+	soid, soapp, sessions            *script
+	killsoid, killall, wipe          *script
 }
 
 // newScripts reads the embedded scripts. clock is the Lua expression that they
 // ask for the time; anything but serverClock is for tests.
 func newScripts(clock string) *scripts {
-	script := func(name string) *rueidis.Lua {
-		return rueidis.NewLuaScript(strings.ReplaceAll(luaSource(name), serverClock, clock))
+	script := func(name string) *script {
+		return newScript(strings.ReplaceAll(luaSource(name), serverClock, clock))
 	}
 	return &scripts{
 		create:   script("create"),

@@ -13,7 +13,7 @@
 local app, token, id, ip, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local stamp = string.format('%d', now) .. fraction
 
-local session = {'id', id, 'r', 1, 'w', 1, 'ip', ip, 'la', now, 'ttl', ttl}
+local session = {'id', id, 'r', 1, 'w', 1, 'm', 2, 'ip', ip, 'la', now, 'ttl', ttl}
 local window = math.max(1, math.min(60, math.floor(ttl / 10)))
 if ARGV[6] == '1' then
   session[#session + 1] = 'no_resave'

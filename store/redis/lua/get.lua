@@ -1,79 +1,87 @@
 #!lua
--- get reads a batch of sessions and counts each read as activity, in order: a
--- session that is there twice is counted twice.
+-- get reads a batch of sessions and counts each read as activity.
 --
 -- KEYS  1 ns:SESSIONS
 --       then, of each app: ns:app:_sessions, ns:app:_users, ns:app:token of each
---       read
--- ARGV  of each app: its name, and how many reads it has
--- Returns one text. Of each read, in the order of KEYS, it holds a header line
+--       session
+-- ARGV  of each app: its name, how many sessions it has, and how often each is
+--       read, with a space after each number, or '' if all are read once
+-- Returns one text. Of each session, in the order of KEYS, it holds a header line
 -- "#id #ip #d r w ttl idle no_resave", with r as it was before, and then id, ip
 -- and d, back to back; or the line "-" if there is no such session; or "!" and
 -- what is wrong with the one stored.
--- Cost: O(reads * log n of the app's users); once a window also of all sessions.
+-- Cost: O(sessions), and O(log n) for each whose window is over.
 --
 -- The indexes are written once a batch: a command costs Redis more than its
 -- arguments. (What touch and render of the includes do for one session is
--- written out here for many.)
+-- written out here for many; touch says when an index is written.)
 
 -- include clock.lua
 
-local call, format = redis.call, string.format
+local call, pcall, format = redis.call, redis.pcall, string.format
 
--- counter reports whether a field is a number that HINCRBY and the reader of the
--- reply take. One session that is not as it should be must not fail the others.
-local function counter(text)
-  return text and #text <= 15 and string.find(text, '^%d+$')
+-- counter reports whether a field is a number that the reader of the reply takes.
+-- One session that is not as it should be must not fail the others.
+local function counter(n)
+  return n and n >= 0 and n <= 1e15 and n % 1 == 0
 end
 
 local second = format('%d', now)
 local stamp = second .. fraction
-local out = {}
-local members, ends, arms = {}, {}, {} -- of SESSIONS: what to look at
+local users_start = now - now % 10
+local out, due = {}, {} -- due: scores and members for SESSIONS
 local first = 2
-for a = 1, #ARGV, 2 do
-  local app, reads = ARGV[a], tonumber(ARGV[a + 1])
+for a = 1, #ARGV, 3 do
+  local app, sessions = ARGV[a], tonumber(ARGV[a + 1])
+  local counts = ARGV[a + 2] ~= '' and string.gmatch(ARGV[a + 2], '%d+')
   local active, moved = {}, {} -- scores and members for _users, for _sessions
-  for k = first + 2, first + 1 + reads do
+  for k = first + 2, first + 1 + sessions do
     local key = KEYS[k]
-    local h = redis.pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd')
-    local id, ttl, la = h[1], tonumber(h[4]), tonumber(h[5])
+    local reads = counts and tonumber(counts()) or 1
+    local h = pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm')
+    local id, r, w, ttl, la = h[1], tonumber(h[2]), tonumber(h[3]), tonumber(h[4]), tonumber(h[5])
     if h.err then
       out[#out + 1] = '!' .. string.gsub(h.err, '\n', ' ') .. '\n'
     elseif not id then
       out[#out + 1] = '-\n'
-    elseif not (ttl and la and ttl <= 1e15 and la >= 0 and counter(h[2]) and counter(h[3]) and h[6]) then
+    elseif not (counter(r) and counter(w) and ttl and la and ttl <= 1e15 and la >= 0 and h[6]) then
       out[#out + 1] = '!a field of the hash is missing or is not a number\n'
     elseif ttl < now - la then
       out[#out + 1] = '-\n'
     else
       local idle, no_resave = now - la, h[7] == '1'
+      local ours = tonumber(h[9]) == r + w
       if idle < 1 then
         idle = math.max(0, idle)
-        call('HINCRBY', key, 'r', 1)
+        if ours then
+          call('HSET', key, 'r', format('%d', r + reads), 'm', format('%d', r + reads + w))
+        else
+          call('HINCRBY', key, 'r', reads)
+        end
       else
-        local token = string.sub(key, -64)
         local window = 1
         if no_resave then
           ttl = ttl - idle
-          call('HSET', key, 'r', format('%d', h[2] + 1), 'la', second, 'ttl', format('%d', ttl))
+          call('HSET', key, 'r', format('%d', r + reads), 'm', format('%d', r + reads + w), 'la', second, 'ttl', format('%d', ttl))
         else
           window = math.max(1, math.min(60, math.floor(ttl / 10)))
-          call('HSET', key, 'r', format('%d', h[2] + 1), 'la', second)
+          call('HSET', key, 'r', format('%d', r + reads), 'm', format('%d', r + reads + w), 'la', second)
         end
-        active[#active + 1] = stamp
-        active[#active + 1] = id
+        if la < users_start or not ours then
+          active[#active + 1] = stamp
+          active[#active + 1] = id
+        end
         local start = now - now % window
-        if la < start then
+        if la < start or not ours then
+          local member = string.sub(key, -64) .. ':' .. id
           moved[#moved + 1] = stamp
-          moved[#moved + 1] = token .. ':' .. id
+          moved[#moved + 1] = member
+          due[#due + 1] = format('%d', start + window + ttl - 1) .. fraction
+          due[#due + 1] = app .. ':' .. member
         end
-        local n = #members + 1
-        members[n], ends[n] = app .. ':' .. token .. ':' .. id, now + ttl
-        arms[n] = format('%d', start + window + ttl - 1) .. fraction
       end
       local ip, d = h[6], h[8] or ''
-      out[#out + 1] = format('%d %d %d %s %s %d %d %d\n', #id, #ip, #d, h[2], h[3], ttl, idle, no_resave and 1 or 0)
+      out[#out + 1] = format('%d %d %d %d %d %d %d %d\n', #id, #ip, #d, r, w, ttl, idle, no_resave and 1 or 0)
         .. id .. ip .. d
     end
   end
@@ -83,18 +91,9 @@ for a = 1, #ARGV, 2 do
   if #moved > 0 then
     call('ZADD', KEYS[first], unpack(moved))
   end
-  first = first + 2 + reads
+  first = first + 2 + sessions
 end
-if #members > 0 then
-  local armed, due = call('ZMSCORE', KEYS[1], unpack(members)), {}
-  for i = 1, #members do
-    if not armed[i] or tonumber(armed[i]) <= ends[i] then
-      due[#due + 1] = arms[i]
-      due[#due + 1] = members[i]
-    end
-  end
-  if #due > 0 then
-    call('ZADD', KEYS[1], unpack(due))
-  end
+if #due > 0 then
+  call('ZADD', KEYS[1], unpack(due))
 end
 return table.concat(out)

@@ -18,17 +18,7 @@
 -- back to back}.
 -- Cost: O(page + log^2 n).
 
--- before reports a < b by bytes, as a zset orders equal scores. (Lua's own < asks
--- the locale.)
-local function before(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then
-      return x < y
-    end
-  end
-  return #a < #b
-end
+-- include position.lua
 
 local now = tonumber(redis.call('TIME')[1])
 local start = tonumber(ARGV[4] or now)
@@ -38,18 +28,7 @@ local rank
 if not ARGV[4] then
   rank = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. string.format('%.0f', since - 60))
 else
-  -- The first entry after the last one seen, even if that one has gone: entries
-  -- of its score lie in [rank, stop), ordered by member.
-  rank = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[5])
-  local stop = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[5])
-  while rank < stop do
-    local middle = math.floor((rank + stop) / 2)
-    if before(ARGV[6], redis.call('ZRANGE', KEYS[1], middle, middle)[1]) then
-      stop = middle
-    else
-      rank = middle + 1
-    end
-  end
+  rank = position(KEYS[1], ARGV[5], ARGV[6])
 end
 
 local size = tonumber(ARGV[3])

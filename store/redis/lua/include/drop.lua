@@ -11,6 +11,12 @@ local function drop(prefix, sessions, users, wipe, channel, app, token, id)
   redis.call('ZREM', wipe, app .. ':' .. token .. ':' .. id)
   if redis.call('EXISTS', user) == 0 then
     redis.call('ZREM', users, id)
+  else
+    -- The last activity was perhaps in this session, and its index entry trails it.
+    local la = tonumber(redis.call('HGET', prefix .. token, 'la') or '')
+    if la then
+      redis.call('ZADD', users, 'XX', 'GT', la, id)
+    end
   end
   redis.call('PUBLISH', channel, app .. ':' .. token)
   return redis.call('DEL', prefix .. token)

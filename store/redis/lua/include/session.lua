@@ -1,9 +1,9 @@
 -- load reads the session hash at key. It returns nil unless there is one that is
 -- alive at now (Unix seconds): ttl >= now - la. In what it returns, idle is never
 -- below 0 (clocks differ between hosts), and ttl of a no_resave session is what
--- is left of it.
+-- is left of it; ours is whether our scripts were the last to touch it, see touch.
 local function load(key, now)
-  local h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd')
+  local h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm')
   if not h[1] then
     return nil
   end
@@ -17,7 +17,8 @@ local function load(key, now)
     ttl = ttl - idle
   end
   return {id = h[1], r = h[2], w = h[3], ttl = ttl, la = la, idle = idle,
-    ip = h[6], no_resave = no_resave, d = h[8] or ''}
+    ip = h[6], no_resave = no_resave, d = h[8] or '', 
+    ours = tonumber(h[9]) == (tonumber(h[2]) or 0) + (tonumber(h[3]) or 0)}
 end
 
 -- render makes the reply for a session: a header line "#id #ip #d r w ttl idle

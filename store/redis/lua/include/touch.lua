@@ -1,32 +1,36 @@
--- touch counts now as activity of the session s at key, once at least a second
--- has passed: la and _users move to now; _sessions moves in the first touch of
--- each window of the clock (store.Window).
+-- touch counts now as activity of the session s at key, which has been read and
+-- written as often as its r and w say, once at least a second has passed: la moves
+-- to now. The indexes are written by the first touch in each window of the clock:
+-- _users in 10 seconds (store.UsersWindow), _sessions and SESSIONS in those of the
+-- session (store.Window). SESSIONS holds the end of the window plus ttl
+-- (store.WipeAt); the fraction of a second stands for the rest of its last second.
 --
--- SESSIONS holds the end of the window plus ttl (store.WipeAt), so it is written
--- once a window too; the fraction of a second stands for the rest of its last
--- second. It is asked for each time all the same: a Node server that
--- reads the session lowers it to its own now + ttl, and without a look the next
--- touch in that window would leave the session to a Node wiper too early.
+-- A Node server that reads or writes the session lowers its score in SESSIONS to
+-- its own now + ttl: the next touch must write all three whatever the window, or a
+-- Node wiper would end the session too early. That it was there shows in r and w,
+-- which only rise: m, a field that Node does not know, is their sum as we left them.
 local function touch(s, key, sessions, users, wipe, app, token, now, fraction)
+  local m = s.r + s.w
   if s.idle < 1 then
+    if s.ours then
+      redis.call('HSET', key, 'm', m)
+    end
     return
   end
   local window = 1
   if s.no_resave then
-    redis.call('HSET', key, 'la', now, 'ttl', s.ttl)
+    redis.call('HSET', key, 'la', now, 'm', m, 'ttl', s.ttl)
   else
-    redis.call('HSET', key, 'la', now)
+    redis.call('HSET', key, 'la', now, 'm', m)
     window = math.max(1, math.min(60, math.floor(s.ttl / 10)))
   end
   local stamp = string.format('%d', now) .. fraction
-  redis.call('ZADD', users, stamp, s.id)
-  local start = now - now % window
-  if s.la < start then
-    redis.call('ZADD', sessions, stamp, token .. ':' .. s.id)
+  if s.la < now - now % 10 or not s.ours then
+    redis.call('ZADD', users, stamp, s.id)
   end
-  local member = app .. ':' .. token .. ':' .. s.id
-  local armed = redis.call('ZSCORE', wipe, member)
-  if not armed or tonumber(armed) <= now + s.ttl then
-    redis.call('ZADD', wipe, string.format('%d', start + window + s.ttl - 1) .. fraction, member)
+  local start = now - now % window
+  if s.la < start or not s.ours then
+    redis.call('ZADD', sessions, stamp, token .. ':' .. s.id)
+    redis.call('ZADD', wipe, string.format('%d', start + window + s.ttl - 1) .. fraction, app .. ':' .. token .. ':' .. s.id)
   end
 end

@@ -3,6 +3,7 @@ package handlers
 import (
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/valyala/fasthttp"
 
@@ -47,7 +48,7 @@ func queryIP(ctx *fasthttp.RequestCtx) (string, error) {
 	case !store.ValidIP(ip):
 		return "", invalidFormat("ip")
 	}
-	return ip, nil
+	return strings.Clone(ip), nil
 }
 
 // queryTTL returns the ttl parameter in seconds, the default when it is empty.
@@ -88,10 +89,10 @@ func queryNoResave(ctx *fasthttp.RequestCtx) (bool, error) {
 
 // queryValue returns a parameter of a raw query, decoded, "" if it is not there.
 // It reports false if the parameter stands there twice, or in a broken escape:
-// to take one reading of such a query is to guess.
+// to take one reading of such a query is to guess. The value may alias query.
 func queryValue(query []byte, name string) (value string, ok bool) {
 	found := false
-	for rest := string(query); rest != ""; {
+	for rest := unsafe.String(unsafe.SliceData(query), len(query)); rest != ""; {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
 		key, text, _ := strings.Cut(pair, "=")

@@ -20,7 +20,10 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	key := s.keys.session(app, token)
 	app, token = s.own(key, app)
 	id, ip := strings.Clone(n.ID), strings.Clone(n.IP)
-	d, _ := n.Data.Merge("")
+	d := ""
+	if len(n.Data) > 0 {
+		d, _ = n.Data.Merge("")
+	}
 	noResave := ""
 	if n.NoResave {
 		noResave = "1"

@@ -1,0 +1,55 @@
+// Package apikey holds the keys that let programs use the server, as hashes, and
+// reads the text that lists them.
+package apikey
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"slices"
+)
+
+// Key is what one key allows.
+type Key struct {
+	// Name is for people: which program has the key.
+	Name string
+	// ReadOnly keeps the key from routes that start, change or end sessions. A get
+	// is a read, although it counts itself.
+	ReadOnly bool
+
+	apps []string // nil for all
+	hash [sha256.Size]byte
+}
+
+// Covers reports whether the key may use the sessions of an app.
+func (k *Key) Covers(app string) bool {
+	return k.apps == nil || slices.Contains(k.apps, app)
+}
+
+// Set is a set of keys. It does not change, so it is safe for concurrent use.
+type Set struct{ keys []Key }
+
+// Len returns how many keys there are.
+func (s *Set) Len() int { return len(s.keys) }
+
+// Find returns the key with this text, nil if there is none. It does not allocate
+// and keeps nothing of text.
+//
+// How long it takes depends on the length of text and on how many keys there are,
+// not on what they are: it hashes text, which no client can steer towards a hash,
+// and compares that with each, always with all of it and of them. A plain SHA-256 and not a
+// slow hash is enough, since Parse takes no key that could be guessed.
+func (s *Set) Find(text []byte) *Key {
+	if len(text) < MinLen || len(text) > MaxLen {
+		return nil
+	}
+	hash := sha256.Sum256(text)
+	found := -1
+	for i := range s.keys {
+		equal := subtle.ConstantTimeCompare(s.keys[i].hash[:], hash[:])
+		found = subtle.ConstantTimeSelect(equal, i, found)
+	}
+	if found < 0 {
+		return nil
+	}
+	return &s.keys[found]
+}

@@ -30,6 +30,8 @@ type config struct {
 	Store     string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded: this process' memory; auto: redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded"`
 	Wipe      int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of sessions whose time is over; at least 10, or 0 for off"`
 	Timeout   time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, as in 500ms or 2s; past it the answer is 503"`
+	APIKeys   string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key with !ro before the colon for read-only; none when empty"`
+	MissWarn  int           `env:"RS_MISS_WARN" envDefault:"1000" help:"tokens without a session that one address asks for in a minute until a line is logged, 0 for none"`
 	Buckets   int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets an app is split into on Redis Cluster, a power of two up to 1024; one Redis has none"`
 }
 
@@ -47,6 +49,7 @@ func environment(lines []string) map[string]string {
 // it, a sentence each. RS_X_FILE names a file that holds the value of RS_X.
 func parseConfig(environ map[string]string) (c config, problems []string) {
 	values := make(map[string]string)
+	bad := map[string]bool{} // variables that something was said of
 	for _, f := range variables() {
 		value, given := environ[f.name]
 		if path, ok := environ[f.name+"_FILE"]; ok && path != "" {
@@ -55,6 +58,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 			}
 			text, err := os.ReadFile(path)
 			if err != nil {
+				bad[f.name+"_FILE"] = true
 				problems = append(problems, fmt.Sprintf("%s_FILE: %v", f.name, err))
 				continue
 			}
@@ -65,7 +69,6 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 		}
 	}
 	err := env.ParseWithOptions(&c, env.Options{Environment: values})
-	bad := map[string]bool{}
 	var all env.AggregateError
 	if errors.As(err, &all) {
 		for _, err := range all.Errors {
@@ -91,6 +94,10 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	check("RS_WIPE", c.Wipe != 0 || c.Store != "embedded", "at least 10 with RS_STORE=embedded: nobody else would free its memory")
 	check("RS_TIMEOUT", c.Timeout >= 10*time.Millisecond, "a duration of at least 10ms, as in 500ms or 2s")
 	check("RS_BUCKETS", 1 <= c.Buckets && c.Buckets <= store.Buckets && c.Buckets&(c.Buckets-1) == 0, "a power of two, 1 to 1024")
+	check("RS_MISS_WARN", c.MissWarn >= 0, "a number, 0 or more")
+	if !bad[keysName+"_FILE"] {
+		problems = append(problems, keyProblems(c, environ)...)
+	}
 	return c, problems
 }
 

@@ -94,6 +94,9 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 
 	listener, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
@@ -117,6 +120,15 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 	}
 
 	api := handlers.New(sessions, metrics, log.Printf)
+	api.WarnOfMisses(c.MissWarn)
+	keys, err := parseKeys(c, environ)
+	if err != nil {
+		return err
+	}
+	api.SetKeys(keys)
+	if keys == nil && isOpen(listener.Addr()) {
+		log.Printf("warning: whoever can reach %s can read, change and end every session: set RS_API_KEYS, or RS_HOST=127.0.0.1", listener.Addr())
+	}
 	handler := api.Handler()
 	if c.LogLevel != "none" {
 		access := handlers.NewAccessLog(c.LogLevel, stdout)
@@ -128,12 +140,21 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 	go func() { ended <- server.Serve(listener) }()
 	log.Printf("rest-sessions %s listens on http://%s, %s", version, listener.Addr(), where)
 
-	select {
-	case err := <-ended:
-		return fmt.Errorf("the server ended: %w", err)
-	case s := <-signals:
-		return drain(server, api, signals, s)
+	for {
+		select {
+		case err := <-ended:
+			return fmt.Errorf("the server ended: %w", err)
+		case <-hangups:
+			reload(api, environ)
+		case s := <-signals:
+			return drain(server, api, signals, s)
+		}
 	}
+}
+
+// reload takes up, on SIGHUP, what can change while the server runs.
+func reload(api *handlers.API, environ map[string]string) {
+	reloadKeys(api, environ, log.Printf)
 }
 
 // drain ends the server: /readyz says 503 for a grace, then new work is refused,

@@ -11,24 +11,31 @@ import (
 )
 
 // TestGetDoesNotAllocate measures a get on the embedded engine, from the parsed
-// request to the response, with metrics.
+// request to the response, with metrics, without API keys and with them.
 func TestGetDoesNotAllocate(t *testing.T) {
 	s := still()
 	w := serve(t, s)
 	found := w.create("app", "user", "ip=127.0.0.1", `{"name":"Peter","age":46}`)
 	handler := w.api.Handler()
-	for name, token := range map[string]string{"found": found, "missing": store.NewToken("nobody")} {
+	for _, c := range []struct{ name, token, key string }{
+		{"found", found, ""}, {"missing", store.NewToken("nobody"), ""}, {"found", found, keyAll}, {"missing", store.NewToken("nobody"), keyAll},
+	} {
 		var ctx fasthttp.RequestCtx
-		ctx.Request.SetRequestURI("/app/get/" + token)
+		ctx.Request.SetRequestURI("/app/get/" + c.token)
+		w.api.SetKeys(nil)
+		if c.key != "" {
+			w.api.SetKeys(testKeys(t))
+			ctx.Request.Header.Set(fasthttp.HeaderAuthorization, "Bearer "+c.key)
+		}
 		n := testing.AllocsPerRun(1000, func() {
 			ctx.Response.Reset()
 			handler(&ctx)
 		})
 		if n != 0 {
-			t.Errorf("get of a session that is %s: %v allocations", name, n)
+			t.Errorf("get of a session that is %s, key %q: %v allocations", c.name, c.key, n)
 		}
 		if ctx.Response.StatusCode() != 200 || len(ctx.Response.Body()) < len(noSession) {
-			t.Errorf("get of a session that is %s: %d %s", name, ctx.Response.StatusCode(), ctx.Response.Body())
+			t.Errorf("get of a session that is %s, key %q: %d %s", c.name, c.key, ctx.Response.StatusCode(), ctx.Response.Body())
 		}
 	}
 }

@@ -32,21 +32,26 @@ func invalidValue(message string) error {
 }
 
 var (
-	errInvalidJSON = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not valid JSON in UTF-8"}
-	errBadRequest  = &apiError{fasthttp.StatusBadRequest, "badRequest", "The request is not valid HTTP"}
-	errNotFound    = &apiError{fasthttp.StatusNotFound, "notFound", "There is no such route"}
-	errMethod      = &apiError{fasthttp.StatusMethodNotAllowed, "methodNotAllowed", "The route does not take this method"}
-	errTimeout     = &apiError{fasthttp.StatusRequestTimeout, "requestTimeout", "The request did not arrive in time"}
-	errBodySize    = &apiError{fasthttp.StatusRequestEntityTooLarge, "bodyTooLarge", fmt.Sprintf("The body is over %d bytes", maxBodySize)}
-	errMediaType   = &apiError{fasthttp.StatusUnsupportedMediaType, "unsupportedMediaType", "The body must be application/json in UTF-8, without Content-Encoding"}
-	errHeadSize    = &apiError{fasthttp.StatusRequestHeaderFieldsTooLarge, "headersTooLarge", fmt.Sprintf("The request's head is over %d bytes", maxHeadSize)}
-	errInternal    = &apiError{fasthttp.StatusInternalServerError, "internalError", "The server failed; its log says why"}
-	errStore       = &apiError{fasthttp.StatusServiceUnavailable, "storeUnavailable", "The session store cannot be used now"}
-	errDraining    = &apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down"}
-	errConnections = &apiError{fasthttp.StatusServiceUnavailable, "tooManyConnections", "The server has too many connections"}
+	errInvalidJSON  = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not valid JSON in UTF-8"}
+	errBadRequest   = &apiError{fasthttp.StatusBadRequest, "badRequest", "The request is not valid HTTP"}
+	errUnauthorized = &apiError{fasthttp.StatusUnauthorized, "unauthorized", "A valid API key is needed, as Authorization: Bearer KEY"}
+	errApp          = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key is not for this app"}
+	errReadOnly     = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key is for reading only"}
+	errRemote       = &apiError{fasthttp.StatusForbidden, "forbidden", "From another machine this needs an API key, and the server has none"}
+	errNotFound     = &apiError{fasthttp.StatusNotFound, "notFound", "There is no such route"}
+	errMethod       = &apiError{fasthttp.StatusMethodNotAllowed, "methodNotAllowed", "The route does not take this method"}
+	errTimeout      = &apiError{fasthttp.StatusRequestTimeout, "requestTimeout", "The request did not arrive in time"}
+	errBodySize     = &apiError{fasthttp.StatusRequestEntityTooLarge, "bodyTooLarge", fmt.Sprintf("The body is over %d bytes", maxBodySize)}
+	errMediaType    = &apiError{fasthttp.StatusUnsupportedMediaType, "unsupportedMediaType", "The body must be application/json in UTF-8, without Content-Encoding"}
+	errAttempts     = &apiError{fasthttp.StatusTooManyRequests, "tooManyAttempts", "Too many requests from this address had no valid API key"}
+	errHeadSize     = &apiError{fasthttp.StatusRequestHeaderFieldsTooLarge, "headersTooLarge", fmt.Sprintf("The request's head is over %d bytes", maxHeadSize)}
+	errInternal     = &apiError{fasthttp.StatusInternalServerError, "internalError", "The server failed; its log says why"}
+	errStore        = &apiError{fasthttp.StatusServiceUnavailable, "storeUnavailable", "The session store cannot be used now"}
+	errDraining     = &apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down"}
+	errConnections  = &apiError{fasthttp.StatusServiceUnavailable, "tooManyConnections", "The server has too many connections"}
 )
 
-// retryAfter is sent with every 503, in seconds.
+// retryAfter is sent with every 503, in seconds. A 429 has its own, from who says so.
 const retryAfter = "1"
 
 // statusOf returns what a client is told of err. Only what it can act on is: the
@@ -68,8 +73,11 @@ func writeError(ctx *fasthttp.RequestCtx, e *apiError) {
 	r := &ctx.Response
 	r.ResetBody()
 	r.SetStatusCode(e.status)
-	if e.status == fasthttp.StatusServiceUnavailable {
+	switch e.status {
+	case fasthttp.StatusServiceUnavailable:
 		r.Header.Set(fasthttp.HeaderRetryAfter, retryAfter)
+	case fasthttp.StatusUnauthorized:
+		r.Header.Set(fasthttp.HeaderWWWAuthenticate, "Bearer")
 	}
 	b := append(body(ctx), `{"name":`...)
 	b = appendString(b, e.name)

@@ -23,7 +23,11 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		}
 		metrics.start()
 		defer a.end(ctx, metrics)
-		if err := a.answerGet(ctx, app, token); err != nil {
+		err := a.authorize(ctx, accessRead, app)
+		if err == nil {
+			err = a.answerGet(ctx, app, token)
+		}
+		if err != nil {
 			a.fail(ctx, err)
 		}
 	}

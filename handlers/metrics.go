@@ -18,6 +18,8 @@ type Metrics struct {
 	duration  *prometheus.HistogramVec // by route and status
 	errors    *prometheus.CounterVec   // by name
 	sessions  prometheus.Counter
+	misses    prometheus.Counter
+	refusals  *prometheus.CounterVec // by reason
 	batch     prometheus.Histogram
 	roundTrip prometheus.Histogram
 	inFlight  atomic.Int64
@@ -43,6 +45,14 @@ func NewMetrics(version string) *Metrics {
 		sessions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rest_sessions_sessions_served_total", Help: "Sessions in answers to get and set.",
 		}),
+		misses: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rest_sessions_misses_total", Help: "Requests for a well-formed token that names no session.",
+		}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rest_sessions_refused_total",
+			Help: "Requests refused for want of access: missing, invalid (no such key), limited (the same, too often), " +
+				"app (not the key's), read_only, remote (/metrics from another machine).",
+		}, []string{"reason"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "rest_sessions_batch_reads", Buckets: prometheus.ExponentialBuckets(1, 2, 8),
 			Help: "Reads that shared a script call.",
@@ -57,7 +67,7 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.duration, m.errors, m.sessions, m.batch, m.roundTrip, info,
+	m.registry.MustRegister(m.duration, m.errors, m.sessions, m.misses, m.refusals, m.batch, m.roundTrip, info,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rest_sessions_requests_in_flight", Help: "Requests that are being answered.",
 		}, func() float64 { return float64(m.inFlight.Load()) }),
@@ -91,6 +101,20 @@ func (m *Metrics) failed(e *apiError) {
 func (m *Metrics) served() {
 	if m != nil {
 		m.sessions.Inc()
+	}
+}
+
+// missed counts a token that names no session.
+func (m *Metrics) missed() {
+	if m != nil {
+		m.misses.Inc()
+	}
+}
+
+// refused counts a request refused for want of access.
+func (m *Metrics) refused(reason string) {
+	if m != nil {
+		m.refusals.WithLabelValues(reason).Inc()
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 
+	"rest-sessions/apikey"
 	"rest-sessions/store"
 )
 
@@ -22,6 +23,8 @@ type API struct {
 	logf     func(format string, args ...any)
 	metrics  *Metrics // nil for none
 	draining atomic.Bool
+	keys     atomic.Pointer[apikey.Set] // nil for none
+	sources  *sources
 	// maxConnections is the constant of that name unless a test sets it.
 	maxConnections int32
 	// ctx is what store calls run under: the server's life. Deadlines are the
@@ -32,7 +35,9 @@ type API struct {
 // New makes an API. logf gets a line for each fault of ours. Without metrics, nil,
 // nothing is counted and there is no route /metrics.
 func New(s store.Store, metrics *Metrics, logf func(format string, args ...any)) *API {
-	return &API{store: s, logf: logf, metrics: metrics, maxConnections: maxConnections, ctx: context.Background()}
+	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: maxConnections, ctx: context.Background()}
+	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
+	return a
 }
 
 // routeGet is the route of nine requests in ten.
@@ -49,27 +54,29 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	r.RedirectFixedPath = false
 	r.HandleOPTIONS = false
 	r.HandleMethodNotAllowed = true
-	r.NotFound = a.answer("none", func(*fasthttp.RequestCtx) error { return errNotFound })
-	r.MethodNotAllowed = a.answer("none", methodNotAllowed)
+	r.NotFound = a.answer("none", accessAny, func(*fasthttp.RequestCtx) error { return errNotFound })
+	r.MethodNotAllowed = a.answer("none", accessAny, methodNotAllowed)
 
-	handle := func(method, path string, e endpoint) { r.Handle(method, path, a.answer(path, e)) }
-	handle("PUT", "/{app}/create/{id}", a.create)
-	handle("GET", routeGet, a.get)
-	handle("POST", "/{app}/set/{token}", a.set)
-	handle("GET", "/{app}/activity", a.activity)
-	handle("GET", "/{app}/soapp", a.soapp)
-	handle("GET", "/{app}/soid/{id}", a.soid)
-	handle("DELETE", "/{app}/kill/{token}", a.kill)
-	handle("DELETE", "/{app}/killsoid/{id}", a.killsoid)
-	handle("DELETE", "/{app}/killall", a.killall)
+	handle := func(method, path string, need access, e endpoint) {
+		r.Handle(method, path, a.answer(path, need, e))
+	}
+	handle("PUT", "/{app}/create/{id}", accessWrite, a.create)
+	handle("GET", routeGet, accessRead, a.get)
+	handle("POST", "/{app}/set/{token}", accessWrite, a.set)
+	handle("GET", "/{app}/activity", accessRead, a.activity)
+	handle("GET", "/{app}/soapp", accessRead, a.soapp)
+	handle("GET", "/{app}/soid/{id}", accessRead, a.soid)
+	handle("DELETE", "/{app}/kill/{token}", accessWrite, a.kill)
+	handle("DELETE", "/{app}/killsoid/{id}", accessWrite, a.killsoid)
+	handle("DELETE", "/{app}/killall", accessWrite, a.killall)
 	for _, method := range []string{"GET", "HEAD"} {
-		handle(method, "/ping", a.ping)
-		handle(method, "/livez", a.livez)
-		handle(method, "/readyz", a.readyz)
-		handle(method, "/healthz", a.readyz)
+		handle(method, "/ping", accessOpen, a.ping)
+		handle(method, "/livez", accessOpen, a.livez)
+		handle(method, "/readyz", accessOpen, a.readyz)
+		handle(method, "/healthz", accessOpen, a.readyz)
 	}
 	if a.metrics != nil {
-		handle("GET", "/metrics", a.metricsText)
+		handle("GET", "/metrics", accessLocal, a.metricsText)
 	}
 	return a.hot(r.Handler)
 }
@@ -83,13 +90,19 @@ func methodNotAllowed(ctx *fasthttp.RequestCtx) error {
 	return errMethod
 }
 
-// answer makes a handler of an endpoint, counted as route.
-func (a *API) answer(route string, e endpoint) fasthttp.RequestHandler {
+// answer makes a handler of an endpoint, counted as route, for those who have the
+// access that it needs.
+func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHandler {
 	metrics := a.metrics.route(route)
 	return func(ctx *fasthttp.RequestCtx) {
 		metrics.start()
 		defer a.end(ctx, metrics)
-		if err := e(ctx); err != nil {
+		app, _ := pathApp(ctx) // one that is malformed is nobody's, and the endpoint's 400
+		err := a.authorize(ctx, need, app)
+		if err == nil {
+			err = e(ctx)
+		}
+		if err != nil {
 			a.fail(ctx, err)
 		}
 	}

@@ -165,7 +165,10 @@ func (w *site) expectError(a answer, status int, name, message string) {
 	if got := a.header.Get("Content-Type"); got != contentTypeJSON {
 		w.tb.Errorf("an error has Content-Type %q", got)
 	}
-	if got := a.header.Get("Retry-After"); (got != "") != (status == 503) {
+	if got := a.header.Get("Retry-After"); (got != "") != (status == 503 || status == 429) {
 		w.tb.Errorf("status %d has Retry-After %q", status, got)
+	}
+	if got := a.header.Get("Www-Authenticate"); (got == "Bearer") != (status == 401) {
+		w.tb.Errorf("status %d has WWW-Authenticate %q", status, got)
 	}
 }

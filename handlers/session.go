@@ -87,6 +87,8 @@ func (a *API) kill(ctx *fasthttp.RequestCtx) error {
 	n := int64(0)
 	if killed {
 		n = 1
+	} else {
+		a.missed(ctx)
 	}
 	writeCount(ctx, "kill", n)
 	return nil
@@ -138,6 +140,7 @@ func (a *API) answerSession(ctx *fasthttp.RequestCtx, s *store.Session, err erro
 		a.metrics.served()
 		writeSession(ctx, s)
 	case errors.Is(err, store.ErrNotFound):
+		a.missed(ctx)
 		writeText(ctx, contentTypeJSON, noSession)
 	default:
 		return err

@@ -6,7 +6,8 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 
-COPY main.go config.go ./
+COPY main.go config.go keys.go ./
+COPY apikey ./apikey
 COPY handlers ./handlers
 COPY store ./store
 # No cgo: the final image has no C library. -s -w leave out what only debuggers

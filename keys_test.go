@@ -60,6 +60,9 @@ func TestReloadKeys(t *testing.T) {
 		if a, b := p.status(oldKey), p.status(newKey); a != forOld || b != forNew {
 			t.Errorf("the old key answers %d, not %d; the new %d, not %d", a, forOld, b, forNew)
 		}
+		if got := p.status(""); got != 401 {
+			t.Errorf("no key answers %d", got)
+		}
 	}
 	reloads := 0
 	reload := func(said string) {

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"bytes"
 	"io"
 	"sort"
 	"strconv"
@@ -167,7 +166,7 @@ var logFormats = map[string]func(b []byte, e *logEntry) []byte{
 		b = append(b, `","remote":"`...)
 		b = e.appendRemote(b)
 		b = append(b, `","method":`...)
-		b = appendString(b, string(e.ctx.Method()))
+		b = appendString(b, string(appendCut(nil, e.ctx.Method())))
 		b = append(b, `,"url":`...)
 		b = appendString(b, string(appendCut(nil, e.ctx.RequestURI())))
 		b = append(b, `,"status":`...)
@@ -222,7 +221,7 @@ func (e *logEntry) appendRequest(b []byte) []byte {
 }
 
 func (e *logEntry) appendMethodURL(b []byte) []byte {
-	b = appendPrintable(b, e.ctx.Method())
+	b = appendPrintable(b, appendCut(nil, e.ctx.Method()))
 	b = append(b, ' ')
 	return appendPrintable(b, appendCut(nil, e.ctx.RequestURI()))
 }
@@ -268,47 +267,6 @@ func (e *logEntry) appendLength(b []byte) []byte {
 // appendTook appends the milliseconds to the answer, with three decimals.
 func (e *logEntry) appendTook(b []byte) []byte {
 	return strconv.AppendFloat(b, float64(e.took.Microseconds())/1000, 'f', 3, 64)
-}
-
-const (
-	// tokenShown is how many characters of a token a log may show.
-	tokenShown = 6
-	// secretLen is the shortest run of token characters that is taken for a token,
-	// or for most of one, wherever it stands.
-	secretLen = 48
-)
-
-// appendCut appends text, a URL or a header's value, with its tokens cut to their
-// first 6 characters: what follows /get/, /set/ and /kill/, and whatever is
-// nearly as long as a token.
-func appendCut(b, text []byte) []byte {
-	for len(text) > 0 {
-		n := bytes.IndexFunc(text, func(r rune) bool { return !isTokenRune(r) })
-		if n < 0 {
-			n = len(text)
-		}
-		if n > tokenShown && (n >= secretLen || endsInTokenRoute(b)) {
-			b = append(b, text[:tokenShown]...)
-			b = append(b, "..."...)
-		} else {
-			b = append(b, text[:n]...)
-		}
-		text = text[n:]
-		if len(text) > 0 {
-			b = append(b, text[0])
-			text = text[1:]
-		}
-	}
-	return b
-}
-
-func endsInTokenRoute(b []byte) bool {
-	return bytes.HasSuffix(b, []byte("/get/")) || bytes.HasSuffix(b, []byte("/set/")) ||
-		bytes.HasSuffix(b, []byte("/kill/"))
-}
-
-func isTokenRune(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
 // appendPrintable appends text with what would end the line, the quotes around it

@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -44,7 +45,7 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 		Concurrency:                  2 * maxConnections,
 		CloseOnShutdown:              true,
 		DisablePreParseMultipartForm: true,
-		// Its error lines would quote requests, and those hold tokens.
+		// Errors would quote requests, and those hold tokens and keys. See logger.
 		SecureErrorLogMessage: true,
 	}
 	s.Handler = func(ctx *fasthttp.RequestCtx) {
@@ -74,8 +75,15 @@ func (a *API) badRequest(ctx *fasthttp.RequestCtx, err error) {
 	}
 }
 
-// logger lets fasthttp log through logf.
+// logger lets fasthttp log through logf, but for what it says of single connections.
+// Those lines quote requests, SecureErrorLogMessage or not, and so tokens and keys; and
+// any client could fill the log with them. What they tell of has been answered, and
+// counted by the name of the error.
 type logger func(format string, args ...any)
 
 // Printf implements fasthttp.Logger.
-func (l logger) Printf(format string, args ...any) { l(format, args...) }
+func (l logger) Printf(format string, args ...any) {
+	if !strings.HasPrefix(format, "error when serving connection") {
+		l(format, args...)
+	}
+}

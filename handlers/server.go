@@ -48,7 +48,13 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 		// Errors would quote requests, and those hold tokens and keys. See logger.
 		SecureErrorLogMessage: true,
 	}
+	s.ExpectHandler = a.expect
 	s.Handler = func(ctx *fasthttp.RequestCtx) {
+		if !validHead(&ctx.Request.Header) {
+			a.fail(ctx, errBadRequest)
+			ctx.SetConnectionClose()
+			return
+		}
 		if s.GetOpenConnectionsCount() > a.maxConnections {
 			a.fail(ctx, errConnections)
 			ctx.SetConnectionClose()
@@ -57,6 +63,25 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 		handler(ctx)
 	}
 	return s
+}
+
+// expect decides on a request that sends its body only when it is asked to, by 100
+// Continue: it is not for who would get an error for the head alone.
+func (a *API) expect(ctx *fasthttp.RequestCtx) int {
+	var err error
+	switch {
+	case !validHead(&ctx.Request.Header):
+		err = errBadRequest
+	case ctx.Request.Header.ContentLength() > maxBodySize:
+		err = errBodySize
+	case ctx.Request.Header.ContentLength() > 0 || ctx.Request.Header.ContentLength() == -1: // chunked
+		err = a.authorize(ctx, accessAny, "")
+	}
+	if err == nil {
+		return fasthttp.StatusContinue
+	}
+	a.fail(ctx, err)
+	return ctx.Response.StatusCode()
 }
 
 // badRequest answers what fasthttp could not read as a request.

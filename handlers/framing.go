@@ -1,0 +1,70 @@
+package handlers
+
+import (
+	"bytes"
+
+	"github.com/valyala/fasthttp"
+)
+
+// validHead reports whether a request's head is as RFC 9112 has it, in what fasthttp
+// lets pass and a proxy in front may read in another way: where the two disagree on
+// where a request ends, or which headers it has, somebody slips a request past the proxy.
+//
+//   - a version other than 1.0 and 1.1, which fasthttp treats as 1.0;
+//   - a target that is neither a path nor http:// or https:// with a host, but for the
+//     forms of OPTIONS and CONNECT, which no route takes;
+//   - a line that ends in LF alone, one that goes on with the next (obs-fold), a space in
+//     a name;
+//   - Transfer-Encoding with Content-Length, or other than chunked.
+//
+// fasthttp refuses the rest of what is wrong by itself. It does not show how the request
+// line ended, so that one may end in LF alone.
+func validHead(h *fasthttp.RequestHeader) bool {
+	if version := h.Protocol(); string(version) != "HTTP/1.1" && string(version) != "HTTP/1.0" {
+		return false
+	}
+	if target := h.RequestURI(); target[0] != '/' && !validTarget(h, target) {
+		return false
+	}
+	length, coding := false, false
+	for raw := h.RawHeaders(); len(raw) > 0; {
+		end := bytes.IndexByte(raw, '\n')
+		if end < 1 || raw[end-1] != '\r' {
+			return false
+		}
+		line := raw[:end-1]
+		raw = raw[end+1:]
+		if len(line) == 0 {
+			break
+		}
+		// A folded line begins with white space, and so has some before its colon.
+		colon := bytes.IndexByte(line, ':')
+		if colon < 1 || bytes.IndexByte(line[:colon], ' ') >= 0 || bytes.IndexByte(line[:colon], '\t') >= 0 {
+			return false
+		}
+		switch colon {
+		case len(fasthttp.HeaderContentLength):
+			length = length || bytes.EqualFold(line[:colon], contentLengthName)
+		case len(fasthttp.HeaderTransferEncoding):
+			coding = coding || bytes.EqualFold(line[:colon], transferEncodingName)
+		}
+	}
+	return !coding || !length && h.ContentLength() == -1 // -1: chunked
+}
+
+var (
+	contentLengthName    = []byte(fasthttp.HeaderContentLength)
+	transferEncodingName = []byte(fasthttp.HeaderTransferEncoding)
+)
+
+// validTarget reports whether a target that is no path is one of the other forms.
+func validTarget(h *fasthttp.RequestHeader, target []byte) bool {
+	if h.IsOptions() || h.IsConnect() {
+		return true
+	}
+	scheme, rest, ok := bytes.Cut(target, []byte("://"))
+	if !ok || !bytes.EqualFold(scheme, []byte("http")) && !bytes.EqualFold(scheme, []byte("https")) {
+		return false
+	}
+	return len(rest) > 0 && rest[0] != '/' && rest[0] != '?' && rest[0] != '#'
+}

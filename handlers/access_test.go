@@ -273,3 +273,19 @@ func TestKeysChange(t *testing.T) {
 	w.expectError(w.do("GET", path, "", with(keyShop)), 401, "unauthorized", "")
 	w.expect(w.do("GET", path, "", with(keyStranger)), 200, "{}")
 }
+
+// TestExpectNeedsKey does not ask for the body of who has no key.
+func TestExpectNeedsKey(t *testing.T) {
+	w := serveKeyed(t)
+	head := "PUT /app/create/id?ip=::1 HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\n"
+	for _, framing := range []string{"Content-Length: 7\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"} {
+		w.expectError(w.raw("PUT", head+framing), 401, "unauthorized", "")
+		a := w.raw("PUT", head+with(keyAll)+"\r\n"+framing)
+		if a.status != 100 {
+			t.Errorf("with a key: %d %s", a.status, a.body)
+		}
+	}
+	if a := w.raw("GET", "GET /livez HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\n\r\n"); a.status != 100 {
+		t.Errorf("an open route: %d %s", a.status, a.body)
+	}
+}

@@ -14,8 +14,8 @@ const (
 	// secretLen is the shortest run of token characters in a path that is taken for
 	// a token, or for most of one, wherever it stands; ids are mostly shorter.
 	secretLen = 48
-	// querySecretLen is that of what follows a question mark, where no long value
-	// belongs. It is the shortest API key.
+	// querySecretLen is that of what follows a question mark or a #, where no long
+	// value belongs. It is the shortest API key.
 	querySecretLen = apikey.MinLen
 )
 
@@ -44,7 +44,7 @@ func appendCut(b, text []byte) []byte {
 			b = append(b, text[:n]...)
 		}
 		if text = text[n:]; len(text) > 0 {
-			query = query || text[0] == '?'
+			query = query || text[0] == '?' || text[0] == '#'
 			b = append(b, text[0])
 			text = text[1:]
 		}

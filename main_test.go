@@ -421,7 +421,7 @@ func TestReadmeTour(t *testing.T) {
 	p := start(t, "RS_STORE=embedded")
 	token := regexp.MustCompile(`[A-Za-z0-9]{64}`)
 	idle := regexp.MustCompile(`"idle":\d+`) // a second may pass between two commands
-	var shown, real string // the README's token, and the one that stands for it here
+	var shown, real string                   // the README's token, and the one that stands for it here
 	commands := strings.Split(tour, "$ ")[1:]
 	for _, c := range commands {
 		line, want, _ := strings.Cut(strings.TrimSpace(c), "\n")

@@ -109,7 +109,7 @@ func (a *API) killsoid(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	n, err := a.store.KillID(a.ctx, app, id)
+	n, err := a.store.KillID(a.ctx, app, id, "")
 	if err != nil {
 		return err
 	}

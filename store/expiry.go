@@ -25,8 +25,13 @@ func Window(ttl int64, noResave bool) int64 {
 // WipeAt returns the time from which a session may be wiped unless it has been
 // active since: its end, counted from the end of the window that holds its last
 // activity. So it is the same for every touch in a window, and always later
-// than the session's end.
-func WipeAt(lastActivity, ttl int64, noResave bool) int64 {
+// than the session's end. end is the last second of a session with a MaxAge, or
+// 0: it may be wiped from the next one on.
+func WipeAt(lastActivity, ttl int64, noResave bool, end int64) int64 {
 	w := Window(ttl, noResave)
-	return lastActivity - lastActivity%w + w + ttl
+	at := lastActivity - lastActivity%w + w + ttl
+	if end != 0 {
+		at = min(at, end+1)
+	}
+	return at
 }

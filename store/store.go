@@ -31,6 +31,12 @@ type New struct {
 	// TTL is in seconds, from MinTTL to MaxTTL.
 	TTL      int64
 	NoResave bool
+	// MaxAge is how many seconds after its creation the session ends whatever its
+	// activity, from MinTTL to MaxTTL, or 0 for no such end.
+	MaxAge int64
+	// MaxSessions is how many sessions the user may have with this one, from 1 to
+	// MaxUserSessions, or 0 for any number.
+	MaxSessions int
 	// Data holds the first data; its nulls are left out. It may be empty.
 	Data Data
 }
@@ -45,7 +51,8 @@ type New struct {
 // Every method is atomic, but for those that say they work in pages.
 //
 // Time is whole Unix seconds on the store's own clock. A session is alive while
-// TTL >= now - last activity. One that is past that is not there for any
+// TTL >= now - last activity and, with a MaxAge, while MaxAge >= now - creation.
+// One that is past that is not there for any
 // method, wiped or not, but for KillApp, which counts what the index still
 // holds. When the clock is set back nothing ends, Idle is 0, and no last activity
 // moves back. A user's last activity outlives the session that it was in, as long
@@ -59,6 +66,11 @@ type New struct {
 type Store interface {
 	// Create starts a session under a token that NewToken made for its id and that
 	// is not in use. Counters start at 1.
+	//
+	// With n.MaxSessions, as many of the user's other sessions end as are too many:
+	// those longest idle first, and of the same last activity the lower tokens. One
+	// that is over does not count and stays. That is one atomic step, unless the
+	// user has far too many: then some are ended in pages before it.
 	Create(ctx context.Context, app, token string, n New) error
 
 	// Get reads a session and counts as activity: R goes up by one, and the
@@ -94,8 +106,20 @@ type Store interface {
 
 	// KillID ends a user's sessions and returns how many there were. It removes
 	// those that are over too, without counting them. It works in pages; on an
-	// error some may have ended.
-	KillID(ctx context.Context, app, id string) (int64, error)
+	// error some may have ended. The session of the token except, if it is one of
+	// the user's, is left as it is; except may be "".
+	KillID(ctx context.Context, app, id, except string) (int64, error)
+
+	// Rotate gives a session a new token and returns it: fresh, which
+	// NewTokenLike made for token and which is not in use. All else of the session
+	// stays; it counts as activity like Get, but neither R nor W goes up.
+	//
+	// For grace seconds, from 0 to MaxGrace, the old token stands for the session in
+	// Get, Set, Kill, KillID's except and Rotate, also when the session is rotated
+	// again; Rotate of such a token counts as activity and returns the session's
+	// token of now, so that two callers at once agree. No list holds a session
+	// twice. ErrNotFound if there is no such session.
+	Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error)
 
 	// KillApp ends an app's sessions and returns how many the index held, also
 	// those whose time was over but that were not wiped yet. It works in pages;

@@ -37,12 +37,18 @@ func TokenBucket(token string) int {
 // over [A-Za-z0-9] from crypto/rand: 369 bits, where OWASP and NIST SP 800-63B
 // ask for 64. The two characters have 3844 values, of which three or four name
 // any one bucket; one of them is taken at random, so they look random too.
-func NewToken(id string) string {
+func NewToken(id string) string { return newToken(Bucket(id)) }
+
+// NewTokenLike makes a token for the session that has this one: another one that
+// carries the same bucket.
+func NewTokenLike(token string) string { return newToken(TokenBucket(token)) }
+
+func newToken(bucket int) string {
 	pool := entropyPool.Get().(*entropy)
 	var t [TokenLen]byte
 	v := uint16(62 * 62)
 	for v >= 62*62 { // buckets from 772 up have no fourth
-		v = uint16(Bucket(id)) + Buckets*uint16(pool.next()&3)
+		v = uint16(bucket) + Buckets*uint16(pool.next()&3)
 	}
 	t[0], t[1] = base62[v/62], base62[v%62]
 	for i := 2; i < TokenLen; {

@@ -18,6 +18,10 @@ const (
 	DefaultTTL  = 7200                // seconds
 	MaxTTL      = 999_999_999_999_999 // seconds; 15 digits, so that now+ttl is exact in Lua's doubles
 	MinActivity = 10                  // seconds; the shortest dt
+
+	MaxUserSessions = 100 // the highest cap; so many a create can look at in one step
+	DefaultGrace    = 10  // seconds
+	MaxGrace        = 60  // seconds
 )
 
 // ValidApp reports whether s is an app's name: [A-Za-z0-9_-]{3,20}.

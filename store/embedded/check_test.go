@@ -89,6 +89,19 @@ func (sh *shard) check() error {
 	if err != nil {
 		return fmt.Errorf("apps: %w", err)
 	}
+	old, err := sh.aliases.table.check()
+	if err != nil {
+		return fmt.Errorf("aliases: %w", err)
+	}
+	inOrder := 0
+	for at := sh.aliases.oldest; at != 0; at = sh.aliases.table.at(at).next {
+		if inOrder++; sh.aliases.table.at(at).next == 0 && at != sh.aliases.newest {
+			return errors.New("aliases that do not end with the newest")
+		}
+	}
+	if inOrder != len(old) || (inOrder == 0) != (sh.aliases.newest == 0) {
+		return fmt.Errorf("%d aliases in order of %d", inOrder, len(old))
+	}
 	if sh.timers.n != len(sessions) {
 		return fmt.Errorf("%d timers for %d sessions", sh.timers.n, len(sessions))
 	}
@@ -236,6 +249,12 @@ func random(t *testing.T, s *Store, clock *testClock, rnd *rand.Rand, tokens *[]
 	switch n := rnd.IntN(1000); {
 	case n < 300:
 		n := store.New{ID: id, TTL: 10 + rnd.Int64N(1000), NoResave: rnd.IntN(4) == 0}
+		if rnd.IntN(4) == 0 {
+			n.MaxAge = 10 + rnd.Int64N(1000)
+		}
+		if rnd.IntN(4) == 0 {
+			n.MaxSessions = 1 + rnd.IntN(10)
+		}
 		*tokens = append(*tokens, create(t, s, app, n))
 	case n < 600:
 		_, err = s.Get(ctx, app, some)
@@ -243,10 +262,17 @@ func random(t *testing.T, s *Store, clock *testClock, rnd *rand.Rand, tokens *[]
 		_, err = s.Set(ctx, app, some, store.Data{{Key: `"a"`, Value: "1"}})
 	case n < 850:
 		_, err = s.Kill(ctx, app, some)
-	case n < 870:
-		_, err = s.KillID(ctx, app, id)
-	case n < 872:
+	case n < 860:
+		_, err = s.KillID(ctx, app, id, "")
+	case n < 865:
+		_, err = s.KillID(ctx, app, id, some)
+	case n < 867:
 		_, err = s.KillApp(ctx, app)
+	case n < 872:
+		var token string
+		if token, err = s.Rotate(ctx, app, some, store.NewTokenLike(some), rnd.Int64N(61)); err == nil {
+			*tokens = append(*tokens, token)
+		}
 	case n < 880:
 		_, err = s.Wipe(ctx)
 	case n < 890:

@@ -117,8 +117,10 @@ func (s *Store) Wipe(ctx context.Context) (int64, error) {
 			}
 			var removed int64
 			sh.mu.Lock()
+			forgotten := sh.forget(now, removeStep)
 			looked, removed = sh.wipe(now, removeStep)
 			sh.mu.Unlock()
+			looked = max(looked, forgotten)
 			total += removed
 			if looked == removeStep {
 				yield()

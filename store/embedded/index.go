@@ -109,14 +109,27 @@ func (t *table[T]) add(hash uint32) uint32 {
 
 // remove clears the record in slot and frees it.
 func (t *table[T]) remove(slot uint32) {
-	l := *t.link(slot)
+	t.unlink(slot)
+	t.join()
+	t.release(slot)
+}
+
+// unlink takes slot out of the chain of its bucket.
+func (t *table[T]) unlink(slot uint32) {
+	l := t.link(slot)
 	from := t.heads.at(t.bucket(l.hash))
 	for *from != slot {
 		from = &t.link(*from).next
 	}
 	*from = l.next
-	t.join()
-	t.release(slot)
+}
+
+// rehash gives the record in slot another hash. It stays where it is.
+func (t *table[T]) rehash(slot, hash uint32) {
+	t.unlink(slot)
+	head := t.heads.at(t.bucket(hash))
+	*t.link(slot) = link{hash, *head}
+	*head = slot
 }
 
 // split adds a bucket and moves to it what belongs there.

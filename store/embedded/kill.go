@@ -16,31 +16,41 @@ func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 	sh := s.shard(store.TokenBucket(token))
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	slot, rec := sh.session(k, app, &t)
-	if rec == nil || !rec.alive(s.now()) {
+	now := s.now()
+	slot, rec := sh.find(k, app, &t, now)
+	if rec == nil || !rec.alive(now) {
 		return false, nil
 	}
 	sh.remove(slot)
 	return true, nil
 }
 
-// KillID ends the sessions that the user has when it starts and returns how many
-// of them were alive. On an error, some have ended, and it says how many.
-func (s *Store) KillID(ctx context.Context, app, id string) (int64, error) {
+// KillID ends the sessions that the user has when it starts, but for that of the
+// token except, and returns how many of them were alive. On an error, some have
+// ended, and it says how many.
+func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, error) {
 	k := s.key(app, id)
 	sh := s.shard(store.Bucket(id))
 	var total int64
 	last := uint64(0) // the serial of the newest session to go
+	kept := uint64(0) // that of the one to stay, which is no other's
 	for more := true; more; {
 		if err := ended(ctx); err != nil {
 			return total, err
 		}
 		var killed int64
 		sh.mu.Lock()
+		now := s.now()
 		if last == 0 {
 			last = sh.serial
+			if except != "" && s.shard(store.TokenBucket(except)) == sh {
+				t := pack(except)
+				if _, rec := sh.find(s.key(app, except), app, &t, now); rec != nil {
+					kept = rec.serial
+				}
+			}
 		}
-		killed, more = sh.killUser(k, app, id, last, s.now())
+		killed, more = sh.killUser(k, app, id, last, kept, now)
 		sh.mu.Unlock()
 		total += killed
 		if more {
@@ -50,25 +60,29 @@ func (s *Store) KillID(ctx context.Context, app, id string) (int64, error) {
 	return total, nil
 }
 
-// killUser removes a step of the user's sessions up to the serial last, oldest
-// first: newer ones, however many come in, do not keep it from ending. It returns
-// how many were alive and whether there are more.
-func (sh *shard) killUser(k key, appName, id string, last uint64, now int64) (alive int64, more bool) {
+// killUser removes a step of the user's sessions up to the serial last, but for
+// that with the serial kept, oldest first: newer ones, however many come in, do not
+// keep it from ending. It returns how many were alive and whether there are more.
+func (sh *shard) killUser(k key, appName, id string, last, kept uint64, now int64) (alive int64, more bool) {
 	_, u := sh.user(k, appName, id)
 	if u == nil {
 		return 0, false
 	}
 	for range removeStep {
-		oldest := sh.sessions.at(u.newest).newer
-		rec := sh.sessions.at(oldest)
-		if rec.serial > last {
+		slot := sh.sessions.at(u.newest).newer
+		rec := sh.sessions.at(slot)
+		only := rec.older == slot
+		if rec.serial == kept && !only {
+			slot = rec.newer
+			rec = sh.sessions.at(slot)
+		}
+		if rec.serial > last || rec.serial == kept {
 			return alive, false
 		}
 		if rec.alive(now) {
 			alive++
 		}
-		only := rec.older == oldest
-		sh.remove(oldest)
+		sh.remove(slot)
 		if only {
 			return alive, false
 		}

@@ -145,7 +145,7 @@ func TestSessionsOfIDLooksBackInSteps(t *testing.T) {
 		create(t, s, "app", store.New{ID: "user"})
 	}
 	met := s.SessionsOfID(context.Background(), "app", "user").(*pages).entries
-	if n, err := s.KillID(context.Background(), "app", "user"); n != 3*scanStep || err != nil {
+	if n, err := s.KillID(context.Background(), "app", "user", ""); n != 3*scanStep || err != nil {
 		t.Fatal(n, err)
 	}
 	bucket := store.Bucket("user")

@@ -6,7 +6,7 @@ import (
 	"rest-sessions/store"
 )
 
-// session is a session's record: 144 bytes, of which the garbage collector looks
+// session is a session's record: 152 bytes, of which the garbage collector looks
 // at the first 32.
 type session struct {
 	// text is the user's id and then the ip: one allocation for both.
@@ -15,6 +15,7 @@ type session struct {
 	d                 string
 	token             token
 	lastActivity, ttl int64
+	end               int64 // the last second whatever the activity, 0 for none
 	r, w              int64
 	// serial is unique in the shard and rises with each creation. It tells the
 	// sessions apart that have the same slot one after the other.
@@ -45,10 +46,12 @@ type app struct {
 
 func (rec *session) id() string { return rec.text[:rec.idLen] }
 
-func (rec *session) alive(now int64) bool { return rec.ttl >= now-rec.lastActivity }
+func (rec *session) alive(now int64) bool {
+	return rec.ttl >= now-rec.lastActivity && (rec.end == 0 || rec.end >= now)
+}
 
 func (rec *session) wipeAt() int64 {
-	return store.WipeAt(rec.lastActivity, rec.ttl, rec.noResave)
+	return store.WipeAt(rec.lastActivity, rec.ttl, rec.noResave, rec.end)
 }
 
 // answer returns the session as a read at now answers it.
@@ -101,10 +104,11 @@ func size(d store.Data) (n int) {
 // their texts do.
 type token [store.TokenLen * 6 / 8]byte
 
-// sextet is the six-bit number of each character of a token, in the order of
-// ASCII.
+// digits are the characters of tokens, in the order of ASCII.
+const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// sextet is the six-bit number of each character of a token.
 var sextet = func() (n [256]uint32) {
-	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	for i := range digits {
 		n[digits[i]] = uint32(i)
 	}
@@ -117,4 +121,14 @@ func pack(text string) (t token) {
 		t[i], t[i+1], t[i+2] = byte(v>>16), byte(v>>8), byte(v)
 	}
 	return t
+}
+
+// String returns the token's text.
+func (t token) String() string {
+	var text [store.TokenLen]byte
+	for i, j := 0, 0; i < len(t); i, j = i+3, j+4 {
+		v := uint32(t[i])<<16 | uint32(t[i+1])<<8 | uint32(t[i+2])
+		text[j], text[j+1], text[j+2], text[j+3] = digits[v>>18], digits[v>>12&63], digits[v>>6&63], digits[v&63]
+	}
+	return string(text[:])
 }

@@ -15,6 +15,7 @@ type shard struct {
 	users    table[user]
 	apps     table[app]
 	timers   vector[timer]
+	aliases  aliases
 	// serial is that of the last session made.
 	serial uint64
 	// A mutex of the next shard on the same cache line would slow both.
@@ -30,6 +31,16 @@ func (sh *shard) session(k key, appName string, t *token) (uint32, *session) {
 		}
 	}
 	return 0, nil
+}
+
+// find returns the slot and record of the session that has the token or, at now,
+// had it and still answers to it; alive or not, or 0 and nil.
+func (sh *shard) find(k key, appName string, t *token, now int64) (uint32, *session) {
+	slot, rec := sh.session(k, appName, t)
+	if rec == nil && sh.aliases.oldest != 0 {
+		return sh.aliased(k, appName, t, now)
+	}
+	return slot, rec
 }
 
 // user returns the slot and record of a user, or 0 and nil.

@@ -48,7 +48,7 @@ func TestCollidingHashes(t *testing.T) {
 		}
 	}
 	s.check(t)
-	if n, err := s.KillID(ctx, "two", "user"); n != 1 || err != nil {
+	if n, err := s.KillID(ctx, "two", "user", ""); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
 	if got, err := s.Get(ctx, "one", token); err != nil || got.ID != "user" {

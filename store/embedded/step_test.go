@@ -13,7 +13,7 @@ import (
 // walks are the methods that work in steps.
 var walks = map[string]func(ctx context.Context, s *Store, id string) (int64, error){
 	"KillApp": func(ctx context.Context, s *Store, _ string) (int64, error) { return s.KillApp(ctx, "app") },
-	"KillID":  func(ctx context.Context, s *Store, id string) (int64, error) { return s.KillID(ctx, "app", id) },
+	"KillID":  func(ctx context.Context, s *Store, id string) (int64, error) { return s.KillID(ctx, "app", id, "") },
 	"Wipe":    func(ctx context.Context, s *Store, _ string) (int64, error) { return s.Wipe(ctx) },
 	"SessionsOfApp": func(ctx context.Context, s *Store, _ string) (int64, error) {
 		p := s.SessionsOfApp(ctx, "app", 1e6).(*pages)
@@ -121,7 +121,7 @@ func TestWalkEnds(t *testing.T) {
 func TestKillsMeetWhatWasThere(t *testing.T) {
 	for name, kill := range map[string]func(context.Context, *Store) (int64, error){
 		"KillApp": func(ctx context.Context, s *Store) (int64, error) { return s.KillApp(ctx, "app") },
-		"KillID":  func(ctx context.Context, s *Store) (int64, error) { return s.KillID(ctx, "app", "user") },
+		"KillID":  func(ctx context.Context, s *Store) (int64, error) { return s.KillID(ctx, "app", "user", "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := newTestStore()

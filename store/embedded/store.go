@@ -99,15 +99,15 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	}
 	k, userKey := s.key(app, token), s.key(app, n.ID)
 	sh := s.shard(bucket)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if slot, old := sh.session(k, app, &rec.token); old != nil {
-		sh.remove(slot)
+	for range trimTries {
+		if sh.createWithin(s.now, k, userKey, app, rec, n) {
+			return nil
+		}
+		if err := s.trim(ctx, app, n.ID, n.MaxSessions); err != nil {
+			return err
+		}
 	}
-	now := s.now()
-	rec.lastActivity = now
-	sh.create(now, k, userKey, app, rec)
-	return nil
+	return errOutrun
 }
 
 // Get reads a session and counts as activity. It does not allocate.
@@ -119,8 +119,8 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 	sh := s.shard(store.TokenBucket(token))
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	_, rec := sh.session(k, app, &t)
 	now := s.now()
+	_, rec := sh.find(k, app, &t, now)
 	if rec == nil || !rec.alive(now) {
 		return store.Session{}, store.ErrNotFound
 	}
@@ -137,8 +137,8 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 			return store.Session{}, err
 		}
 		sh.mu.Lock()
-		_, rec := sh.session(k, app, &t)
 		now := s.now()
+		_, rec := sh.find(k, app, &t, now)
 		if rec == nil || !rec.alive(now) {
 			sh.mu.Unlock()
 			return store.Session{}, store.ErrNotFound

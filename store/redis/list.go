@@ -3,7 +3,6 @@ package redis
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -20,6 +19,9 @@ const (
 	// listPageBytes ends a page of large sessions early, since a reply of
 	// megabytes holds Redis too.
 	listPageBytes = 128 << 10
+	// wholeUser is how many sessions a user may have for all their tokens to go out in
+	// one reply, of 66 KB.
+	wholeUser = 1000
 )
 
 // SessionsOfID implements store.Store.
@@ -28,13 +30,14 @@ func (s *Store) SessionsOfID(_ context.Context, app, id string) store.Pages {
 	return &idPages{s: s, app: app, key: s.keys.user(app, id), cursor: "0"}
 }
 
-// idPages walks the set of a user's tokens with SSCAN, which never misses a token
-// that is there throughout but may give one twice.
+// idPages walks the set of a user's tokens: in one step, or, if it is very big, with
+// SSCAN, which never misses a token that is there throughout but may give one twice,
+// and may miss a session that is rotated meanwhile.
 type idPages struct {
 	s        *Store
 	app, key string
 	cursor   string // "" when the set is done
-	seen     map[string]struct{}
+	met      met
 	left     []string // tokens that the last page had no room for
 }
 
@@ -44,7 +47,7 @@ func (p *idPages) Next(ctx context.Context) ([]store.Session, error) {
 		var err error
 		switch {
 		case len(p.left) > 0:
-			found, p.left, err = p.s.readSessions(ctx, p.app, p.left)
+			found, p.left, err = p.s.readSessions(ctx, p.app, p.left, &p.met)
 		case p.cursor != "":
 			found, err = p.scan(ctx)
 		default:
@@ -59,7 +62,7 @@ func (p *idPages) Next(ctx context.Context) ([]store.Session, error) {
 // scan reads the next page of the set.
 func (p *idPages) scan(ctx context.Context) ([]store.Session, error) {
 	reply, err := p.s.exec(ctx, p.s.scripts.soid, []string{p.key},
-		[]string{p.s.keys.prefix(p.app), p.cursor, strconv.Itoa(listPageSize), strconv.Itoa(listPageBytes)})
+		[]string{p.s.keys.prefix(p.app), p.cursor, strconv.Itoa(listPageSize), strconv.Itoa(listPageBytes), strconv.Itoa(wholeUser)})
 	if err != nil {
 		return nil, err
 	}
@@ -76,22 +79,12 @@ func (p *idPages) scan(ctx context.Context) ([]store.Session, error) {
 	if cursor == "0" {
 		cursor = ""
 	}
-	if p.seen == nil && cursor != "" {
-		p.seen = make(map[string]struct{})
-	}
+	p.met.all = p.met.all || cursor != "" // else the set is all in this reply
 	p.cursor = cursor
-
+	p.left = tokens[len(texts):]
 	found := make([]store.Session, 0, len(texts))
-	for i, token := range tokens {
-		if p.seen != nil {
-			if _, twice := p.seen[token]; twice {
-				continue
-			}
-			p.seen[token] = struct{}{}
-		}
-		if i >= len(texts) {
-			p.left = append(p.left, token)
-		} else if found, err = appendSession(found, texts[i]); err != nil {
+	for i := range texts {
+		if found, err = appendSession(found, tokens[i], texts[i], &p.met); err != nil {
 			return nil, err
 		}
 	}
@@ -111,6 +104,7 @@ type appPages struct {
 	app   string
 	dt    int64
 	found bool
+	met   met
 	left  []string // tokens still to be read, in order
 }
 
@@ -125,7 +119,7 @@ func (p *appPages) Next(ctx context.Context) ([]store.Session, error) {
 	for len(p.left) > 0 {
 		var page []store.Session
 		var err error
-		page, p.left, err = p.s.readSessions(ctx, p.app, p.left)
+		page, p.left, err = p.s.readSessions(ctx, p.app, p.left, &p.met)
 		if err != nil || len(page) > 0 {
 			return page, err
 		}
@@ -139,8 +133,23 @@ type hit struct {
 	token string
 }
 
-// hitLen is the length of a hit in soapp's reply: la in 10 digits, then the token.
+// hitLen is the length of a hit in a reply: la in 10 digits, then the token.
 const hitLen = 10 + store.TokenLen
+
+// appendHits appends the hits that stand back to back in text.
+func appendHits(hits []hit, text string) ([]hit, error) {
+	for ; len(text) >= hitLen; text = text[hitLen:] {
+		la, err := strconv.ParseUint(text[:10], 10, 63)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errReply, err)
+		}
+		hits = append(hits, hit{int64(la), text[10:hitLen]})
+	}
+	if text != "" {
+		return nil, fmt.Errorf("%w: %d bytes of a session found", errReply, len(text))
+	}
+	return hits, nil
+}
 
 // find walks the app's index and returns the tokens in the list's order.
 func (p *appPages) find(ctx context.Context) ([]string, error) {
@@ -164,18 +173,14 @@ func (p *appPages) find(ctx context.Context) ([]string, error) {
 		score, err2 := parts[2].ToString()
 		member, err3 := parts[3].ToString()
 		text, err4 := parts[4].ToString()
-		if err := cmp.Or(errs[0], errs[1], err2, err3, err4); err != nil || len(text)%hitLen != 0 {
+		if err := cmp.Or(errs[0], errs[1], err2, err3, err4); err != nil {
 			return nil, fmt.Errorf("%w: soapp: %v", errReply, err)
 		}
 		if hits == nil {
 			hits = make([]hit, 0, max(0, ahead)) // all at once: growing would hold it twice
 		}
-		for ; text != ""; text = text[hitLen:] {
-			la, err := strconv.ParseInt(text[:10], 10, 64)
-			if err != nil {
-				return nil, fmt.Errorf("%w: soapp: %w", errReply, err)
-			}
-			hits = append(hits, hit{la, text[10:hitLen]})
+		if hits, err = appendHits(hits, text); err != nil {
+			return nil, err
 		}
 		more = member != ""
 		args = append(args[:3:3], strconv.FormatInt(start, 10), score, member)
@@ -206,7 +211,7 @@ func inOrder(hits []hit, start int64) []string {
 
 // readSessions reads a page from the head of tokens, and returns those of it that
 // are alive and the tokens still to be read.
-func (s *Store) readSessions(ctx context.Context, app string, tokens []string) ([]store.Session, []string, error) {
+func (s *Store) readSessions(ctx context.Context, app string, tokens []string, m *met) ([]store.Session, []string, error) {
 	page := tokens[:min(len(tokens), listPageSize)]
 	keys := make([]string, len(page))
 	for i, token := range page {
@@ -221,22 +226,52 @@ func (s *Store) readSessions(ctx context.Context, app string, tokens []string) (
 		return nil, nil, fmt.Errorf("%w: sessions: %v", errReply, err)
 	}
 	found := make([]store.Session, 0, len(texts))
-	for _, text := range texts {
-		if found, err = appendSession(found, text); err != nil {
+	for i, text := range texts {
+		if found, err = appendSession(found, page[i], text, m); err != nil {
 			return nil, nil, err
 		}
 	}
 	return found, tokens[len(texts):], nil
 }
 
-// appendSession appends the session that text renders, if there is one.
-func appendSession(found []store.Session, text string) ([]store.Session, error) {
-	session, err := parseSession(text)
-	if errors.Is(err, store.ErrNotFound) {
-		return found, nil
+// met is what a list has to know of the sessions in it, lest it holds one twice.
+// One that is rotated while the list is read may be met under two tokens, but the
+// first that it had stays with it.
+type met struct {
+	all    bool                // remember all, not only those that were rotated
+	firsts map[string]struct{} // first tokens
+}
+
+// again reports whether a session was met before. first is "" of one that still has
+// its first token.
+func (m *met) again(token, first string) bool {
+	if first == "" {
+		if !m.all {
+			return false
+		}
+		first = token
 	}
-	if err != nil {
+	if _, again := m.firsts[first]; again {
+		return true
+	}
+	if m.firsts == nil {
+		m.firsts = make(map[string]struct{})
+	}
+	m.firsts[first] = struct{}{}
+	return false
+}
+
+// appendSession appends the session that text, a reply for token, renders, if there
+// is one that was not met before.
+func appendSession(found []store.Session, token, text string, m *met) ([]store.Session, error) {
+	session, first, err := cutSession(text)
+	switch {
+	case err != nil && err != store.ErrNotFound:
 		return nil, err
+	case first != "" && (err != nil || len(first) != store.TokenLen):
+		return nil, fmt.Errorf("%w: %d bytes after the session", errReply, len(first))
+	case err != nil || m.again(token, first):
+		return found, nil
 	}
 	return append(found, session), nil
 }

@@ -28,9 +28,16 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	if n.NoResave {
 		noResave = "1"
 	}
-	_, err := s.pipeline.exec(ctx, s.scripts.create,
-		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe(), s.keys.user(app, id)},
-		[]string{app, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d})
+	maxAge := ""
+	if n.MaxAge > 0 {
+		maxAge = strconv.FormatInt(n.MaxAge, 10)
+	}
+	keys := []string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe(), s.keys.user(app, id)}
+	args := []string{app, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d, maxAge}
+	if n.MaxSessions > 0 {
+		return s.createWithin(ctx, app, id, n.MaxSessions, keys, args)
+	}
+	_, err := s.pipeline.exec(ctx, s.scripts.create, keys, append(args, ""))
 	return err
 }
 
@@ -102,19 +109,55 @@ func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 }
 
 // KillID implements store.Store.
-func (s *Store) KillID(ctx context.Context, app, id string) (int64, error) {
+func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, error) {
 	app, id = strings.Clone(app), strings.Clone(id)
 	keys := []string{s.keys.user(app, id), s.keys.sessions(app), s.keys.users(app), s.keys.wipe()}
-	args := []string{app, id, s.keys.prefix(app), s.keys.cache(), strconv.Itoa(pageSize)}
+	kept := strings.Clone(except)
 	for killed := int64(0); ; {
-		n, err := s.pair(ctx, s.scripts.killsoid, keys, args)
+		// Each page has arguments of its own, since those of the last may still be read.
+		args := []string{app, id, s.keys.prefix(app), s.keys.cache(), strconv.Itoa(pageSize), kept}
+		reply, err := s.exec(ctx, s.scripts.killsoid, keys, args)
 		if err != nil {
 			return 0, err
 		}
-		if killed += n[0]; n[1] == 0 {
+		parts, err := reply.ToArray()
+		if err != nil || len(parts) != 3 {
+			return 0, fmt.Errorf("%w: killsoid: %v", errReply, err)
+		}
+		n, err1 := parts[0].ToInt64()
+		more, err2 := parts[1].ToInt64()
+		token, err3 := parts[2].ToString()
+		if err := cmp.Or(err1, err2, err3); err != nil {
+			return 0, fmt.Errorf("%w: killsoid: %w", errReply, err)
+		}
+		kept = token
+		if killed += n; more == 0 {
 			return killed, nil
 		}
 	}
+}
+
+// Rotate implements store.Store.
+func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error) {
+	key := s.keys.session(app, token)
+	app, token = s.own(key, app)
+	fresh = strings.Clone(fresh)
+	reply, err := s.exec(ctx, s.scripts.rotate,
+		[]string{key, s.keys.session(app, fresh), s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
+		[]string{app, token, fresh, strconv.FormatInt(grace, 10), s.keys.cache()})
+	if err != nil {
+		return "", err
+	}
+	now, err := reply.ToString()
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%w: rotate: %w", errReply, err)
+	case now == "":
+		return "", store.ErrNotFound
+	case !store.ValidToken(now):
+		return "", fmt.Errorf("%w: rotate: no token", errReply)
+	}
+	return now, nil
 }
 
 // KillApp implements store.Store.

@@ -22,7 +22,7 @@ func everyMethod(s store.Store, token string) map[string]error {
 	_, errs["Set"] = s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "1"}})
 	errs["Create"] = s.Create(ctx, "app", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 100})
 	_, errs["Kill"] = s.Kill(ctx, "app", token)
-	_, errs["KillID"] = s.KillID(ctx, "app", "user")
+	_, errs["KillID"] = s.KillID(ctx, "app", "user", "")
 	_, errs["KillApp"] = s.KillApp(ctx, "app")
 	_, errs["Activity"] = s.Activity(ctx, "app", 60)
 	_, errs["SessionsOfApp"] = s.SessionsOfApp(ctx, "app", 60).Next(ctx)

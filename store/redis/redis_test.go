@@ -117,7 +117,7 @@ func TestOneRoundTrip(t *testing.T) {
 			return err
 		}},
 		{"kill", func() error { _, err := s.Kill(ctx, "app", token); return err }},
-		{"killsoid of a small user", func() error { _, err := s.KillID(ctx, "app", "user"); return err }},
+		{"killsoid of a small user", func() error { _, err := s.KillID(ctx, "app", "user", ""); return err }},
 	}
 	seen := monitor(t, server)
 	// The first round loads the scripts; the second is judged.

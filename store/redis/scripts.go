@@ -13,9 +13,9 @@ var luaFiles embed.FS
 // scripts holds one script for each operation; lua/ says what each takes,
 // returns and costs.
 type scripts struct {
-	create, get, set, kill, activity *script
-	soid, soapp, sessions            *script
-	killsoid, killall, wipe          *script
+	create, get, set, kill, rotate, activity *script
+	soid, soapp, sessions, ages              *script
+	killsoid, killall, wipe                  *script
 }
 
 // newScripts reads the embedded scripts. clock is the Lua expression that they
@@ -29,10 +29,12 @@ func newScripts(clock string) *scripts {
 		get:      script("get"),
 		set:      script("set"),
 		kill:     script("kill"),
+		rotate:   script("rotate"),
 		activity: script("activity"),
 		soid:     script("soid"),
 		soapp:    script("soapp"),
 		sessions: script("sessions"),
+		ages:     script("ages"),
 		killsoid: script("killsoid"),
 		killall:  script("killall"),
 		wipe:     script("wipe"),

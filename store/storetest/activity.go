@@ -39,7 +39,7 @@ func testActivityBoundary(s *suite) {
 func testActivityUntilWiped(s *suite) {
 	s.create("app", store.New{ID: "short", TTL: 100})
 	s.create("app", store.New{ID: "long", TTL: 1000})
-	at := store.WipeAt(s.clock.Now(), 100, false)
+	at := store.WipeAt(s.clock.Now(), 100, false, 0)
 	s.clock.Advance(101)
 	s.wantWipe(0)
 	s.wantActivity("app", 101, 2)

@@ -103,7 +103,7 @@ func testConcurrentKills(s *suite) {
 		})
 	}
 	for _, kill := range []func() (int64, error){
-		func() (int64, error) { return s.store.KillID(s.ctx, "app", "u") },
+		func() (int64, error) { return s.store.KillID(s.ctx, "app", "u", "") },
 		func() (int64, error) { return s.store.KillApp(s.ctx, "app") },
 	} {
 		wg.Go(func() {

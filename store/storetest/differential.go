@@ -120,8 +120,12 @@ func kill(app, token string) operation {
 	return func(ctx context.Context, s store.Store) string { return said(s.Kill(ctx, app, token)) }
 }
 
-func killID(app, id string) operation {
-	return func(ctx context.Context, s store.Store) string { return said(s.KillID(ctx, app, id)) }
+func killID(app, id, except string) operation {
+	return func(ctx context.Context, s store.Store) string { return said(s.KillID(ctx, app, id, except)) }
+}
+
+func rotate(app, token, fresh string, grace int64) operation {
+	return func(ctx context.Context, s store.Store) string { return said(s.Rotate(ctx, app, token, fresh, grace)) }
 }
 
 func killApp(app string) operation {

@@ -72,8 +72,16 @@ func testEndedContext(s *suite) {
 				return err
 			},
 			"KillID": func(ctx context.Context) error {
-				_, err := s.store.KillID(ctx, "none", "u")
+				_, err := s.store.KillID(ctx, "none", "u", "")
 				return err
+			},
+			"Rotate": func(ctx context.Context) error {
+				_, err := s.store.Rotate(ctx, "none", token, store.NewTokenLike(token), 10)
+				return err
+			},
+			"Create with a limit": func(ctx context.Context) error {
+				n := store.New{ID: "u", IP: "::1", TTL: 10, MaxSessions: 1}
+				return s.store.Create(ctx, "other", store.NewToken("u"), n)
 			},
 			"KillApp": func(ctx context.Context) error {
 				_, err := s.store.KillApp(ctx, "none")

@@ -6,36 +6,47 @@ import (
 	"rest-sessions/store"
 )
 
-// A session is there for every method until it has been idle for ttl seconds,
-// that second included.
-func testExpiryBoundary(s *suite) {
+// finder is a method and whether it finds a session.
+type finder struct {
+	name  string
+	finds func(app, token, id string) bool
+}
+
+// finders are the methods for which a session that is over is not there.
+func (s *suite) finders() []finder {
 	found := func(_ store.Session, err error) bool {
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			s.Fatal(err)
 		}
 		return err == nil
 	}
-	methods := []struct {
-		name  string
-		finds func(app, token, id string) bool
-	}{
+	return []finder{
 		{"Get", func(app, token, _ string) bool { return found(s.store.Get(s.ctx, app, token)) }},
 		{"Set", func(app, token, _ string) bool {
 			return found(s.store.Set(s.ctx, app, token, data(`"x"`, `1`)))
+		}},
+		{"Rotate", func(app, token, _ string) bool {
+			_, err := s.store.Rotate(s.ctx, app, token, store.NewTokenLike(token), 0)
+			return found(store.Session{}, err)
 		}},
 		{"Kill", func(app, token, _ string) bool { return s.kill(app, token) }},
 		{"SessionsOfID", func(app, _, id string) bool { return len(s.ofID(app, id)) > 0 }},
 		{"SessionsOfApp", func(app, _, _ string) bool { return len(s.ofApp(app, forever)) > 0 }},
 		{"KillID", func(app, _, id string) bool {
-			n, err := s.store.KillID(s.ctx, app, id)
+			n, err := s.store.KillID(s.ctx, app, id, "")
 			if err != nil {
 				s.Fatal(err)
 			}
 			return n > 0
 		}},
 	}
+}
+
+// A session is there for every method until it has been idle for ttl seconds,
+// that second included.
+func testExpiryBoundary(s *suite) {
 	for _, ttl := range []int64{10, 19, 20, 600, 7200} {
-		for _, m := range methods {
+		for _, m := range s.finders() {
 			app := "app-" + m.name
 			for _, noResave := range []bool{false, true} {
 				n := store.New{ID: "u", TTL: ttl, NoResave: noResave}

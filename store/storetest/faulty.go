@@ -11,7 +11,7 @@ import (
 
 // methods are those that Faulty can let fail: all of store.Store but Close.
 var methods = []string{
-	"Create", "Get", "Set", "Activity", "SessionsOfApp", "SessionsOfID", "Kill", "KillID", "KillApp", "Wipe", "Ping",
+	"Create", "Get", "Set", "Activity", "SessionsOfApp", "SessionsOfID", "Kill", "KillID", "KillApp", "Rotate", "Wipe", "Ping",
 }
 
 // Faulty is a store whose methods fail on demand, for the tests of those who use
@@ -143,11 +143,19 @@ func (f *Faulty) Kill(ctx context.Context, app, token string) (bool, error) {
 }
 
 // KillID implements store.Store.
-func (f *Faulty) KillID(ctx context.Context, app, id string) (int64, error) {
+func (f *Faulty) KillID(ctx context.Context, app, id, except string) (int64, error) {
 	if err := f.fault("KillID").err; err != nil {
 		return 0, err
 	}
-	return f.store.KillID(ctx, app, id)
+	return f.store.KillID(ctx, app, id, except)
+}
+
+// Rotate implements store.Store.
+func (f *Faulty) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error) {
+	if err := f.fault("Rotate").err; err != nil {
+		return "", err
+	}
+	return f.store.Rotate(ctx, app, token, fresh, grace)
 }
 
 // KillApp implements store.Store.

@@ -88,3 +88,56 @@ func testKillAppPages(s *suite) {
 	s.clock.Advance(forever)
 	s.wantWipe(0)
 }
+
+// All but one end; that one stays as it is, whatever token it is named by.
+func testKillOthers(s *suite) {
+	kept := s.create("app", store.New{ID: "u", TTL: 1000})
+	elsewhere := s.create("other", store.New{ID: "u"})
+	stranger := s.create("app", store.New{ID: "u:"})
+	var others []string
+	for i := range 300 {
+		ttl := int64(1000)
+		if i%10 == 0 {
+			ttl = 10
+		}
+		others = append(others, s.create("app", store.New{ID: "u", TTL: ttl}))
+	}
+	s.clock.Advance(11)
+	s.wantKillOthers("app", "u", kept, 270)
+	s.wantKillOthers("app", "u", kept, 0)
+	for _, token := range others {
+		s.gone("app", token)
+	}
+	if got := s.get("app", kept); got.R != 1 || got.Idle != 11 {
+		s.Errorf("the one that stays: %+v", got)
+	}
+	s.get("other", elsewhere)
+
+	old := kept
+	kept = s.rotate("app", old, 60)
+	for range 100 {
+		s.create("app", store.New{ID: "u"})
+	}
+	s.wantKillOthers("app", "u", old, 100)
+	s.get("app", old)
+	s.clock.Advance(61)
+	s.create("app", store.New{ID: "u"})
+	s.wantKillOthers("app", "u", old, 2) // its grace is over: it names nobody
+	s.gone("app", kept)
+
+	for _, except := range []string{kept, elsewhere, stranger, store.NewToken("u")} {
+		s.create("app", store.New{ID: "u"})
+		s.wantKillOthers("app", "u", except, 1)
+	}
+	s.get("app", stranger)
+	s.wantKillOthers("none", "u", stranger, 0)
+	s.wantKillApp("app", 1)
+	s.wantActivity("app", forever, 0)
+
+	// One that is over is not counted, and is left to the wiper if it is the one.
+	over := s.create("app", store.New{ID: "u", TTL: 10})
+	s.clock.Advance(11)
+	s.create("app", store.New{ID: "u"})
+	s.wantKillOthers("app", "u", over, 1)
+	s.wantWipe(1)
+}

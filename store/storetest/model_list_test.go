@@ -76,8 +76,23 @@ type modelPages struct {
 	m     *model
 	find  func() []key
 	found bool
-	left  []key
+	left  []listing
 	at    int // the next page's first place, for a list that looks anew each time
+}
+
+// listing is a session that a list has found, and the token that it had then.
+type listing struct {
+	r     *record
+	token string
+}
+
+// records returns what the list finds: a session stays in it when its token changes.
+func (p *modelPages) records() []listing {
+	var found []listing
+	for _, k := range p.find() {
+		found = append(found, listing{p.m.sessions[k], k.name})
+	}
+	return found
 }
 
 func (p *modelPages) Next(ctx context.Context) ([]store.Session, error) {
@@ -86,24 +101,27 @@ func (p *modelPages) Next(ctx context.Context) ([]store.Session, error) {
 	}
 	defer p.m.mu.Unlock()
 	if !p.found {
-		p.left, p.found = p.find(), true
+		p.left, p.found = p.records(), true
 	}
 	if p.m.has("a list goes by place") {
-		p.left = p.find()
+		p.left = p.records()
 		p.left = p.left[min(p.at, len(p.left)):]
 		p.at += modelPage
 	}
 	var page []store.Session
 	for len(p.left) > 0 && len(page) < modelPage {
-		if r, answer, err := p.m.alive(p.left[0]); err == nil {
+		r := p.left[0].r
+		k := key{r.app, r.token}
+		if p.m.has("a list loses rotated sessions") {
+			k.name = p.left[0].token
+		}
+		if now, answer, err := p.m.alive(k); err == nil && now == r {
 			page = append(page, answer)
 			if p.m.has("a list is activity") {
-				p.m.touch(p.left[0], r)
+				p.m.touch(k, r)
 			}
-		} else if p.m.has("a list holds what is over") {
-			if r := p.m.sessions[p.left[0]]; r != nil {
-				page = append(page, r.Session)
-			}
+		} else if p.m.has("a list holds what is over") && p.m.sessions[k] != nil {
+			page = append(page, r.Session)
 		}
 		p.left = p.left[1:]
 	}

@@ -21,6 +21,7 @@ type model struct {
 	mu       sync.Mutex
 	sessions map[key]*record
 	users    map[key]int64 // last activity, by app and id
+	aliases  map[key]*oldToken
 }
 
 // key is an app and a token or an id.
@@ -30,10 +31,12 @@ type record struct {
 	store.Session       // TTL is what was left at lastActivity
 	lastActivity  int64 // Unix seconds
 	created       int64
+	end           int64 // the last second whatever the activity, 0 for none
+	app, token    string
 }
 
 func newModel(clock *Clock, bug string) *model {
-	return &model{clock: clock, bug: bug, sessions: map[key]*record{}, users: map[key]int64{}}
+	return &model{clock: clock, bug: bug, sessions: map[key]*record{}, users: map[key]int64{}, aliases: map[key]*oldToken{}}
 }
 
 func (m *model) has(bug string) bool {
@@ -87,8 +90,19 @@ func (m *model) Create(ctx context.Context, app, token string, n store.New) erro
 	if m.has("first nulls are kept") && len(n.Data) > 0 {
 		r.D = n.Data.Text()
 	}
+	r.app, r.token = app, token
+	if n.MaxAge > 0 && !m.has("a max age is ignored") {
+		r.end = r.created + n.MaxAge
+	}
+	endsNew := m.has("a limit may end the new one")
+	if n.MaxSessions > 0 && !endsNew {
+		m.limit(key{app, r.ID}, n.MaxSessions)
+	}
 	m.sessions[key{app, token}] = r
 	m.users[key{app, r.ID}] = r.lastActivity
+	if n.MaxSessions > 0 && endsNew {
+		m.limit(key{app, r.ID}, n.MaxSessions+1)
+	}
 	return nil
 }
 
@@ -105,7 +119,14 @@ func (m *model) idle(r *record) (int64, bool) {
 	if m.has("over a second too early") {
 		limit--
 	}
-	return idle, limit >= idle
+	end := r.end
+	if m.has("a max age is a second too long") {
+		end++
+	}
+	if m.has("a max age is a second too short") {
+		end--
+	}
+	return idle, limit >= idle && (r.end == 0 || end >= m.clock.Now())
 }
 
 // alive returns a session, as it would be answered, if there is one.
@@ -137,6 +158,9 @@ func (m *model) touch(k key, r *record) {
 			r.TTL--
 		}
 	}
+	if r.end != 0 && m.has("a max age follows activity") {
+		r.end += m.clock.Now() - r.lastActivity
+	}
 	r.lastActivity = m.clock.Now()
 	if !m.has("touches are no activity of the user") {
 		m.users[key{k.app, r.ID}] = r.lastActivity
@@ -148,7 +172,7 @@ func (m *model) Get(ctx context.Context, app, token string) (store.Session, erro
 		return store.Session{}, err
 	}
 	defer m.mu.Unlock()
-	k := key{app, token}
+	k := m.named(key{app, token})
 	r, answer, err := m.alive(k)
 	if err != nil {
 		return store.Session{}, err
@@ -172,6 +196,9 @@ func (m *model) Set(ctx context.Context, app, token string, d store.Data) (store
 	}
 	defer m.mu.Unlock()
 	k := key{m.copied(app), m.copied(token)}
+	if !m.has("an old token does not set") {
+		k = m.named(k)
+	}
 	r, answer, err := m.alive(k)
 	if err != nil {
 		if m.has("a set makes a session") {
@@ -227,6 +254,9 @@ func (m *model) Kill(ctx context.Context, app, token string) (bool, error) {
 	}
 	defer m.mu.Unlock()
 	k := key{app, token}
+	if !m.has("an old token does not kill") {
+		k = m.named(k)
+	}
 	if _, _, err := m.alive(k); err != nil {
 		if m.has("kill takes a session that is over") && m.sessions[k] != nil {
 			m.remove(k)
@@ -268,13 +298,23 @@ func (m *model) find(is func(k key, r *record) bool) []key {
 	return found
 }
 
-func (m *model) KillID(ctx context.Context, app, id string) (int64, error) {
+func (m *model) KillID(ctx context.Context, app, id, except string) (int64, error) {
 	if err := m.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer m.mu.Unlock()
 	var killed int64
+	kept := key{app, except}
+	if !m.has("except is the token of now") {
+		kept = m.named(kept)
+	}
 	for _, k := range m.ofUser(app, id) {
+		if k == kept && !m.has("except is killed") {
+			if m.has("except is counted") {
+				killed++
+			}
+			continue
+		}
 		if _, _, err := m.alive(k); err == nil || m.has("killid counts what is over") {
 			killed++
 		}
@@ -313,10 +353,14 @@ func (m *model) Wipe(ctx context.Context) (int64, error) {
 	defer m.mu.Unlock()
 	var wiped int64
 	for _, k := range m.find(func(_ key, r *record) bool {
-		at := store.WipeAt(r.lastActivity, r.TTL, r.NoResave)
+		at := store.WipeAt(r.lastActivity, r.TTL, r.NoResave, r.end)
 		switch {
+		case m.has("wipe ignores the max age"):
+			at = store.WipeAt(r.lastActivity, r.TTL, r.NoResave, 0)
+		case m.has("wipe takes the last second of a max age") && r.end != 0:
+			at = min(at, r.end)
 		case m.has("wipe ignores touches"):
-			at = store.WipeAt(r.created, r.TTL, r.NoResave)
+			at = store.WipeAt(r.created, r.TTL, r.NoResave, r.end)
 		case m.has("wipe takes what is just over"):
 			at = r.lastActivity + r.TTL + 1
 		case m.has("wipe takes the living"):

@@ -45,6 +45,17 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"NoResaveDoesNotDrift", testNoResaveDoesNotDrift},
 		{"NoResaveWipe", testNoResaveWipe},
 
+		{"MaxAgeBoundary", testMaxAgeBoundary},
+		{"MaxAgeIgnoresActivity", testMaxAgeIgnoresActivity},
+		{"MaxAgeKeepsTTL", testMaxAgeKeepsTTL},
+		{"MaxAgeWipe", testMaxAgeWipe},
+		{"MaxAgeClockGoesBack", testMaxAgeClockGoesBack},
+
+		{"MaxSessions", testMaxSessions},
+		{"MaxSessionsOrder", testMaxSessionsOrder},
+		{"MaxSessionsOver", testMaxSessionsOver},
+		{"MaxSessionsMany", testMaxSessionsMany},
+
 		{"ActivityCountsUsers", testActivityCountsUsers},
 		{"ActivityBoundary", testActivityBoundary},
 		{"ActivityUntilWiped", testActivityUntilWiped},
@@ -62,6 +73,14 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"Kill", testKill},
 		{"KillIDPages", testKillIDPages},
 		{"KillAppPages", testKillAppPages},
+		{"KillOthers", testKillOthers},
+
+		{"Rotate", testRotate},
+		{"RotateGrace", testRotateGrace},
+		{"RotateOldTouches", testRotateOldTouches},
+		{"RotateEnds", testRotateEnds},
+		{"RotateChain", testRotateChain},
+		{"RotateIndexes", testRotateIndexes},
 
 		{"Apps", testApps},
 		{"IDs", testIDs},
@@ -83,6 +102,10 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"KillAppAgainstTraffic", testKillAppAgainstTraffic},
 		{"WipeAgainstTouches", testWipeAgainstTouches},
 		{"ListAgainstTouches", testListAgainstTouches},
+		{"MaxSessionsAtOnce", testMaxSessionsAtOnce},
+		{"RotateAtOnce", testRotateAtOnce},
+		{"RotateAgainstKill", testRotateAgainstKill},
+		{"ListAgainstRotations", testListAgainstRotations},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			clock := NewClock(startTime)

@@ -71,6 +71,9 @@ func (s *suite) gone(app, token string) {
 	if got, err := s.store.Set(s.ctx, app, token, data(`"x"`, `1`)); !errors.Is(err, store.ErrNotFound) {
 		s.Errorf("Set: %+v, %v, want ErrNotFound", got, err)
 	}
+	if got, err := s.store.Rotate(s.ctx, app, token, store.NewTokenLike(token), 10); !errors.Is(err, store.ErrNotFound) {
+		s.Errorf("Rotate: %s, %v, want ErrNotFound", got, err)
+	}
 	if s.kill(app, token) {
 		s.Error("Kill found a session")
 	}
@@ -104,8 +107,36 @@ func (s *suite) wantActivity(app string, dt, want int64) {
 
 func (s *suite) wantKillID(app, id string, want int64) {
 	s.Helper()
-	n, err := s.store.KillID(s.ctx, app, id)
+	s.wantKillOthers(app, id, "", want)
+}
+
+func (s *suite) wantKillOthers(app, id, except string, want int64) {
+	s.Helper()
+	n, err := s.store.KillID(s.ctx, app, id, except)
 	s.number("KillID("+app+")", n, err, want)
+}
+
+// rotate gives a session a new token, by the token that it has, and returns it.
+func (s *suite) rotate(app, token string, grace int64) string {
+	s.Helper()
+	fresh := store.NewTokenLike(token)
+	got, err := s.store.Rotate(s.ctx, app, token, fresh, grace)
+	if err != nil {
+		s.Fatalf("Rotate: %v", err)
+	}
+	if got != fresh {
+		s.Errorf("Rotate answers %s, want %s", got, fresh)
+	}
+	return fresh
+}
+
+// rotateOld rotates by a token that the session had, and checks the answer.
+func (s *suite) rotateOld(app, old, want string) {
+	s.Helper()
+	got, err := s.store.Rotate(s.ctx, app, old, store.NewTokenLike(old), store.DefaultGrace)
+	if err != nil || got != want {
+		s.Errorf("Rotate of an old token: %s, %v, want %s", got, err, want)
+	}
 }
 
 func (s *suite) wantKillApp(app string, want int64) {

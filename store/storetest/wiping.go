@@ -13,7 +13,7 @@ func testWipeAt(s *suite) {
 			for offset := range int64(5) {
 				s.clock.Set((s.clock.Now()/60+2)*60 + offset*offset*3)
 				s.create("app", store.New{ID: "u", TTL: ttl, NoResave: noResave})
-				at := store.WipeAt(s.clock.Now(), ttl, noResave)
+				at := store.WipeAt(s.clock.Now(), ttl, noResave, 0)
 				s.clock.Set(at - 1)
 				s.wantWipe(0)
 				s.clock.Set(at)
@@ -42,7 +42,7 @@ func testWipeSparesTouched(s *suite) {
 			s.get("app", token)
 			touched = s.clock.Now()
 		}
-		at := store.WipeAt(touched, ttl, false)
+		at := store.WipeAt(touched, ttl, false, 0)
 		s.clock.Set(touched + ttl)
 		s.wantWipe(0)
 		s.wantIDs(s.ofID("app", "u"), "u")

@@ -16,12 +16,16 @@ type workload struct {
 	clock  *Clock
 	start  int64
 	tokens []issued // those of the last sessions, killed ones too
+	last   issued   // the last of them
 }
 
 // issued is a token and what it was made for.
 type issued struct {
 	app, token, id string
 	ttl            int64
+	// end is the last second of one with a max age; graceEnd that of the token, once
+	// the session was rotated. Else they are 0.
+	end, graceEnd int64
 }
 
 const (
@@ -39,7 +43,8 @@ var (
 		`null`, `null`, `null`, `null`, `0`, `1.0`, `-1e3`, `12345678901234567890`, `true`, `false`, `""`, `"x"`,
 		`"null"`, `"\\\""`, `"\\"`, `"\","`, `"{\"a\":1}"`, `"😀\u0000"`, `"` + strings.Repeat("long ", 50) + `"`,
 	}
-	workDT = []int64{10, 11, 15, 30, 60, 61, 119, 600, hour, 100_000}
+	workGraces = []int64{0, 1, 5, store.DefaultGrace, 30, store.MaxGrace}
+	workDT     = []int64{10, 11, 15, 30, 60, 61, 119, 600, hour, 100_000}
 )
 
 func newWorkload(seed uint64, clock *Clock) *workload {
@@ -76,44 +81,95 @@ func (w *workload) next() (string, operation) {
 		return fmt.Sprintf("SessionsOfID %s %q", app, id), ofID(app, id)
 	case n < 780:
 		return fmt.Sprintf("Kill %s %.8s", k.app, k.token), kill(k.app, k.token)
-	case n < 790:
-		return fmt.Sprintf("KillID %s %q", app, id), killID(app, id)
-	case n < 793:
+	case n < 785:
+		return fmt.Sprintf("KillID %s %q", app, id), killID(app, id, "")
+	case n < 795:
+		return fmt.Sprintf("KillID %s %q but %.8s", k.app, k.id, k.token), killID(k.app, k.id, k.token)
+	case n < 798:
 		return "KillApp " + app, killApp(app)
 	case n < 830:
 		return "Wipe", wipe
 	case n < 832:
 		return "Ping", ping
+	case n < 890:
+		return w.rotate(k)
 	}
 	return w.wait(), nil
 }
 
 func (w *workload) create() (string, operation) {
 	i := issued{app: pick(w, workApps), id: pick(w, workIDs), ttl: pick(w, workTTLs)}
-	i.token = w.token(i.id)
-	if len(w.tokens) < rememberTokens {
-		w.tokens = append(w.tokens, i)
-	} else {
-		w.tokens[w.IntN(rememberTokens)] = i
+	if w.last.id != "" && w.IntN(3) == 0 {
+		i.app, i.id = w.last.app, w.last.id // one more of the same user
 	}
+	i.token = w.token(i.id)
 	n := store.New{ID: i.id, IP: "::1", TTL: i.ttl, NoResave: w.IntN(4) == 0}
+	if w.IntN(4) == 0 {
+		n.MaxAge = pick(w, workTTLs)
+		i.end = w.clock.Now() + n.MaxAge
+	}
+	if w.IntN(3) == 0 {
+		n.MaxSessions = 1 + w.IntN(3)
+	}
+	w.remember(i)
 	if w.IntN(2) == 0 {
 		n.Data = w.data()
 	}
 	return fmt.Sprintf("Create %s %.8s %+v", i.app, i.token, n), create(i.app, i.token, n)
 }
 
-// known returns a session to ask for: mostly one that was, seldom another app's or
-// one that never was.
+func (w *workload) remember(i issued) {
+	w.last = i
+	if len(w.tokens) < rememberTokens {
+		w.tokens = append(w.tokens, i)
+	} else {
+		w.tokens[w.IntN(rememberTokens)] = i
+	}
+}
+
+// rotate gives the session k another token. The old one is asked for again, too.
+func (w *workload) rotate(k issued) (string, operation) {
+	if w.IntN(3) == 0 {
+		k = w.last
+	}
+	grace := pick(w, workGraces)
+	fresh := w.token(k.id)
+	for i := range w.tokens {
+		if w.tokens[i].token == k.token {
+			w.tokens[i].graceEnd = w.clock.Now() + grace
+		}
+	}
+	next := k
+	next.token, next.graceEnd = fresh, 0
+	w.remember(next)
+	return fmt.Sprintf("Rotate %s %.8s to %.8s in %d s", k.app, k.token, fresh, grace), rotate(k.app, k.token, fresh, grace)
+}
+
+// known returns a session to ask for: mostly one that was, often by an old token,
+// seldom another app's or one that never was.
 func (w *workload) known() issued {
 	i := pick(w, w.tokens)
-	switch w.IntN(40) {
-	case 0:
+	switch n := w.IntN(40); {
+	case n == 0:
 		i.app = pick(w, workApps)
-	case 1:
+	case n == 1:
 		i.token = w.token(i.id)
+	case n < 14:
+		i = w.near(func(i issued) int64 { return i.graceEnd })
 	}
 	return i
+}
+
+// near returns a session for which a time, such as an end, is not yet over or has
+// just been, if it finds one.
+func (w *workload) near(end func(issued) int64) issued {
+	for range 10 {
+		i := pick(w, w.tokens)
+		if left := end(i) - w.clock.Now(); left >= -1 && left <= store.MaxGrace {
+			return i
+		}
+	}
+	return pick(w, w.tokens)
 }
 
 // token makes a token as store.NewToken does, but from the seed, since lists are
@@ -153,15 +209,19 @@ func (w *workload) wait() string {
 		seconds = store.MaxWindow - w.clock.Now()%store.MaxWindow
 	case 3:
 		i := pick(w, w.tokens)
-		seconds = store.WipeAt(w.clock.Now(), i.ttl, false) - w.clock.Now() + w.Int64N(3) - 1
+		seconds = store.WipeAt(w.clock.Now(), i.ttl, false, 0) - w.clock.Now() + w.Int64N(3) - 1
 	case 4:
+		seconds = w.near(func(i issued) int64 { return i.end }).end - w.clock.Now() + w.Int64N(3) - 1
+	case 5, 6:
+		seconds = w.near(func(i issued) int64 { return i.graceEnd }).graceEnd - w.clock.Now() + w.Int64N(3) - 1
+	case 7:
 		if w.IntN(5) == 0 {
 			seconds = hour
 		}
 	default:
 		seconds = w.Int64N(4)
 	}
-	seconds = max(0, seconds)
+	seconds = min(max(0, seconds), hour)
 	w.clock.Advance(seconds)
 	return fmt.Sprintf("%d s pass", seconds)
 }

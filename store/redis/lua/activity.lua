@@ -17,6 +17,7 @@
 -- Cost: O(page + log n of the app's users); a user's sessions are looked at in
 -- one go.
 
+-- include before.lua
 -- include position.lua
 
 local now = tonumber(redis.call('TIME')[1])

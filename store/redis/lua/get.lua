@@ -3,7 +3,7 @@
 --
 -- KEYS  1 ns:SESSIONS
 --       then, of each app: ns:app:_sessions, ns:app:_users, ns:app:token of each
---       session
+--       session; if the token is an old one, that of the session cannot be declared
 -- ARGV  of each app: its name, how many sessions it has, and how often each is
 --       read, with a space after each number, or '' if all are read once
 -- Returns one text. Of each session, in the order of KEYS, it holds a header line
@@ -16,6 +16,7 @@
 -- arguments. (What touch and render of the includes do for one session is
 -- written out here for many; touch says when an index is written.)
 
+-- include alias.lua
 -- include clock.lua
 
 local call, pcall, format = redis.call, redis.pcall, string.format
@@ -38,15 +39,20 @@ for a = 1, #ARGV, 3 do
   for k = first + 2, first + 1 + sessions do
     local key = KEYS[k]
     local reads = counts and tonumber(counts()) or 1
-    local h = pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm')
+    local h = pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end')
+    if not h[1] and h[10] then -- an old token
+      key = follow(key, h[10], now)
+      h = key and pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end') or {}
+    end
     local id, r, w, ttl, la = h[1], tonumber(h[2]), tonumber(h[3]), tonumber(h[4]), tonumber(h[5])
+    local last = tonumber(h[10] or math.huge)
     if h.err then
       out[#out + 1] = '!' .. string.gsub(h.err, '\n', ' ') .. '\n'
     elseif not id then
       out[#out + 1] = '-\n'
-    elseif not (counter(r) and counter(w) and ttl and la and ttl <= 1e15 and la >= 0 and h[6]) then
+    elseif not (counter(r) and counter(w) and ttl and la and last and ttl <= 1e15 and la >= 0 and h[6]) then
       out[#out + 1] = '!a field of the hash is missing or is not a number\n'
-    elseif ttl < now - la then
+    elseif ttl < now - la or last < now then
       out[#out + 1] = '-\n'
     else
       local idle, no_resave = now - la, h[7] == '1'
@@ -76,7 +82,7 @@ for a = 1, #ARGV, 3 do
           local member = string.sub(key, -64) .. ':' .. id
           moved[#moved + 1] = stamp
           moved[#moved + 1] = member
-          due[#due + 1] = format('%d', start + window + ttl - 1) .. fraction
+          due[#due + 1] = format('%d', math.min(start + window + ttl - 1, last)) .. fraction
           due[#due + 1] = app .. ':' .. member
         end
       end

@@ -3,10 +3,12 @@
 --
 -- KEYS  ns:app:token of each
 -- ARGV  1 bytes a page
--- Returns a list of sessions as render makes them.
--- It is shorter than KEYS when the page's bytes were reached.
+-- Returns a list of sessions as render makes them, each followed by the first token
+-- that it had if it was rotated. It is shorter than KEYS when the page's bytes were reached.
 -- Cost: O(keys).
 
+-- include alive.lua
+-- include alias.lua
 -- include session.lua
 
 local now = tonumber(redis.call('TIME')[1])
@@ -15,7 +17,8 @@ for i, key in ipairs(KEYS) do
   if budget <= 0 then
     break
   end
-  found[i] = render(load(key, now))
+  local s = load(key, now, true)
+  found[i] = render(s) .. (s and s.root or '')
   budget = budget - #found[i]
 end
 return found

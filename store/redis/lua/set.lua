@@ -2,6 +2,7 @@
 -- set merges a change into a session's data and counts as activity.
 --
 -- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
+--       If the token is an old one, the session's key cannot be declared.
 -- ARGV  1 app  2 token  3 ns:cache
 --       4 the change: the text of a flat JSON object without white space, no key
 --         twice, keys spelled as JSON.stringify does; null removes a key
@@ -12,6 +13,8 @@
 -- The data is never decoded: cjson would round numbers to 14 digits and lose the
 -- order of keys.
 
+-- include alive.lua
+-- include alias.lua
 -- include session.lua
 -- include touch.lua
 -- include clock.lua
@@ -68,10 +71,11 @@ local function each_field(text, f)
   end
 end
 
-local s = load(KEYS[1], now)
+local s, key = load(KEYS[1], now)
 if not s then
   return render(s)
 end
+local token = string.sub(key, -64)
 
 local change, order = {}, {}
 each_field(ARGV[4], function(key, value)
@@ -99,14 +103,14 @@ for _, key in ipairs(order) do
   end
 end
 
-s.w = redis.call('HINCRBY', KEYS[1], 'w', 1)
+s.w = redis.call('HINCRBY', key, 'w', 1)
 if #merged > 0 then
   s.d = '{' .. table.concat(merged, ',') .. '}'
-  redis.call('HSET', KEYS[1], 'd', s.d)
+  redis.call('HSET', key, 'd', s.d)
 else
   s.d = ''
-  redis.call('HDEL', KEYS[1], 'd')
+  redis.call('HDEL', key, 'd')
 end
-touch(s, KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], now, fraction)
-redis.call('PUBLISH', ARGV[3], ARGV[1] .. ':' .. ARGV[2])
+touch(s, key, KEYS[2], KEYS[3], KEYS[4], ARGV[1], token, now, fraction)
+redis.call('PUBLISH', ARGV[3], ARGV[1] .. ':' .. token)
 return render(s)

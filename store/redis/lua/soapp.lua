@@ -18,6 +18,8 @@
 -- back to back}.
 -- Cost: O(page + log^2 n).
 
+-- include alive.lua
+-- include before.lua
 -- include position.lua
 
 local now = tonumber(redis.call('TIME')[1])
@@ -36,9 +38,9 @@ local page = redis.call('ZRANGE', KEYS[1], rank, rank + size - 1, 'WITHSCORES')
 local found = {}
 for i = 1, #page, 2 do
   local token = string.match(page[i], '^[^:]*')
-  local h = redis.call('HMGET', ARGV[1] .. token, 'ttl', 'la')
+  local h = redis.call('HMGET', ARGV[1] .. token, 'ttl', 'la', 'end')
   local ttl, la = tonumber(h[1]), tonumber(h[2])
-  if ttl and la and la >= since and ttl >= now - la and #token == 64 then
+  if ttl and la and la >= since and alive(ttl, la, h[3], now) and #token == 64 then
     found[#found + 1] = string.format('%010.0f', la) .. token
   end
 end

@@ -3,22 +3,35 @@
 --
 -- KEYS  1 ns:app:us:id
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
--- ARGV  1 "ns:app:"  2 cursor, 0 to begin  3 tokens a page  4 bytes a page
+-- ARGV  1 "ns:app:"  2 cursor, 0 to begin  3 sessions a page  4 bytes a page
+--       5 tokens of a first page that is the last
 -- Returns {next cursor, 0 after the last page; the page's tokens; their sessions
--- as render makes them}. The third list is shorter than the second when the
--- page's bytes were reached: the rest is for sessions.
+-- as the script sessions returns them}. The third list is shorter than the second
+-- when the page's sessions or bytes were reached: the rest is for that script.
 -- Cost: O(page).
+--
+-- A set that is not very big goes out in one piece, since SSCAN would miss a session
+-- whose token changes between two pages.
 
+-- include alive.lua
+-- include alias.lua
 -- include session.lua
 
 local now = tonumber(redis.call('TIME')[1])
-local page = redis.call('SSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])
+local page
+if ARGV[2] == '0' and redis.call('SCARD', KEYS[1]) <= tonumber(ARGV[5]) then
+  page = {'0', redis.call('SMEMBERS', KEYS[1])}
+else
+  page = redis.call('SSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])
+end
+local size = tonumber(ARGV[3])
 local budget, found = tonumber(ARGV[4]), {}
 for i, token in ipairs(page[2]) do
-  if budget <= 0 then
+  if budget <= 0 or i > size then
     break
   end
-  found[i] = render(load(ARGV[1] .. token, now))
+  local s = load(ARGV[1] .. token, now, true)
+  found[i] = render(s) .. (s and s.root or '')
   budget = budget - #found[i]
 end
 return {page[1], page[2], found}

@@ -9,6 +9,7 @@
 -- entries than a page means that it was the last.
 -- Cost: O(page * log n).
 
+-- include alive.lua
 -- include drop.lua
 -- include clock.lua
 
@@ -21,14 +22,15 @@ for _, member in ipairs(due) do
     redis.call('ZREM', KEYS[1], member)
   else
     local prefix = ARGV[1] .. app .. ':'
-    local h = redis.call('HMGET', prefix .. token, 'ttl', 'la', 'no_resave')
+    local h = redis.call('HMGET', prefix .. token, 'ttl', 'la', 'no_resave', 'end')
     local ttl, la = tonumber(h[1]), tonumber(h[2])
-    if ttl and la and ttl >= now - la then
+    if ttl and la and alive(ttl, la, h[4], now) then
       local window = 1
       if h[3] ~= '1' then
         window = math.max(1, math.min(60, math.floor(ttl / 10)))
       end
-      redis.call('ZADD', KEYS[1], string.format('%d', la - la % window + window + ttl - 1) .. fraction, member)
+      local due = math.min(la - la % window + window + ttl - 1, tonumber(h[4] or math.huge))
+      redis.call('ZADD', KEYS[1], string.format('%d', due) .. fraction, member)
     else
       wiped = wiped + drop(prefix, prefix .. '_sessions', prefix .. '_users', KEYS[1],
         ARGV[2], app, token, id)

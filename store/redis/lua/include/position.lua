@@ -1,17 +1,6 @@
 -- position returns the rank of the first entry of a zset after the one with this
 -- score and member, even if that one has gone. Cost: O(log^2 n).
 local function position(key, score, member)
-  -- before reports a < b by bytes, as a zset orders equal scores. (Lua's own < asks
-  -- the locale.)
-  local function before(a, b)
-    for i = 1, math.min(#a, #b) do
-      local x, y = string.byte(a, i), string.byte(b, i)
-      if x ~= y then
-        return x < y
-      end
-    end
-    return #a < #b
-  end
   -- Entries of that score lie in [rank, stop), ordered by member.
   local rank = redis.call('ZCOUNT', key, '-inf', '(' .. score)
   local stop = redis.call('ZCOUNT', key, '-inf', score)

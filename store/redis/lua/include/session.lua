@@ -1,24 +1,31 @@
--- load reads the session hash at key. It returns nil unless there is one that is
--- alive at now (Unix seconds): ttl >= now - la. In what it returns, idle is never
--- below 0 (clocks differ between hosts), and ttl of a no_resave session is what
--- is left of it; ours is whether our scripts were the last to touch it, see touch.
-local function load(key, now)
-  local h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm')
-  if not h[1] then
+-- load reads the session at key, or that of the old token at key, and returns it
+-- with its own key. It returns nil unless there is one that is alive at now (Unix
+-- seconds). listed is for lists, which follow an old token however long it has been
+-- one: a session that is rotated while they read stays in them. In what it
+-- returns, idle is never below 0 (clocks differ between hosts), and ttl of a
+-- no_resave session is what is left of it; ours is whether our scripts were the last
+-- to touch it, see touch.
+local function load(key, now, listed)
+  local h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'end', 'root', 'm')
+  if not h[1] and (h[9] or listed) then
+    key = follow(key, h[9], not listed and now)
+    if not key then
+      return nil
+    end
+    h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'end', 'root', 'm')
+  end
+  if not h[1] or not alive(h[4], h[5], h[9], now) then
     return nil
   end
   local ttl, la = tonumber(h[4]), tonumber(h[5])
   local idle = math.max(0, now - la)
-  if ttl < idle then
-    return nil
-  end
   local no_resave = h[7] == '1'
   if no_resave then
     ttl = ttl - idle
   end
-  return {id = h[1], r = h[2], w = h[3], ttl = ttl, la = la, idle = idle,
-    ip = h[6], no_resave = no_resave, d = h[8] or '', 
-    ours = tonumber(h[9]) == (tonumber(h[2]) or 0) + (tonumber(h[3]) or 0)}
+  return {id = h[1], r = h[2], w = h[3], ttl = ttl, la = la, idle = idle, ip = h[6],
+    no_resave = no_resave, d = h[8] or '', last = tonumber(h[9]), root = h[10],
+    ours = tonumber(h[11]) == (tonumber(h[2]) or 0) + (tonumber(h[3]) or 0)}, key
 end
 
 -- render makes the reply for a session: a header line "#id #ip #d r w ttl idle

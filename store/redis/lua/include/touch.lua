@@ -5,10 +5,11 @@
 -- session (store.Window). SESSIONS holds the end of the window plus ttl
 -- (store.WipeAt); the fraction of a second stands for the rest of its last second.
 --
--- A Node server that reads or writes the session lowers its score in SESSIONS to
--- its own now + ttl: the next touch must write all three whatever the window, or a
--- Node wiper would end the session too early. That it was there shows in r and w,
--- which only rise: m, a field that Node does not know, is their sum as we left them.
+-- A Node server that reads or writes the session sets its score in SESSIONS to its
+-- own now + ttl: the next touch must write all three whatever the window, or a Node
+-- wiper would end the session too early; or too late, if that is past its end, which
+-- Node does not know. That it was there shows in r and w, which only rise: m, a field
+-- that Node does not know either, is their sum as we left them.
 local function touch(s, key, sessions, users, wipe, app, token, now, fraction)
   local m = s.r + s.w
   if s.idle < 1 then
@@ -31,6 +32,7 @@ local function touch(s, key, sessions, users, wipe, app, token, now, fraction)
   local start = now - now % window
   if s.la < start or not s.ours then
     redis.call('ZADD', sessions, stamp, token .. ':' .. s.id)
-    redis.call('ZADD', wipe, string.format('%d', start + window + s.ttl - 1) .. fraction, app .. ':' .. token .. ':' .. s.id)
+    local due = math.min(start + window + s.ttl - 1, s.last or math.huge)
+    redis.call('ZADD', wipe, string.format('%d', due) .. fraction, app .. ':' .. token .. ':' .. s.id)
   end
 end

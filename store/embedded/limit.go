@@ -1,0 +1,112 @@
+package embedded
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"rest-sessions/store"
+)
+
+// trimTries is how often a Create trims the user's sessions first. Only others who
+// start a hundred of the same user meanwhile make it more than once.
+const trimTries = 5
+
+var errOutrun = fmt.Errorf("embedded: %w: sessions of the user come faster than they can be ended", store.ErrUnavailable)
+
+// limitStep is how many sessions of a user a Create with a limit looks at with the
+// shard's lock held: some 10 microseconds.
+const limitStep = 128
+
+// createWithin starts a session, and ends those of its user that are too many. It
+// reports false, and has done nothing, if those are so many that trim must come
+// first.
+func (sh *shard) createWithin(clock func() int64, k, userKey key, app string, rec session, n store.New) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	now := clock()
+	var others []uint32
+	if n.MaxSessions > 0 {
+		var ok bool
+		if others, ok = sh.excess(userKey, app, n.ID, n.MaxSessions, now); !ok {
+			return false
+		}
+	}
+	if slot, old := sh.session(k, app, &rec.token); old != nil {
+		sh.remove(slot)
+	}
+	rec.lastActivity = now
+	if n.MaxAge > 0 {
+		rec.end = now + n.MaxAge
+	}
+	sh.create(now, k, userKey, app, rec)
+	for _, slot := range others {
+		sh.remove(slot)
+	}
+	return true
+}
+
+// excess returns the user's sessions that are too many where one more is to come
+// and limit may be, in the order in which they end. It reports false if to find or
+// to end them would hold the lock for long.
+func (sh *shard) excess(k key, appName, id string, limit int, now int64) (slots []uint32, ok bool) {
+	_, u := sh.user(k, appName, id)
+	if u == nil {
+		return nil, true
+	}
+	for slot, looked := u.newest, 0; ; looked++ {
+		if looked == limitStep {
+			return nil, false
+		}
+		rec := sh.sessions.at(slot)
+		if rec.alive(now) {
+			slots = append(slots, slot)
+		}
+		if slot = rec.older; slot == u.newest {
+			break
+		}
+	}
+	n := len(slots) + 1 - limit
+	if n > removeStep {
+		return nil, false
+	}
+	slices.SortFunc(slots, func(a, b uint32) int {
+		x, y := sh.sessions.at(a), sh.sessions.at(b)
+		return cmp.Or(cmp.Compare(x.lastActivity, y.lastActivity), slices.Compare(x.token[:], y.token[:]))
+	})
+	return slots[:max(0, n)], true
+}
+
+// trim ends, in steps, all of a user's sessions that are over and of the others
+// all but the keep latest.
+func (s *Store) trim(ctx context.Context, app, id string, keep int) error {
+	all, err := s.entriesOfUser(ctx, app, id)
+	if err == nil {
+		err = s.order(ctx, &all)
+	}
+	if err != nil {
+		return err
+	}
+	sh := s.shard(store.Bucket(id))
+	for from := 0; from < len(all); from += removeStep {
+		if err := ended(ctx); err != nil {
+			return err
+		}
+		sh.mu.Lock()
+		now := s.now()
+		for _, e := range all[from:min(from+removeStep, len(all))] {
+			rec := sh.at(e.slot, e.serial)
+			switch {
+			case rec == nil:
+			case keep > 0 && rec.alive(now):
+				keep--
+			default:
+				sh.remove(e.slot)
+			}
+		}
+		sh.mu.Unlock()
+		yield()
+	}
+	return nil
+}

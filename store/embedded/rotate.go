@@ -1,0 +1,108 @@
+package embedded
+
+import (
+	"context"
+
+	"rest-sessions/store"
+)
+
+// alias is an old token that stands for its session until the grace is over. It
+// names the session by its record, so it follows that to whatever token.
+type alias struct {
+	token token
+	until int64 // the last second
+	// The session, as a listing remembers it.
+	slot, serial uint32
+	// next is the alias that was made after this one, 0 for the last.
+	next uint32
+}
+
+// aliases are those of a shard, found by token and app as sessions are, and in the
+// order in which they were made. They are forgotten in that order, so one with a
+// long grace keeps those behind it up to store.MaxGrace seconds longer than they
+// last. That costs less than a timer for each.
+type aliases struct {
+	table          table[alias]
+	oldest, newest uint32
+}
+
+// forgetStep is how many aliases a Rotate forgets: more than it adds.
+const forgetStep = 2
+
+func (sh *shard) addAlias(hash uint32, a alias) {
+	slot := sh.aliases.table.add(hash)
+	*sh.aliases.table.at(slot) = a
+	if newest := sh.aliases.newest; newest != 0 {
+		sh.aliases.table.at(newest).next = slot
+	} else {
+		sh.aliases.oldest = slot
+	}
+	sh.aliases.newest = slot
+}
+
+// forget removes aliases whose grace is over at now, at most limit of them, and
+// returns how many.
+func (sh *shard) forget(now int64, limit int) (forgotten int) {
+	for ; forgotten < limit && sh.aliases.oldest != 0; forgotten++ {
+		oldest := sh.aliases.oldest
+		a := sh.aliases.table.at(oldest)
+		if a.until >= now {
+			break
+		}
+		if sh.aliases.oldest = a.next; a.next == 0 {
+			sh.aliases.newest = 0
+		}
+		sh.aliases.table.remove(oldest)
+	}
+	return forgotten
+}
+
+// aliased returns the slot and record of the session that an old token stands for
+// at now, or 0 and nil.
+func (sh *shard) aliased(k key, appName string, t *token, now int64) (uint32, *session) {
+	for i := sh.aliases.table.first(k.hash); i != 0; i = sh.aliases.table.next(i) {
+		a := sh.aliases.table.at(i)
+		if a.token != *t || a.until < now {
+			continue
+		}
+		rec := sh.at(a.slot, a.serial)
+		if rec != nil && sh.apps.at(sh.users.at(rec.user).app).name == appName {
+			return a.slot, rec
+		}
+	}
+	return 0, nil
+}
+
+// Rotate gives a session a new token and returns it.
+func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error) {
+	if err := ended(ctx); err != nil {
+		return "", err
+	}
+	bucket := store.TokenBucket(token)
+	if shardOf(bucket) != shardOf(store.TokenBucket(fresh)) {
+		return "", errForeignToken
+	}
+	t, k, freshKey := pack(token), s.key(app, token), s.key(app, fresh)
+	sh := s.shard(bucket)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	now := s.now()
+	slot, rec := sh.session(k, app, &t)
+	if rec == nil {
+		if _, rec = sh.aliased(k, app, &t, now); rec != nil && rec.alive(now) {
+			sh.touch(rec, now)
+			return rec.token.String(), nil
+		}
+	}
+	if rec == nil || !rec.alive(now) {
+		return "", store.ErrNotFound
+	}
+	sh.touch(rec, now)
+	sh.forget(now, forgetStep)
+	if grace > 0 {
+		sh.addAlias(k.hash, alias{token: t, until: now + grace, slot: slot, serial: uint32(rec.serial)})
+	}
+	rec.token = pack(fresh)
+	sh.sessions.rehash(slot, freshKey.hash)
+	return fresh, nil
+}

@@ -1,0 +1,98 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"rest-sessions/store"
+)
+
+const (
+	// limitLook is how many sessions of a user a create with a limit looks at: Redis
+	// is held for a fifth of a millisecond (a session costs it 1.5 us). So many may be
+	// over and not wiped yet, on top of store.MaxUserSessions.
+	limitLook = 128
+	// trimTries is how often a create trims the user's sessions first. Only others
+	// who start a hundred of the same user meanwhile make it more than once.
+	trimTries = 5
+)
+
+var errOutrun = fmt.Errorf("redis: %w: sessions of the user come faster than they can be ended", store.ErrUnavailable)
+
+// createWithin starts a session whose user may have so many with it. When there are
+// too many for the script to end at once, they are ended in pages first.
+func (s *Store) createWithin(ctx context.Context, app, id string, limit int, keys, args []string) error {
+	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize), s.keys.cache())
+	for range trimTries {
+		n, err := s.count(ctx, s.scripts.create, keys, args)
+		if n > 0 || err != nil {
+			return err
+		}
+		if err := s.trim(ctx, app, id, limit); err != nil {
+			return err
+		}
+	}
+	return errOutrun
+}
+
+// trim ends, in pages, all of a user's sessions that are over and of the others all
+// but the keep latest.
+func (s *Store) trim(ctx context.Context, app, id string, keep int) error {
+	all, err := s.ages(ctx, app, id)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b hit) int {
+		return cmp.Or(cmp.Compare(b.la, a.la), cmp.Compare(b.token, a.token))
+	})
+	alive := 0
+	for alive < len(all) && all[alive].la > 0 {
+		alive++
+	}
+	keys := []string{s.keys.user(app, id), s.keys.sessions(app), s.keys.users(app), s.keys.wipe()}
+	args := []string{app, id, s.keys.prefix(app), s.keys.cache(), "", ""}
+	for page := range slices.Chunk(all[min(keep, alive):], pageSize) {
+		args := slices.Clone(args)
+		for _, h := range page {
+			args = append(args, h.token)
+		}
+		if _, err := s.exec(ctx, s.scripts.killsoid, keys, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ages returns the tokens of a user's sessions and when each was active last, 0 of
+// one that is over. SSCAN never misses one that is there throughout.
+func (s *Store) ages(ctx context.Context, app, id string) ([]hit, error) {
+	var all []hit
+	seen := make(map[string]struct{})
+	keys := []string{s.keys.user(app, id)}
+	for cursor := "0"; ; {
+		reply, err := s.exec(ctx, s.scripts.ages, keys, []string{s.keys.prefix(app), cursor, strconv.Itoa(listPageSize)})
+		if err != nil {
+			return nil, err
+		}
+		parts, err := reply.AsStrSlice()
+		if err != nil || len(parts) != 2 {
+			return nil, fmt.Errorf("%w: ages: %v", errReply, err)
+		}
+		page, err := appendHits(nil, parts[1])
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range page {
+			if _, twice := seen[h.token]; !twice {
+				seen[h.token] = struct{}{}
+				all = append(all, h)
+			}
+		}
+		if cursor = parts[0]; cursor == "0" {
+			return all, nil
+		}
+	}
+}

@@ -264,6 +264,29 @@ func TestCacheChannel(t *testing.T) {
 	}
 	expect("kill", "app:"+token)
 	token = create(t, s, "app", "user", 100)
+	if err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	expect("create with a limit", "app:"+token)
+	if _, err := s.KillApp(ctx, "app"); err != nil {
+		t.Fatal(err)
+	}
+	<-told
+	old := create(t, s, "app", "user", 100)
+	token, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect("rotate", "app:"+old)
+	if _, err := s.Set(ctx, "app", old, store.Data{{Key: `"a"`, Value: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	expect("set by an old token", "app:"+token)
+	if _, err := s.Kill(ctx, "app", old); err != nil {
+		t.Fatal(err)
+	}
+	expect("kill by an old token", "app:"+token)
+	token = create(t, s, "app", "user", 100)
 	if _, err := s.KillID(ctx, "app", "user", ""); err != nil {
 		t.Fatal(err)
 	}

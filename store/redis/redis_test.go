@@ -108,6 +108,15 @@ func TestOneRoundTrip(t *testing.T) {
 			_, err := s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "1"}})
 			return err
 		}},
+		{"rotate", func() error {
+			_, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10)
+			return err
+		}},
+		{"get by an old token", func() error { _, err := s.Get(ctx, "app", token); return err }},
+		{"create with a limit", func() error {
+			n := store.New{ID: "user", IP: "::1", TTL: 100, MaxAge: 200, MaxSessions: 2}
+			return s.Create(ctx, "app", store.NewToken("user"), n)
+		}},
 		{"activity", func() error { _, err := s.Activity(ctx, "app", 60); return err }},
 		{"soid of a small user", func() error {
 			page, err := s.SessionsOfID(ctx, "app", "user").Next(ctx)

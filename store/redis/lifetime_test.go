@@ -1,0 +1,293 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+	"rest-sessions/store/storetest"
+)
+
+// TestRotateLayout holds what a rotation leaves in Redis against the layout: one
+// session, under the new token only, and a hash at the old one that is no session.
+func TestRotateLayout(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_030)
+	s := openTest(t, server, clock)
+	defer s.Close()
+	ctx := context.Background()
+	first := store.NewToken("a:b")
+	n := store.New{ID: "a:b", IP: "::1", TTL: 7200, MaxAge: 9000, Data: store.Data{{Key: `"k"`, Value: `1.0`}}}
+	if err := s.Create(ctx, "app", first, n); err != nil {
+		t.Fatal(err)
+	}
+	hash := map[string]string{"id": "a:b", "r": "1", "w": "1", "m": "2", "ttl": "7200", "d": `{"k":1.0}`, "la": "1700000030", "ip": "::1", "end": "1700009030"}
+	checkHash(t, server, s, first, hash)
+	checkIndexes(t, server, s)
+
+	rotate := func(token string, grace int64) string {
+		t.Helper()
+		fresh, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), grace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fresh
+	}
+	clock.Advance(5)
+	second := rotate(first, 10)
+	hash["la"], hash["root"] = "1700000035", first
+	checkHash(t, server, s, second, hash)
+	checkHash(t, server, s, first, map[string]string{"to": second, "end": "1700000045"})
+	checkIndexes(t, server, s)
+
+	third := rotate(second, 0)
+	checkHash(t, server, s, third, hash)
+	checkHash(t, server, s, second, map[string]string{"root": first})
+	checkHash(t, server, s, first, map[string]string{"to": third, "end": "1700000045"})
+	checkIndexes(t, server, s)
+
+	// What expired is made again where the later aliases find it, and answers nobody.
+	server.Do(t, "DEL", s.keys.session("app", first), s.keys.session("app", second))
+	fourth := rotate(third, 60)
+	checkHash(t, server, s, third, map[string]string{"root": first, "end": "1700000095"})
+	checkHash(t, server, s, first, map[string]string{"to": fourth})
+	checkIndexes(t, server, s)
+	if _, err := s.Get(ctx, "app", third); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Get(ctx, "app", first); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a token whose grace is over: %v", err)
+	}
+}
+
+// TestSpoiltAlias puts nonsense where an alias leads: it leads nowhere, and the
+// reads that share its batch are answered.
+func TestSpoiltAlias(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, storetest.NewClock(1_700_000_030))
+	defer s.Close()
+	ctx := context.Background()
+	other := create(t, s, "app", "other", 100)
+	for name, spoil := range map[string]func(key string){
+		"no root": func(key string) { server.Do(t, "HSET", key, "root", "nobody") },
+		"a string root": func(key string) {
+			server.Do(t, "SET", key+"x", "1")
+			server.Do(t, "HSET", key, "root", key[len(key)-64:]+"x")
+		},
+		"a wrong end":   func(key string) { server.Do(t, "HSET", key, "end", "soon") },
+		"leads nowhere": func(key string) { server.Do(t, "HDEL", key, "to", "root") },
+		"its own":       func(key string) { server.Do(t, "HSET", key, "to", key[len(key)-64:]) },
+		"a short token": func(key string) { server.Do(t, "HSET", key, "to", "x") },
+	} {
+		old := create(t, s, "app", "user", 100)
+		if _, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10); err != nil {
+			t.Fatal(err)
+		}
+		spoil(s.keys.session("app", old))
+		f := &flight[*read, readCargo]{}
+		for _, token := range []string{old, other} {
+			f.passengers = append(f.passengers, &read{key: []byte(s.keys.session("app", token)), appEnd: len(s.keys.ns) + len("app"), seat: newSeat()})
+		}
+		reads := slices.Clone(f.passengers)
+		s.reader.lane.carry(f)
+		if !errors.Is(reads[0].err, store.ErrNotFound) || reads[1].err != nil {
+			t.Errorf("%s: %v, %v", name, reads[0].err, reads[1].err)
+		}
+		if _, err := s.Set(ctx, "app", old, store.Data{{Key: `"a"`, Value: "1"}}); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: Set: %v", name, err)
+		}
+		if killed, err := s.Kill(ctx, "app", old); killed || err != nil {
+			t.Errorf("%s: Kill: %v, %v", name, killed, err)
+		}
+	}
+}
+
+// TestNodeTouchesMaxAge lets a Node server, which knows no end, read a session: the
+// next touch of ours puts right when it may be wiped.
+func TestNodeTouchesMaxAge(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_040)
+	s := openTest(t, server, clock)
+	defer s.Close()
+	ctx := context.Background()
+	const ttl, maxAge = 7200, 100
+	touches := map[string]func(token string) error{
+		"get": func(token string) error { _, err := s.Get(ctx, "app", token); return err },
+		"set": func(token string) error {
+			_, err := s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "1"}})
+			return err
+		},
+		"rotate": func(token string) error {
+			_, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10)
+			return err
+		},
+	}
+	for id, touch := range touches {
+		token := store.NewToken(id)
+		if err := s.Create(ctx, "app", token, store.New{ID: id, IP: "::1", TTL: ttl, MaxAge: maxAge}); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(5)
+		now := strconv.FormatInt(clock.Now(), 10)
+		server.Do(t, "HINCRBY", s.keys.session("app", token), "r", "1")
+		server.Do(t, "HSET", s.keys.session("app", token), "la", now)
+		server.Do(t, "ZADD", s.keys.wipe(), strconv.FormatInt(clock.Now()+ttl, 10), "app:"+token+":"+id)
+		clock.Advance(1)
+		if err := touch(token); err != nil {
+			t.Fatal(err)
+		}
+		checkIndexes(t, server, s)
+		clock.Advance(maxAge - 6)
+		if n, err := s.Wipe(ctx); n != 0 || err != nil {
+			t.Errorf("%s: wiped %d in its last second, %v", id, n, err)
+		}
+		clock.Advance(1)
+		if n, err := s.Wipe(ctx); n != 1 || err != nil {
+			t.Errorf("%s: wiped %d after its end, %v", id, n, err)
+		}
+	}
+}
+
+// TestWipeRearmsMaxAge lets the wiper meet an entry of a live session with an end.
+func TestWipeRearmsMaxAge(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_040)
+	s := openTest(t, server, clock)
+	defer s.Close()
+	ctx := context.Background()
+	token := store.NewToken("user")
+	if err := s.Create(ctx, "app", token, store.New{ID: "user", IP: "::1", TTL: 7200, MaxAge: 100}); err != nil {
+		t.Fatal(err)
+	}
+	server.Do(t, "ZADD", s.keys.wipe(), "1", "app:"+token+":user")
+	if n, err := s.Wipe(ctx); n != 0 || err != nil {
+		t.Errorf("wiped %d, %v", n, err)
+	}
+	checkIndexes(t, server, s)
+}
+
+// TestLimitHoldsRedisShortly gives a user far more sessions than a limit allows, and
+// sees that no call looks at more or ends more than a page.
+func TestLimitHoldsRedisShortly(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_040)
+	s := openTest(t, server, clock)
+	defer s.Close()
+	ctx := context.Background()
+	const many = 3000
+	for i := range many {
+		create(t, s, "app", "user", 1000)
+		if i%1000 == 0 {
+			clock.Advance(1)
+		}
+	}
+	server.Do(t, "CONFIG", "RESETSTAT")
+	if err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 1000, MaxSessions: 5}); err != nil {
+		t.Fatal(err)
+	}
+	scripts := calls(t, server)["evalsha"]
+	if least := (many - 5) / pageSize; scripts < least {
+		t.Errorf("%d calls of scripts end %d sessions, want %d at least", scripts, many-5, least)
+	}
+	sessions := 0
+	for pages := s.SessionsOfID(ctx, "app", "user"); ; {
+		page, err := pages.Next(ctx)
+		if err != nil {
+			break
+		}
+		sessions += len(page)
+	}
+	if sessions != 5 {
+		t.Errorf("%d sessions are left, want 5", sessions)
+	}
+	checkIndexes(t, server, s)
+}
+
+// TestUserOfSeveralPages lists users at the border of what goes out in one reply,
+// and beyond, where the set is walked.
+func TestUserOfSeveralPages(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	ctx := context.Background()
+	made := 0
+	for _, n := range []int{1, listPageSize, listPageSize + 1, wholeUser, wholeUser + 1, 3 * wholeUser} {
+		for ; made < n; made++ {
+			create(t, s, "app", "user", 1000)
+		}
+		pages, got := s.SessionsOfID(ctx, "app", "user"), 0
+		for {
+			page, err := pages.Next(ctx)
+			if err != nil {
+				break
+			}
+			if len(page) > 2*listPageSize { // SSCAN may give more than it was asked for
+				t.Errorf("a page of %d sessions", len(page))
+			}
+			got += len(page)
+		}
+		if got != n {
+			t.Errorf("listed %d of %d", got, n)
+		}
+	}
+}
+
+// FuzzAppendHits feeds the reader of found sessions what no script makes, and what
+// one makes of every session.
+func FuzzAppendHits(f *testing.F) {
+	token := strings.Repeat("a", store.TokenLen)
+	f.Add("", int64(0))
+	f.Add("1700000000"+token, int64(1_700_000_000))
+	f.Add("1700000000"+token[1:], int64(1))
+	f.Add("-170000000"+token, int64(9_999_999_999))
+	f.Add("+170000000"+token+"x", int64(-1))
+	f.Fuzz(func(t *testing.T, text string, la int64) {
+		hits, err := appendHits(nil, text)
+		var again strings.Builder
+		for _, h := range hits {
+			fmt.Fprintf(&again, "%010d%s", h.la, h.token)
+		}
+		if err == nil && again.String() != text {
+			t.Errorf("%q was read as %q", text, again.String())
+		}
+		if la < 0 || la > 9_999_999_999 {
+			return
+		}
+		want := []hit{{la, token}, {0, token}}
+		got, err := appendHits(nil, fmt.Sprintf("%010d%s%010d%s", la, token, 0, token))
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%d: %v, %v", la, got, err)
+		}
+	})
+}
+
+// FuzzAppendSession feeds the reader of listed sessions what no script makes, and
+// sees that one with a first token is listed once under any token.
+func FuzzAppendSession(f *testing.F) {
+	first := strings.Repeat("f", store.TokenLen)
+	f.Add("1 1 2 1 2 3 4 0\nab{}", first)
+	f.Add("1 1 0 1 2 3 4 0\nab"+first, "")
+	f.Add("-\n", "-\n")
+	f.Add("!wrong\n", first[1:])
+	f.Fuzz(func(t *testing.T, reply, after string) {
+		var m met
+		appendSession(nil, first, reply, &m) // must not panic
+		m = met{}
+		found, err := appendSession(nil, "one", "1 1 0 1 2 3 4 0\nab"+after, &m)
+		if ok := after == "" || len(after) == store.TokenLen; ok != (err == nil) || ok != (len(found) == 1) {
+			t.Fatalf("%q: %v, %v", after, found, err)
+		}
+		if err != nil || after == "" {
+			return
+		}
+		if found, err = appendSession(nil, "two", "1 1 0 1 2 3 4 0\nab"+after, &m); err != nil || len(found) != 0 {
+			t.Errorf("%q is listed twice: %v, %v", after, found, err)
+		}
+	})
+}

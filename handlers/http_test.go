@@ -47,6 +47,9 @@ func TestPaths(t *testing.T) {
 		{"GET", "/app/get/" + aToken[1:] + "%2", "invalidFormat", "Invalid token format", 400},
 		{"GET", "/app/get/" + aToken[1:] + "-", "invalidFormat", "Invalid token format", 400},
 		{"POST", "/app/set/" + aToken[1:], "invalidFormat", "Invalid token format", 400},
+		{"POST", "/app/rotate/" + aToken[2:], "invalidFormat", "Invalid token format", 400},
+		{"POST", "/a/rotate/" + aToken, "invalidFormat", "Invalid app format", 400},
+		{"POST", "/app/rotate/", "notFound", "", 404},
 		{"DELETE", "/app/kill/" + aToken + "A", "invalidFormat", "Invalid token format", 400},
 		{"GET", "/app/soid/bad%ZZ", "invalidFormat", "Invalid id format", 400},
 		{"GET", "/app/soid/%C3", "invalidFormat", "Invalid id format", 400},
@@ -78,7 +81,8 @@ func TestAllow(t *testing.T) {
 	w := serveEmbedded(t)
 	for path, want := range map[string]string{
 		"/app/create/id": "PUT", "/app/get/" + aToken: "GET", "/app/set/" + aToken: "POST",
-		"/app/activity": "GET", "/app/soapp": "GET", "/app/soid/id": "GET",
+		"/app/rotate/" + aToken: "POST",
+		"/app/activity":         "GET", "/app/soapp": "GET", "/app/soid/id": "GET",
 		"/app/kill/" + aToken: "DELETE", "/app/killsoid/id": "DELETE", "/app/killall": "DELETE",
 		"/ping": "GET, HEAD", "/livez": "GET, HEAD", "/readyz": "GET, HEAD", "/healthz": "GET, HEAD",
 	} {
@@ -143,8 +147,24 @@ func TestQuery(t *testing.T) {
 		{"ip=::1&ttl=99999999999999999999", "invalidValue", badTTL},
 		{"ip=::1&ttl=100&ttl=200", "invalidValue", badTTL},
 		{"ip=::1&no_resave=yes", "invalidValue", "no_resave must be true or false"},
+		{"ip=::1&max_age=9", "invalidValue", "max_age must be a positive integer >= 10"},
+		{"ip=::1&max_age=10s", "invalidValue", "max_age must be a positive integer >= 10"},
+		{"ip=::1&max_age=1000000000000000", "invalidValue", "max_age must be a positive integer >= 10"},
+		{"ip=::1&max_age=10&max_age=10", "invalidValue", "max_age must be a positive integer >= 10"},
+		{"ip=::1&max_sessions=0", "invalidValue", "max_sessions must be an integer from 1 to 100"},
+		{"ip=::1&max_sessions=101", "invalidValue", "max_sessions must be an integer from 1 to 100"},
+		{"ip=::1&max_sessions=-1", "invalidValue", "max_sessions must be an integer from 1 to 100"},
+		{"ip=::1&max_sessions=1.0", "invalidValue", "max_sessions must be an integer from 1 to 100"},
+		{"ip=::1&max_sessions=18446744073709551617", "invalidValue", "max_sessions must be an integer from 1 to 100"},
+		{"ip=::1&max_sessions=%zz", "invalidValue", "max_sessions must be an integer from 1 to 100"},
 	} {
 		w.expectError(w.do("PUT", "/app/create/id?"+c.query, ""), 400, c.name, c.message)
+	}
+	for _, query := range []string{"grace=-1", "grace=61", "grace=1s", "grace=0x1", "grace=1&grace=1", "grace=%zz", "grace=18446744073709551616"} {
+		w.expectError(w.do("POST", "/app/rotate/"+aToken+"?"+query, ""), 400, "invalidValue", "grace must be an integer from 0 to 60")
+	}
+	for _, query := range []string{"except", "except=", "except=x", "except=" + aToken[1:], "except=" + aToken + "A", "except=%zz", "except=" + aToken + "&except=" + aToken} {
+		w.expectError(w.do("DELETE", "/app/killsoid/id?"+query, ""), 400, "invalidFormat", "Invalid except format")
 	}
 	for _, query := range []string{"", "dt=", "dt=9", "dt=600s", "dt=-1", "dt=10&dt=20"} {
 		w.expectError(w.do("GET", "/app/activity?"+query, ""), 400, "invalidValue", badDT)
@@ -157,8 +177,11 @@ func TestQuery(t *testing.T) {
 		"%69p=a%20b+c&ttl=%31%30":       `"ttl":10,"idle":0,"ip":"a b c"`,
 		"ip=::1&no_resave=true&ttl=100": `"ttl":100,"idle":0,"ip":"::1","no_resave":true`,
 		"ip=::1&no_resave=false":        `"ttl":7200,"idle":0,"ip":"::1"`,
-		"ip=::1&ttl=999999999999999":    `"ttl":999999999999999,"idle":0,"ip":"::1"`,
-		"ip=" + strings.Repeat("1", 45): `"ttl":7200,"idle":0,"ip":"` + strings.Repeat("1", 45) + `"`,
+		"ip=::1&max_age=&max_sessions=": `"ttl":7200,"idle":0,"ip":"::1"`,
+		"ip=::1&max_age=10":             `"ttl":7200,"idle":0,"ip":"::1"`,
+		"ip=::1&max_age=999999999999999&max_sessions=100&no_resave=1": `"ttl":7200,"idle":0,"ip":"::1","no_resave":true`,
+		"ip=::1&ttl=999999999999999":                                  `"ttl":999999999999999,"idle":0,"ip":"::1"`,
+		"ip=" + strings.Repeat("1", 45):                               `"ttl":7200,"idle":0,"ip":"` + strings.Repeat("1", 45) + `"`,
 	} {
 		token := w.create("app", "id", query, "")
 		w.expect(w.do("GET", "/app/get/"+token, ""), 200, `{"id":"id","r":1,"w":1,`+want+`}`)
@@ -295,6 +318,7 @@ func TestHealth(t *testing.T) {
 func everyRoute(token string) [][3]string {
 	return [][3]string{
 		{"PUT", "/app/create/id?ip=::1"}, {"GET", "/app/get/" + token}, {"POST", "/app/set/" + token, `{"a":1}`},
+		{"POST", "/app/rotate/" + token},
 		{"GET", "/app/activity?dt=60"}, {"GET", "/app/soapp?dt=60"}, {"GET", "/app/soid/id"},
 		{"DELETE", "/app/kill/" + token}, {"DELETE", "/app/killsoid/id"}, {"DELETE", "/app/killall"}, {"GET", "/ping"},
 	}

@@ -60,6 +60,49 @@ func queryTTL(ctx *fasthttp.RequestCtx) (int64, error) {
 	return seconds("ttl", text, ok, store.MinTTL)
 }
 
+// queryMaxAge returns the max_age parameter in seconds, 0 when it is empty: no end.
+func queryMaxAge(ctx *fasthttp.RequestCtx) (int64, error) {
+	text, ok := queryValue(ctx.URI().QueryString(), "max_age")
+	if ok && text == "" {
+		return 0, nil
+	}
+	return seconds("max_age", text, ok, store.MinTTL)
+}
+
+// queryMaxSessions returns the max_sessions parameter, 0 when it is empty: no limit.
+func queryMaxSessions(ctx *fasthttp.RequestCtx) (int, error) {
+	n, err := between(ctx, "max_sessions", 1, store.MaxUserSessions, 0)
+	return int(n), err
+}
+
+// queryGrace returns the grace parameter in seconds, the default when it is empty.
+func queryGrace(ctx *fasthttp.RequestCtx) (int64, error) {
+	return between(ctx, "grace", 0, store.MaxGrace, store.DefaultGrace)
+}
+
+// between parses the whole of a parameter as a number in a range.
+func between(ctx *fasthttp.RequestCtx, name string, least, most, empty int64) (int64, error) {
+	text, ok := queryValue(ctx.URI().QueryString(), name)
+	if ok && text == "" {
+		return empty, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if !ok || err != nil || int64(n) < least || int64(n) > most {
+		return 0, invalidValue(name + " must be an integer from " + strconv.FormatInt(least, 10) + " to " + strconv.FormatInt(most, 10))
+	}
+	return int64(n), nil
+}
+
+// queryExcept returns the except parameter, "" if it is not there. One that is empty
+// is refused: whoever sends it would lose the session that it was to name.
+func queryExcept(ctx *fasthttp.RequestCtx) (string, error) {
+	token, found, ok := lookup(ctx.URI().QueryString(), "except")
+	if !ok || found && !store.ValidToken(token) {
+		return "", invalidFormat("except")
+	}
+	return token, nil
+}
+
 // queryDT returns the dt parameter in seconds. It has no default.
 func queryDT(ctx *fasthttp.RequestCtx) (int64, error) {
 	text, ok := queryValue(ctx.URI().QueryString(), "dt")
@@ -91,7 +134,12 @@ func queryNoResave(ctx *fasthttp.RequestCtx) (bool, error) {
 // It reports false if the parameter stands there twice, or in a broken escape:
 // to take one reading of such a query is to guess. The value may alias query.
 func queryValue(query []byte, name string) (value string, ok bool) {
-	found := false
+	value, _, ok = lookup(query, name)
+	return value, ok
+}
+
+// lookup is queryValue that tells a parameter that is empty from none.
+func lookup(query []byte, name string) (value string, found, ok bool) {
 	for rest := unsafe.String(unsafe.SliceData(query), len(query)); rest != ""; {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
@@ -100,14 +148,14 @@ func queryValue(query []byte, name string) (value string, ok bool) {
 			continue
 		}
 		if found {
-			return "", false
+			return "", true, false
 		}
 		found = true
 		if value, ok = unescape(text, true); !ok {
-			return "", false
+			return "", true, false
 		}
 	}
-	return value, true
+	return value, found, true
 }
 
 // unescape percent-decodes s once; in a query, plus is a space. It reports false

@@ -45,6 +45,13 @@ func writeCount(ctx *fasthttp.RequestCtx, name string, n int64) {
 	setBody(ctx, append(b, '}'))
 }
 
+// writeToken answers with {"token":token}.
+func writeToken(ctx *fasthttp.RequestCtx, token string) {
+	b := append(body(ctx), `{"token":"`...)
+	b = append(b, token...)
+	setBody(ctx, append(b, '"', '}'))
+}
+
 // writeText answers with a JSON or plain text.
 func writeText(ctx *fasthttp.RequestCtx, contentType, text string) {
 	setHeaders(ctx, contentType)

@@ -63,6 +63,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	handle("PUT", "/{app}/create/{id}", accessWrite, a.create)
 	handle("GET", routeGet, accessRead, a.get)
 	handle("POST", "/{app}/set/{token}", accessWrite, a.set)
+	handle("POST", "/{app}/rotate/{token}", accessWrite, a.rotate)
 	handle("GET", "/{app}/activity", accessRead, a.activity)
 	handle("GET", "/{app}/soapp", accessRead, a.soapp)
 	handle("GET", "/{app}/soid/{id}", accessRead, a.soid)

@@ -11,7 +11,7 @@ import (
 // noSession answers for a session that the store said is not there.
 const noSession = "{}"
 
-// create answers PUT /{app}/create/{id}?ip=&ttl=&no_resave=.
+// create answers PUT /{app}/create/{id}?ip=&ttl=&no_resave=&max_age=&max_sessions=.
 func (a *API) create(ctx *fasthttp.RequestCtx) error {
 	app, err := pathApp(ctx)
 	if err != nil {
@@ -30,6 +30,12 @@ func (a *API) create(ctx *fasthttp.RequestCtx) error {
 	if n.NoResave, err = queryNoResave(ctx); err != nil {
 		return err
 	}
+	if n.MaxAge, err = queryMaxAge(ctx); err != nil {
+		return err
+	}
+	if n.MaxSessions, err = queryMaxSessions(ctx); err != nil {
+		return err
+	}
 	if n.Data, err = requestData(ctx); err != nil {
 		return err
 	}
@@ -37,9 +43,7 @@ func (a *API) create(ctx *fasthttp.RequestCtx) error {
 	if err := a.store.Create(a.ctx, app, token, n); err != nil {
 		return err
 	}
-	b := append(body(ctx), `{"token":"`...)
-	b = append(b, token...)
-	setBody(ctx, append(b, '"', '}'))
+	writeToken(ctx, token)
 	return nil
 }
 
@@ -94,6 +98,29 @@ func (a *API) kill(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
+// rotate answers POST /{app}/rotate/{token}?grace=.
+func (a *API) rotate(ctx *fasthttp.RequestCtx) error {
+	app, token, err := pathSession(ctx)
+	if err != nil {
+		return err
+	}
+	grace, err := queryGrace(ctx)
+	if err != nil {
+		return err
+	}
+	token, err = a.store.Rotate(a.ctx, app, token, store.NewTokenLike(token), grace)
+	switch {
+	case err == nil:
+		writeToken(ctx, token)
+	case errors.Is(err, store.ErrNotFound):
+		a.missed(ctx)
+		writeText(ctx, contentTypeJSON, noSession)
+	default:
+		return err
+	}
+	return nil
+}
+
 // soid answers GET /{app}/soid/{id}.
 func (a *API) soid(ctx *fasthttp.RequestCtx) error {
 	app, id, err := pathUser(ctx)
@@ -103,13 +130,17 @@ func (a *API) soid(ctx *fasthttp.RequestCtx) error {
 	return a.writeSessions(ctx, a.store.SessionsOfID(a.ctx, app, id))
 }
 
-// killsoid answers DELETE /{app}/killsoid/{id}.
+// killsoid answers DELETE /{app}/killsoid/{id}?except=.
 func (a *API) killsoid(ctx *fasthttp.RequestCtx) error {
 	app, id, err := pathUser(ctx)
 	if err != nil {
 		return err
 	}
-	n, err := a.store.KillID(a.ctx, app, id, "")
+	except, err := queryExcept(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := a.store.KillID(a.ctx, app, id, except)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"math"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -117,73 +116,70 @@ func TestRotate(t *testing.T) {
 	w.expect(w.do("GET", "/app/get/"+newest, ""), 200, "{}")
 }
 
-// FuzzQueryNumbers holds the numbers read from a query against net/url's reading and
-// a pattern: a number is read whole and in its range, or refused.
-func FuzzQueryNumbers(f *testing.F) {
-	for _, text := range []string{"", "0", "9", "10", "60", "61", "100", "101", "007", "1e2", "+10", "-1", " 10", "0x1f", "10.0", "999999999999999", "1000000000000000", "18446744073709551626", "%31%30", "10&ttl=10"} {
+// FuzzQueryParameters holds what is read from a query against net/url's reading: a
+// number is read whole and in its range, or refused; and except names a whole token,
+// is not there, or is refused, so that for no text all sessions end by mistake.
+func FuzzQueryParameters(f *testing.F) {
+	for _, text := range []string{
+		"", "0", "9", "10", "60", "61", "100", "101", "007", "1e2", "+10", "-1", " 10", "0x1f", "10.0", "999999999999999",
+		"1000000000000000", "18446744073709551626", "%31%30", "10&ttl=10", "&except", "&except=", "&except=" + aToken,
+		"&except=%41" + aToken[1:], "&except=" + aToken + "&except=" + aToken, "&Except=x", "&except=%zz", "&%65xcept=x",
+	} {
 		f.Add(text)
 	}
 	digits := regexp.MustCompile(`^[0-9]+$`)
+	numbers := []struct {
+		name              string
+		read              func(*fasthttp.RequestCtx) (int64, error)
+		least, most, none int64
+	}{
+		{"ttl", queryTTL, store.MinTTL, store.MaxTTL, store.DefaultTTL},
+		{"max_age", queryMaxAge, store.MinTTL, store.MaxTTL, 0},
+		{"max_sessions", func(ctx *fasthttp.RequestCtx) (int64, error) {
+			n, err := queryMaxSessions(ctx)
+			return int64(n), err
+		}, 1, store.MaxUserSessions, 0},
+		{"grace", queryGrace, 0, store.MaxGrace, store.DefaultGrace},
+		{"dt", queryDT, store.MinActivity, store.MaxTTL, -1},
+	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.ContainsAny(text, "#") {
+		if strings.Contains(text, "#") {
 			return // ends the query
 		}
-		for _, p := range []struct {
-			name              string
-			read              func(*fasthttp.RequestCtx) (int64, error)
-			least, most, none int64
-		}{
-			{"ttl", queryTTL, store.MinTTL, store.MaxTTL, store.DefaultTTL},
-			{"max_age", queryMaxAge, store.MinTTL, store.MaxTTL, 0},
-			{"max_sessions", func(ctx *fasthttp.RequestCtx) (int64, error) { n, err := queryMaxSessions(ctx); return int64(n), err }, 1, store.MaxUserSessions, 0},
-			{"grace", queryGrace, 0, store.MaxGrace, store.DefaultGrace},
-			{"dt", queryDT, store.MinActivity, store.MaxTTL, math.MaxInt64},
-		} {
-			values, err := url.ParseQuery(p.name + "=" + text)
+		for _, p := range numbers {
+			query := p.name + "=" + text
+			values, err := url.ParseQuery(query)
 			if err != nil {
 				continue
 			}
 			var ctx fasthttp.RequestCtx
-			ctx.URI().SetQueryString(p.name + "=" + text)
+			ctx.URI().SetQueryString(query)
+
 			got, gotErr := p.read(&ctx)
-			all := values[p.name]
-			var want int64
+			all, want := values[p.name], int64(0)
 			ok := len(all) == 1
-			switch {
-			case ok && all[0] == "" && p.none != math.MaxInt64:
+			if ok && all[0] == "" && p.none >= 0 {
 				want = p.none
-			case ok:
-				n, err := strconv.ParseInt(all[0], 10, 64)
-				want, ok = n, err == nil && digits.MatchString(all[0]) && n >= p.least && n <= p.most
+			} else if ok {
+				want, err = strconv.ParseInt(all[0], 10, 64)
+				ok = err == nil && digits.MatchString(all[0]) && want >= p.least && want <= p.most
 			}
 			if ok != (gotErr == nil) || ok && got != want {
-				t.Errorf("%s=%q: %d, %v, want %d, %v", p.name, text, got, gotErr, want, ok)
+				t.Errorf("%q: %d, %v, want %d, %v", query, got, gotErr, want, ok)
 			}
-		}
-	})
-}
 
-// FuzzQueryExcept sees that except names a whole token, is not there, or is refused:
-// there is no text for which all sessions would end by mistake.
-func FuzzQueryExcept(f *testing.F) {
-	for _, query := range []string{"", "except", "except=", "except=" + aToken, "except=%41" + aToken[1:], "except=" + aToken + "&except=" + aToken, "Except=x", "except=%zz", "%65xcept=x"} {
-		f.Add(query)
-	}
-	f.Fuzz(func(t *testing.T, query string) {
-		values, err := url.ParseQuery(query)
-		if err != nil || strings.ContainsAny(query, "#") {
-			return
-		}
-		var ctx fasthttp.RequestCtx
-		ctx.URI().SetQueryString(query)
-		token, err := queryExcept(&ctx)
-		switch all := values["except"]; {
-		case len(all) == 0 && (token != "" || err != nil):
-			t.Errorf("%q has no except: %q, %v", query, token, err)
-		case len(all) == 1 && store.ValidToken(all[0]) && (token != all[0] || err != nil):
-			t.Errorf("%q: %q, %v", query, token, err)
-		case (len(all) > 1 || len(all) == 1 && !store.ValidToken(all[0])) && err == nil:
-			t.Errorf("%q was taken as %q", query, token)
+			token, gotErr := queryExcept(&ctx)
+			switch all := values["except"]; {
+			case len(all) == 0:
+				ok = token == "" && gotErr == nil
+			case len(all) == 1 && store.ValidToken(all[0]):
+				ok = token == all[0] && gotErr == nil
+			default:
+				ok = gotErr != nil
+			}
+			if !ok {
+				t.Errorf("%q: except is %q, %v", query, token, gotErr)
+			}
 		}
 	})
 }

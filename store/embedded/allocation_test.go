@@ -16,8 +16,18 @@ func TestGetDoesNotAllocate(t *testing.T) {
 	d := store.Data{{Key: `"a"`, Value: "1"}}
 	token := create(t, s, "app", store.New{ID: "user", Data: d})
 	other := store.NewToken("user")
+	old := create(t, s, "app", store.New{ID: "user", MaxAge: 1_000_000})
+	fresh := store.NewTokenLike(old)
+	if _, err := s.Rotate(ctx, "app", old, fresh, 1_000_000); err != nil {
+		t.Fatal(err)
+	}
 	allocs := testing.AllocsPerRun(1000, func() {
 		clock.now++
+		for _, token := range []string{old, fresh} {
+			if _, err := s.Get(ctx, "app", token); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if _, err := s.Get(ctx, "app", token); err != nil {
 			t.Fatal(err)
 		}

@@ -238,46 +238,38 @@ func TestUserOfSeveralPages(t *testing.T) {
 	}
 }
 
-// FuzzAppendHits feeds the reader of found sessions what no script makes, and what
-// one makes of every session.
-func FuzzAppendHits(f *testing.F) {
-	token := strings.Repeat("a", store.TokenLen)
-	f.Add("", int64(0))
-	f.Add("1700000000"+token, int64(1_700_000_000))
-	f.Add("1700000000"+token[1:], int64(1))
-	f.Add("-170000000"+token, int64(9_999_999_999))
-	f.Add("+170000000"+token+"x", int64(-1))
-	f.Fuzz(func(t *testing.T, text string, la int64) {
-		hits, err := appendHits(nil, text)
+// FuzzListReplies feeds the readers of found and of listed sessions what no script
+// makes, and what one makes of every session; and sees that one with a first token is
+// listed once under any token.
+func FuzzListReplies(f *testing.F) {
+	token := strings.Repeat("f", store.TokenLen)
+	f.Add("1700000000"+token, token, int64(1_700_000_000))
+	f.Add("1700000000"+token[1:], token[1:], int64(0))
+	f.Add("-170000000"+token, "", int64(9_999_999_999))
+	f.Add("+170000000"+token+"x", "-\n", int64(-1))
+	f.Add("1 1 2 1 2 3 4 0\nab{}", token, int64(1))
+	f.Add("1 1 0 1 2 3 4 0\nab"+token, "", int64(1))
+	f.Add("-\n", "-\n", int64(1))
+	f.Add("!wrong\n", "", int64(1))
+	f.Fuzz(func(t *testing.T, reply, after string, la int64) {
+		hits, err := appendHits(nil, reply)
 		var again strings.Builder
 		for _, h := range hits {
 			fmt.Fprintf(&again, "%010d%s", h.la, h.token)
 		}
-		if err == nil && again.String() != text {
-			t.Errorf("%q was read as %q", text, again.String())
+		if err == nil && again.String() != reply {
+			t.Errorf("%q was read as %q", reply, again.String())
 		}
-		if la < 0 || la > 9_999_999_999 {
-			return
+		if la >= 0 && la <= 9_999_999_999 {
+			want := []hit{{la, token}, {0, token}}
+			got, err := appendHits(nil, fmt.Sprintf("%010d%s%010d%s", la, token, 0, token))
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("%d: %v, %v", la, got, err)
+			}
 		}
-		want := []hit{{la, token}, {0, token}}
-		got, err := appendHits(nil, fmt.Sprintf("%010d%s%010d%s", la, token, 0, token))
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("%d: %v, %v", la, got, err)
-		}
-	})
-}
 
-// FuzzAppendSession feeds the reader of listed sessions what no script makes, and
-// sees that one with a first token is listed once under any token.
-func FuzzAppendSession(f *testing.F) {
-	first := strings.Repeat("f", store.TokenLen)
-	f.Add("1 1 2 1 2 3 4 0\nab{}", first)
-	f.Add("1 1 0 1 2 3 4 0\nab"+first, "")
-	f.Add("-\n", "-\n")
-	f.Add("!wrong\n", first[1:])
-	f.Fuzz(func(t *testing.T, reply, after string) {
 		var m met
-		appendSession(nil, first, reply, &m) // must not panic
+		appendSession(nil, token, reply, &m) // must not panic
 		m = met{}
 		found, err := appendSession(nil, "one", "1 1 0 1 2 3 4 0\nab"+after, &m)
 		if ok := after == "" || len(after) == store.TokenLen; ok != (err == nil) || ok != (len(found) == 1) {

@@ -272,7 +272,7 @@ func TestDeadRedis(t *testing.T) {
 	p := start(t, "RS_REDISHOST=127.0.0.1", "RS_REDISPORT="+strconv.Itoa(redis.Port()))
 	token := strings.Repeat("A", 64)
 	for _, r := range [][2]string{
-		{"PUT", "/app/create/id?ip=::1"}, {"GET", "/app/get/" + token}, {"GET", "/app/activity?dt=60"}, {"GET", "/app/soapp?dt=60"},
+		{"PUT", "/app/create/id?ip=::1"}, {"GET", "/app/get/" + token}, {"POST", "/app/rotate/" + token}, {"GET", "/app/activity?dt=60"}, {"GET", "/app/soapp?dt=60"},
 		{"GET", "/app/soid/id"}, {"DELETE", "/app/kill/" + token}, {"DELETE", "/app/killsoid/id"}, {"DELETE", "/app/killall"},
 		{"GET", "/ping"}, {"GET", "/readyz"}, {"GET", "/healthz"},
 	} {
@@ -438,14 +438,14 @@ func TestReadmeTour(t *testing.T) {
 			t.Fatalf("%s: %v", line, err)
 		}
 		answer := idle.ReplaceAllString(string(got), `"idle":0`)
-		if strings.Contains(line, "/create/") {
+		if strings.Contains(line, "/create/") || strings.Contains(line, "/rotate/") {
 			shown, real = token.FindString(want), token.FindString(answer)
 		}
 		if answer = strings.ReplaceAll(answer, real, shown); answer != want {
 			t.Errorf("%s\nanswers %s\nnot     %s", line, answer, want)
 		}
 	}
-	for _, route := range []string{"/create/", "/get/", "/set/", "/activity", "/soapp", "/soid/", "/kill/", "/killsoid/", "/killall", "/ping"} {
+	for _, route := range []string{"/create/", "/get/", "/set/", "/rotate/", "/activity", "/soapp", "/soid/", "/kill/", "/killsoid/", "/killall", "/ping"} {
 		if !strings.Contains(tour, route) {
 			t.Errorf("the tour leaves out %s", route)
 		}

@@ -132,7 +132,12 @@ func (c *readCargo) gather(reads []*read) {
 // connection.
 func (r *reader) send(f *flight[*read, readCargo]) {
 	c := &f.cargo
-	c.gather(f.passengers)
+	c.gather(f.passengers) // answer needs it, whatever comes
+	conn, err := r.s.connector.current(context.Background())
+	if err != nil {
+		c.text, c.err = "", err
+		return
+	}
 	c.keys = append(c.keys[:0], r.s.keys.wipe())
 	c.args = c.args[:0]
 	for i := 0; i < len(c.firsts); {
@@ -152,7 +157,7 @@ func (r *reader) send(f *flight[*read, readCargo]) {
 		c.args = append(c.args, app, strconv.Itoa(i-first), string(c.counts))
 	}
 	start := time.Now()
-	reply, err := r.s.scripts.get.Exec(context.Background(), r.s.client, c.keys, c.args).ToMessage()
+	reply, err := r.s.scripts.get.Exec(context.Background(), conn.client, c.keys, c.args).ToMessage()
 	r.s.watch.RoundTrip(time.Since(start))
 	r.s.watch.Batch(len(f.passengers))
 	r.s.note(err)

@@ -80,7 +80,15 @@ func (p *pipeline) exec(ctx context.Context, script *script, keys, args []string
 
 // send makes the calls of f. Like reader.send it has no deadline.
 func (p *pipeline) send(f *flight[*call, pipelineCargo]) {
-	ctx, client := context.Background(), p.s.client
+	ctx := context.Background()
+	conn, err := p.s.connector.current(ctx)
+	if err != nil {
+		for _, c := range f.passengers {
+			c.err = err
+		}
+		return
+	}
+	client := conn.client
 	start := time.Now()
 	commands := f.cargo.commands[:0]
 	for _, c := range f.passengers {

@@ -17,7 +17,11 @@ import (
 
 // subscriber tells what is published on channel until ctx ends.
 func subscriber(ctx context.Context, s *Store, channel string, subscribed chan<- struct{}, told chan<- string) {
-	client, release := s.client.Dedicate()
+	conn, err := s.connector.current(ctx)
+	if err != nil {
+		panic(err)
+	}
+	client, release := conn.client.Dedicate()
 	defer release()
 	wait := client.SetPubSubHooks(rueidis.PubSubHooks{
 		OnSubscription: func(rueidis.PubSubSubscription) { close(subscribed) },

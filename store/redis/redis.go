@@ -10,8 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,23 +18,6 @@ import (
 
 	"rest-sessions/store"
 )
-
-// Options says which Redis, and how to use it.
-type Options struct {
-	// URL is redis://user:password@host:port/db or rediss:// for TLS. When it is
-	// empty, Host and Port say where.
-	URL  string
-	Host string
-	Port int
-	// Namespace is what all keys begin with, without the colon.
-	Namespace string
-	// Timeout bounds each round trip, waiting for a free place included.
-	Timeout time.Duration
-	// Logf gets a line when Redis becomes unreachable and when it is back.
-	Logf func(format string, args ...any)
-	// Observer may be nil.
-	Observer Observer
-}
 
 // Observer is told of each round trip to Redis. It is called by many goroutines
 // at once.
@@ -55,11 +36,11 @@ func (unobserved) Batch(int)               {}
 
 // Store is a store.Store on one Redis.
 type Store struct {
-	client  rueidis.Client
-	addr    string
-	keys    keyspace
-	scripts *scripts
-	reader  *reader
+	connector *connector
+	addr      string
+	keys      keyspace
+	scripts   *scripts
+	reader    *reader
 	// pipeline takes the calls that are short and that clients wait for.
 	pipeline *pipeline
 	timeout  time.Duration
@@ -80,10 +61,6 @@ var _ store.Store = (*Store)(nil)
 // found out within 1.5 timeouts (see clientOption), so at most three rounds of
 // callers can have left theirs there: 1536.
 const maxInFlight = 512
-
-// dialTimeout bounds connecting. While one caller dials, the others wait for it
-// whatever their contexts say, so it is short.
-const dialTimeout = 500 * time.Millisecond
 
 // Open makes a store. It does not wait for Redis: while that cannot be reached,
 // every method answers store.ErrUnavailable, and the first one after it is back
@@ -112,66 +89,28 @@ func open(o Options, clock string) (*Store, error) {
 	}
 	s.reader = newReader(s)
 	s.pipeline = newPipeline(s)
-	// With ForceSingleClient the client is usable even if Redis is not there.
-	s.client, err = rueidis.NewClient(option)
-	if s.client == nil {
-		return nil, fmt.Errorf("redis: %w", err)
-	}
-	s.note(err)
+	s.connector = newConnector(option, s.note)
 	return s, nil
-}
-
-func clientOption(o Options) (rueidis.ClientOption, error) {
-	option := rueidis.ClientOption{}
-	if o.URL != "" {
-		if strings.Contains(o.URL, ",") {
-			return option, errors.New("redis: a list of servers is not supported, give one URL")
-		}
-		var err error
-		if option, err = rueidis.ParseURL(o.URL); err != nil {
-			// The error may quote the URL, and the URL may hold a password.
-			return option, errors.New("redis: not a URL of the form redis://user:password@host:port/db")
-		}
-	} else {
-		option.InitAddress = []string{net.JoinHostPort(o.Host, strconv.Itoa(o.Port))}
-	}
-	if len(option.InitAddress) != 1 || option.Sentinel.MasterSet != "" {
-		return option, errors.New("redis: only a single server is supported")
-	}
-	option.ForceSingleClient = true
-	// Without it a caller whose context ends fails the calls of others.
-	option.AlwaysPipelining = true
-	option.DisableCache = true
-	// A resent EVALSHA would count a read or a write twice.
-	option.DisableRetry = true
-	option.ConnLifetime = 0
-	option.Dialer.Timeout = min(dialTimeout, o.Timeout)
-	// A connection is given up when a ping, sent after KeepAlive of silence, has
-	// no answer within ConnWriteTimeout.
-	option.Dialer.KeepAlive = max(o.Timeout/2, 50*time.Millisecond)
-	option.ConnWriteTimeout = max(o.Timeout, 100*time.Millisecond)
-	option.ClientName = "rest-sessions"
-	return option, nil
 }
 
 // Addr is where Redis is, host:port, for logs.
 func (s *Store) Addr() string { return s.addr }
 
 // Close implements store.Store.
-func (s *Store) Close() { s.client.Close() }
+func (s *Store) Close() { s.connector.close() }
 
 // Ping implements store.Store.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.do(ctx, func(ctx context.Context) rueidis.RedisResult {
-		return s.client.Do(ctx, s.client.B().Ping().Build())
+	_, err := s.do(ctx, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		return client.Do(ctx, client.B().Ping().Build())
 	})
 	return err
 }
 
 // HasSessions reports whether a namespace holds sessions in this Redis.
 func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error) {
-	reply, err := s.do(ctx, func(ctx context.Context) rueidis.RedisResult {
-		return s.client.Do(ctx, s.client.B().Exists().Key(keyspace{ns: namespace + ":"}.wipe()).Build())
+	reply, err := s.do(ctx, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		return client.Do(ctx, client.B().Exists().Key(keyspace{ns: namespace + ":"}.wipe()).Build())
 	})
 	if err != nil {
 		return false, err
@@ -183,22 +122,26 @@ func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error)
 // exec runs a script. Its arguments must not alias memory of the caller: they are
 // read until Redis has answered, also after ctx has ended.
 func (s *Store) exec(ctx context.Context, script *script, keys, args []string) (rueidis.RedisMessage, error) {
-	return s.do(ctx, func(ctx context.Context) rueidis.RedisResult {
-		return script.Exec(ctx, s.client, keys, args)
+	return s.do(ctx, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		return script.Exec(ctx, client, keys, args)
 	})
 }
 
 // do bounds one round trip and sorts its errors.
-func (s *Store) do(ctx context.Context, call func(context.Context) rueidis.RedisResult) (rueidis.RedisMessage, error) {
+func (s *Store) do(ctx context.Context, call func(context.Context, rueidis.Client) rueidis.RedisResult) (rueidis.RedisMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
+	conn, err := s.connector.current(ctx)
+	if err != nil {
+		return rueidis.RedisMessage{}, err
+	}
 	select {
 	case s.places <- struct{}{}:
 	case <-ctx.Done():
 		return rueidis.RedisMessage{}, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 	}
 	start := time.Now()
-	reply, err := call(ctx).ToMessage()
+	reply, err := call(ctx, conn.client).ToMessage()
 	<-s.places
 	s.watch.RoundTrip(time.Since(start))
 	s.note(err)

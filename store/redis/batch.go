@@ -162,6 +162,7 @@ func (r *reader) send(f *flight[*read, readCargo]) {
 	r.s.watch.Batch(len(f.passengers))
 	r.s.note(err)
 	if err != nil {
+		r.s.connector.heed(conn, err)
 		c.text, c.err, f.lost = "", classify(err), true
 		return
 	}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,64 +13,9 @@ import (
 	"rest-sessions/store"
 )
 
-// Options says which Redis, and how to use it.
-type Options struct {
-	// URL is redis://user:password@host:port/db or rediss:// for TLS. When it is
-	// empty, Host and Port say where.
-	URL  string
-	Host string
-	Port int
-	// Namespace is what all keys begin with, without the colon.
-	Namespace string
-	// Timeout bounds each round trip, waiting for a free place included.
-	Timeout time.Duration
-	// Logf gets a line when Redis becomes unreachable and when it is back.
-	Logf func(format string, args ...any)
-	// Observer may be nil.
-	Observer Observer
-}
-
-const (
-	// dialTimeout bounds connecting. While one caller dials, the others wait for it
-	// whatever their contexts say, so it is short.
-	dialTimeout = 500 * time.Millisecond
-	// retryEvery is the pause between attempts to connect for the first time, so
-	// it bounds how long a Redis that has come up goes unnoticed.
-	retryEvery = 100 * time.Millisecond
-)
-
-func clientOption(o Options) (rueidis.ClientOption, error) {
-	option := rueidis.ClientOption{}
-	if o.URL != "" {
-		if strings.Contains(o.URL, ",") {
-			return option, errors.New("redis: a list of servers is not supported, give one URL")
-		}
-		var err error
-		if option, err = rueidis.ParseURL(o.URL); err != nil {
-			// The error may quote the URL, and the URL may hold a password.
-			return option, errors.New("redis: not a URL of the form redis://user:password@host:port/db")
-		}
-	} else {
-		option.InitAddress = []string{net.JoinHostPort(o.Host, strconv.Itoa(o.Port))}
-	}
-	if len(option.InitAddress) != 1 || option.Sentinel.MasterSet != "" {
-		return option, errors.New("redis: only a single server is supported")
-	}
-	option.ForceSingleClient = true
-	// Without it a caller whose context ends fails the calls of others.
-	option.AlwaysPipelining = true
-	option.DisableCache = true
-	// A resent EVALSHA would count a read or a write twice.
-	option.DisableRetry = true
-	option.ConnLifetime = 0
-	option.Dialer.Timeout = min(dialTimeout, o.Timeout)
-	// A connection is given up when a ping, sent after KeepAlive of silence, has
-	// no answer within ConnWriteTimeout.
-	option.Dialer.KeepAlive = max(o.Timeout/2, 50*time.Millisecond)
-	option.ConnWriteTimeout = max(o.Timeout, 100*time.Millisecond)
-	option.ClientName = "rest-sessions"
-	return option, nil
-}
+// retryEvery is the pause between attempts to connect for the first time, so it
+// bounds how long a Redis that has come up goes unnoticed.
+const retryEvery = 100 * time.Millisecond
 
 // connection is a client that has once reached Redis; it redials by itself.
 type connection struct {
@@ -86,21 +28,23 @@ type connection struct {
 // be there. What kind of server it is only the server can say.
 type connector struct {
 	option rueidis.ClientOption
-	note   func(error) // told the outcome of each attempt
+	note   func(error) (logged bool) // told the outcome of each attempt
+	logf   func(format string, args ...any)
 
 	made    atomic.Pointer[connection]
-	tried   chan struct{} // closed after the first attempt
-	failure atomic.Pointer[error]
+	tried   chan struct{}         // closed after the first attempt
+	failure atomic.Pointer[error] // why there is no connection, once tried
+	lost    chan *connection      // gets one that is no longer made
 
 	stop  context.CancelFunc
-	ended sync.WaitGroup
+	ended chan struct{}
 }
 
-func newConnector(option rueidis.ClientOption, note func(error)) *connector {
+// start begins to connect. option, note and logf are set.
+func (c *connector) start() {
 	ctx, stop := context.WithCancel(context.Background())
-	c := &connector{option: option, note: note, tried: make(chan struct{}), stop: stop}
-	c.ended.Go(func() { c.run(ctx) })
-	return c
+	c.tried, c.lost, c.stop, c.ended = make(chan struct{}), make(chan *connection, 1), stop, make(chan struct{})
+	go c.run(ctx)
 }
 
 // current returns the connection. Before there is one it waits for the first
@@ -121,66 +65,147 @@ func (c *connector) current(ctx context.Context) (*connection, error) {
 	return nil, classify(*c.failure.Load())
 }
 
+// heed looks at what Redis said on conn: a single server that speaks as a node of
+// a cluster has been replaced by one, so it is asked anew what it is.
+func (c *connector) heed(conn *connection, err error) {
+	said, ok := rueidis.IsRedisErr(err)
+	if !ok || conn.sharded {
+		return
+	}
+	switch code, _, _ := strings.Cut(said.Error(), " "); code {
+	case "MOVED", "CLUSTERDOWN", "CROSSSLOT":
+		c.failure.Store(&err)
+		if c.made.CompareAndSwap(conn, nil) {
+			c.lost <- conn
+		}
+	}
+}
+
 // close ends the attempts and the connection.
 func (c *connector) close() {
 	c.stop()
-	c.ended.Wait()
+	<-c.ended
 	if conn := c.made.Load(); conn != nil {
 		conn.client.Close()
 	}
 }
 
-// run tries until it is connected or ctx ends.
+// run connects, and again when the connection is lost, until ctx ends.
 func (c *connector) run(ctx context.Context) {
-	ticker := time.NewTicker(retryEvery)
-	defer ticker.Stop()
-	for first := true; ; first = false {
-		conn, err := c.connect(ctx)
-		if err == nil {
-			c.made.Store(conn)
-		} else {
-			c.failure.Store(&err)
-		}
-		c.note(err)
-		if first {
-			close(c.tried)
-		}
-		if err == nil {
-			return
-		}
+	defer close(c.ended)
+	for c.runUntilMade(ctx) {
 		select {
-		case <-ticker.C:
+		case conn := <-c.lost:
+			conn.client.Close()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+// runUntilMade reports whether it is connected, or else ctx has ended.
+func (c *connector) runUntilMade(ctx context.Context) bool {
+	ticker := time.NewTicker(retryEvery)
+	defer ticker.Stop()
+	var last mistake
+	for {
+		conn, err := c.connect(ctx)
+		if err == nil {
+			c.made.Store(conn)
+		} else {
+			c.failure.Store(&err)
+		}
+		logged := c.note(err)
+		// A mistake is told even if Redis was known to be unusable for another
+		// reason.
+		if m, ok := errors.AsType[mistake](err); ok && m != last {
+			if last = m; !logged {
+				c.logf("redis: %v", err)
+			}
+		}
+		select {
+		case <-c.tried:
+		default:
+			close(c.tried)
+		}
+		if err == nil {
+			return true
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// mistake is what is wrong with how the server was set up, or with what it was
+// told of Redis: no time mends it.
+type mistake string
+
+func (m mistake) Error() string { return string(m) }
+
 // connect makes one attempt.
 func (c *connector) connect(ctx context.Context) (*connection, error) {
-	single, err := rueidis.NewClient(c.option)
+	if c.option.Sentinel.MasterSet != "" {
+		client, err := newClient(c.option)
+		if err != nil {
+			return nil, err
+		}
+		return &connection{client: client}, nil
+	}
+	var all error
+	for _, addr := range c.option.InitAddress {
+		conn, err := c.connectTo(ctx, addr)
+		if err == nil {
+			return conn, nil
+		}
+		if all == nil {
+			all = err
+		} else {
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+	}
+	return nil, all
+}
+
+// connectTo connects to what the server at addr says it is.
+func (c *connector) connectTo(ctx context.Context, addr string) (*connection, error) {
+	option := c.option
+	option.InitAddress = []string{addr}
+	option.ForceSingleClient = true
+	client, err := newClient(option)
 	if err != nil {
-		if single != nil {
-			single.Close()
+		if option.SelectDB != 0 && strings.Contains(err.Error(), "cluster mode") {
+			err = mistake("it is a Redis Cluster, which has no database but 0")
 		}
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.option.ConnWriteTimeout)
 	defer cancel()
-	mode, err := modeOf(ctx, single)
+	mode, err := modeOf(ctx, client)
 	switch {
 	case err != nil:
 	case mode == "cluster":
-		// Until there is a layout for it; then: a client without
-		// ForceSingleClient, sharded.
-		err = errors.New("it is a Redis Cluster, which is not supported yet")
+		err = mistake("it is a Redis Cluster, which is not supported yet")
 	case mode == "sentinel":
-		err = errors.New("it is a Sentinel, which holds no sessions")
+		err = mistake("it is a Sentinel: the URL must name the master that it watches, as in redis://host:26379/0?master_set=mymaster")
+	case len(c.option.InitAddress) > 1:
+		err = mistake(addr + " is no Redis Cluster, so there can be no list of hosts; Sentinels need master_set in the URL")
 	default:
-		return &connection{client: single}, nil
+		return &connection{client: client}, nil
 	}
-	single.Close()
+	client.Close()
 	return nil, err
+}
+
+// newClient is rueidis.NewClient without its client that comes with an error.
+func newClient(option rueidis.ClientOption) (rueidis.Client, error) {
+	client, err := rueidis.NewClient(option)
+	if err != nil && client != nil {
+		client.Close()
+	}
+	return client, err
 }
 
 // modeOf asks a server what it is: standalone, cluster or sentinel. HELLO is

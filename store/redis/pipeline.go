@@ -111,6 +111,7 @@ func (p *pipeline) send(f *flight[*call, pipelineCargo]) {
 		}
 		p.s.note(c.err)
 		if c.err != nil {
+			p.s.connector.heed(conn, c.err)
 			c.err = classify(c.err)
 		}
 	}

@@ -63,8 +63,8 @@ var _ store.Store = (*Store)(nil)
 const maxInFlight = 512
 
 // Open makes a store. It does not wait for Redis: while that cannot be reached,
-// every method answers store.ErrUnavailable, and the first one after it is back
-// connects. An error means that the options are wrong.
+// every method answers store.ErrUnavailable, and they serve soon after it is
+// there. An error means that the options are wrong.
 func Open(o Options) (*Store, error) { return open(o, serverClock) }
 
 func open(o Options, clock string) (*Store, error) {
@@ -73,7 +73,7 @@ func open(o Options, clock string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		addr:    option.InitAddress[0],
+		addr:    describe(option),
 		keys:    keyspace{ns: o.Namespace + ":"},
 		scripts: newScripts(clock),
 		timeout: o.Timeout,
@@ -89,11 +89,21 @@ func open(o Options, clock string) (*Store, error) {
 	}
 	s.reader = newReader(s)
 	s.pipeline = newPipeline(s)
-	s.connector = newConnector(option, s.note)
+	s.connector = &connector{option: option, note: s.note, logf: s.logf}
+	s.connector.start()
 	return s, nil
 }
 
-// Addr is where Redis is, host:port, for logs.
+// describe says where Redis is.
+func describe(option rueidis.ClientOption) string {
+	where := strings.Join(option.InitAddress, ", ")
+	if option.Sentinel.MasterSet != "" {
+		return fmt.Sprintf("the master %s of the Sentinels at %s", option.Sentinel.MasterSet, where)
+	}
+	return where
+}
+
+// Addr says where Redis is, host:port or more, for logs.
 func (s *Store) Addr() string { return s.addr }
 
 // Close implements store.Store.
@@ -146,20 +156,24 @@ func (s *Store) do(ctx context.Context, call func(context.Context, rueidis.Clien
 	s.watch.RoundTrip(time.Since(start))
 	s.note(err)
 	if err != nil {
+		s.connector.heed(conn, err)
 		err = classify(err)
 	}
 	return reply, err
 }
 
 // note keeps account of whether Redis can serve, and logs each change.
-func (s *Store) note(err error) {
+func (s *Store) note(err error) (logged bool) {
 	if err != nil && errors.Is(classify(err), store.ErrUnavailable) {
 		if !errors.Is(err, context.Canceled) && s.down.CompareAndSwap(false, true) {
 			s.logf("redis at %s cannot be used, every request answers 503 until it can: %v", s.addr, err)
+			return true
 		}
 	} else if s.down.Load() && s.down.CompareAndSwap(true, false) {
 		s.logf("redis at %s can be used", s.addr)
+		return true
 	}
+	return false
 }
 
 // classify wraps an error of rueidis. What Redis says of itself, and whatever
@@ -173,7 +187,8 @@ func classify(err error) error {
 	code, _, _ := strings.Cut(said.Error(), " ")
 	switch code {
 	case "LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "TRYAGAIN",
-		"CLUSTERDOWN", "MOVED", "ASK", "NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO", "UNKILLABLE":
+		"CLUSTERDOWN", "MOVED", "ASK", "NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO", "UNKILLABLE",
+		"CROSSSLOT": // from a cluster that stands where one server was, see heed
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	if strings.Contains(said.Error(), "max number of clients") {

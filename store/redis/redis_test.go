@@ -3,7 +3,6 @@ package redis
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -192,42 +191,6 @@ func calls(t *testing.T, server *redistest.Server) map[string]int {
 		}
 	}
 	return n
-}
-
-func TestOptions(t *testing.T) {
-	for _, o := range []Options{
-		{URL: "redis://a:6379,redis://b:6379"},
-		{URL: "http://127.0.0.1"},
-		{URL: "redis://127.0.0.1:port"},
-		{URL: "redis://user:secret@127.0.0.1:6379/notanumber"},
-	} {
-		o.Timeout = time.Second
-		s, err := Open(o)
-		if err == nil {
-			s.Close()
-			t.Errorf("%s was taken", o.URL)
-		} else if strings.Contains(err.Error(), "secret") {
-			t.Errorf("the error shows the password: %v", err)
-		}
-	}
-}
-
-func TestURL(t *testing.T) {
-	server := redistest.Start(t, "--requirepass", "secret")
-	for url, want := range map[string]error{
-		"redis://:secret@" + server.Addr() + "/3": nil,
-		"redis://:wrong@" + server.Addr() + "/3":  store.ErrUnavailable,
-		"redis://" + server.Addr():                store.ErrUnavailable,
-	} {
-		s, err := Open(Options{URL: url, Namespace: "t", Timeout: testTimeout})
-		if err != nil {
-			t.Fatalf("%s: %v", url, err)
-		}
-		if err := s.Ping(context.Background()); !errors.Is(err, want) {
-			t.Errorf("%s: %v, not %v", url, err, want)
-		}
-		s.Close()
-	}
 }
 
 // TestDifferential does the same to this engine and to the embedded one.

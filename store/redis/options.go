@@ -1,0 +1,126 @@
+package redis
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Options says which Redis, and how to use it.
+type Options struct {
+	// URL is where Redis is:
+	//
+	//	redis://user:password@host:port/db      one server, or any node of a cluster
+	//	redis://host:port,host:port             nodes of a cluster
+	//	redis://host:port,host:port/db?master_set=name    Sentinels
+	//	unix://user:password@/path?db=n         a Unix socket
+	//
+	// with rediss:// for TLS. A list of whole URLs, or of hosts alone, does too. When
+	// it is empty, Host and Port say where.
+	URL  string
+	Host string
+	Port int
+	// User and Password are for URLs without them. So are SentinelUser and
+	// SentinelPassword, which the Sentinels ask for, not Redis.
+	User, Password                 string
+	SentinelUser, SentinelPassword string
+	// TLS needs a URL that begins with rediss://.
+	TLS TLS
+	// Namespace is what all keys begin with, without the colon.
+	Namespace string
+	// Timeout bounds each round trip, waiting for a free place included.
+	Timeout time.Duration
+	// Logf gets a line when Redis becomes unreachable and when it is back.
+	Logf func(format string, args ...any)
+	// Observer may be nil.
+	Observer Observer
+}
+
+// Check returns what is wrong with the options, if that can be said without
+// asking Redis. No error quotes a password.
+func (o Options) Check() error {
+	_, err := clientOption(o)
+	return err
+}
+
+// dialTimeout bounds connecting. While one caller dials, the others wait for it
+// whatever their contexts say, so it is short.
+const dialTimeout = 500 * time.Millisecond
+
+// sentinelRefresh is how often the master is asked for again, besides when a
+// Sentinel tells of a new one: that message may be lost with the Sentinel.
+const sentinelRefresh = time.Second
+
+// address returns where Redis is and who asks.
+func (o Options) address() (address, error) {
+	if o.URL == "" {
+		a := address{hosts: []string{net.JoinHostPort(o.Host, strconv.Itoa(o.Port))}, user: o.User, password: o.Password}
+		if o.SentinelUser+o.SentinelPassword != "" {
+			return a, errors.New("a Sentinel's user and password need a URL with master_set")
+		}
+		return a, nil
+	}
+	a, err := parseAddress(o.URL)
+	if err != nil {
+		return a, err
+	}
+	switch {
+	case a.user != "" && o.User != "":
+		return a, errors.New("the user stands in the URL and beside it; only one can be")
+	case a.password != "" && o.Password != "":
+		return a, errors.New("the password stands in the URL and beside it; only one can be")
+	case a.sentinelUser != "" && o.SentinelUser != "", a.sentinelPassword != "" && o.SentinelPassword != "":
+		return a, errors.New("the Sentinels' user or password stands in the URL and beside it; only one can be")
+	case a.master == "" && o.SentinelUser+o.SentinelPassword != "":
+		return a, errors.New("a Sentinel's user and password need a URL with master_set")
+	}
+	a.user, a.password = cmp.Or(a.user, o.User), cmp.Or(a.password, o.Password)
+	a.sentinelUser, a.sentinelPassword = cmp.Or(a.sentinelUser, o.SentinelUser), cmp.Or(a.sentinelPassword, o.SentinelPassword)
+	return a, nil
+}
+
+// clientOption is what all our clients of rueidis have in common.
+func clientOption(o Options) (rueidis.ClientOption, error) {
+	option := rueidis.ClientOption{}
+	a, err := o.address()
+	if err != nil {
+		return option, err
+	}
+	option.InitAddress = a.hosts
+	option.Username, option.Password, option.SelectDB = a.user, a.password, a.db
+	if a.unix {
+		option.DialCtxFn = dialUnix
+	}
+	if a.tls {
+		if option.TLSConfig, err = o.TLS.config(); err != nil {
+			return option, err
+		}
+		option.TLSConfig.InsecureSkipVerify = a.skipVerify
+	} else if o.TLS != (TLS{}) {
+		return option, errors.New("certificates and a server's name need a URL that begins with rediss://")
+	}
+
+	// Without it a caller whose context ends fails the calls of others.
+	option.AlwaysPipelining = true
+	option.DisableCache = true
+	// A resent EVALSHA would count a read or a write twice.
+	option.DisableRetry = true
+	option.ConnLifetime = 0
+	option.Dialer.Timeout = min(dialTimeout, o.Timeout)
+	// A connection is given up when a ping, sent after KeepAlive of silence, has
+	// no answer within ConnWriteTimeout.
+	option.Dialer.KeepAlive = max(o.Timeout/2, 50*time.Millisecond)
+	option.ConnWriteTimeout = max(o.Timeout, 100*time.Millisecond)
+	option.ClientName = "rest-sessions"
+	if a.master != "" {
+		option.Sentinel = rueidis.SentinelOption{
+			MasterSet: a.master, Username: a.sentinelUser, Password: a.sentinelPassword, ClientName: option.ClientName,
+			Dialer: option.Dialer, TLSConfig: option.TLSConfig, TopologyRefreshInterval: sentinelRefresh,
+		}
+	}
+	return option, nil
+}

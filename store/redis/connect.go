@@ -157,8 +157,8 @@ func (c *connector) connect(ctx context.Context) (*connection, error) {
 	var all error
 	for _, addr := range c.option.InitAddress {
 		conn, err := c.connectTo(ctx, addr)
-		if err == nil {
-			return conn, nil
+		if _, told := errors.AsType[mistake](err); err == nil || told {
+			return conn, err
 		}
 		if all == nil {
 			all = err

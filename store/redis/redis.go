@@ -117,16 +117,22 @@ func (s *Store) Ping(ctx context.Context) error {
 	return err
 }
 
-// HasSessions reports whether a namespace holds sessions in this Redis.
+// HasSessions reports whether a namespace holds sessions in this Redis. That an
+// access list may keep us from asking about others' is no outage, so it is not
+// noted as one.
 func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error) {
-	reply, err := s.do(ctx, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
-		return client.Do(ctx, client.B().Exists().Key(keyspace{ns: namespace + ":"}.wipe()).Build())
-	})
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	conn, err := s.connector.current(ctx)
 	if err != nil {
 		return false, err
 	}
-	n, err := reply.AsInt64()
-	return n > 0, err
+	key := keyspace{ns: namespace + ":"}.wipe()
+	n, err := conn.client.Do(ctx, conn.client.B().Exists().Key(key).Build()).AsInt64()
+	if err != nil {
+		return false, classify(err)
+	}
+	return n > 0, nil
 }
 
 // exec runs a script. Its arguments must not alias memory of the caller: they are

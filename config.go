@@ -15,16 +15,18 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"rest-sessions/handlers"
+	"rest-sessions/listener"
 	"rest-sessions/store"
+	"rest-sessions/store/redis"
 )
 
 // config is the environment. The tags are the table that --help prints.
 type config struct {
 	Port      int           `env:"RS_PORT" envDefault:"3000" help:"port to listen on, 0 for any free one"`
-	Host      string        `env:"RS_HOST" help:"address to listen on; all interfaces when empty"`
+	Host      string        `env:"RS_HOST" help:"address to listen on, or unix:/path for a socket; all interfaces when empty"`
 	RedisHost string        `env:"RS_REDISHOST" envDefault:"127.0.0.1" help:"host of Redis"`
 	RedisPort int           `env:"RS_REDISPORT" envDefault:"6379" help:"port of Redis"`
-	RedisURL  string        `env:"RS_REDIS_URL" help:"redis://user:password@host:port/db, rediss:// for TLS; instead of the two above"`
+	RedisURL  string        `env:"RS_REDIS_URL" help:"redis://user:password@host:port/db, rediss:// for TLS, unix:///path, redis://host,host/db?master_set=name for Sentinels; instead of the two above"`
 	Namespace string        `env:"RS_NAMESPACE" envDefault:"drs" help:"what all keys in Redis begin with"`
 	LogLevel  string        `env:"RS_LOGLEVEL" envDefault:"dev" help:"a line a request: combined, common, dev, short, tiny, json; or none"`
 	Store     string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded: this process' memory; auto: redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded"`
@@ -33,6 +35,17 @@ type config struct {
 	APIKeys   string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key with !ro before the colon for read-only; none when empty"`
 	MissWarn  int           `env:"RS_MISS_WARN" envDefault:"1000" help:"tokens without a session that one address asks for in a minute until a line is logged, 0 for none"`
 	Buckets   int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets an app is split into on Redis Cluster, a power of two up to 1024; one Redis has none"`
+
+	RedisUser        string `env:"RS_REDIS_USER" help:"user of Redis, if RS_REDIS_URL names none"`
+	RedisPassword    string `env:"RS_REDIS_PASSWORD" help:"password of Redis, if RS_REDIS_URL holds none"`
+	SentinelUser     string `env:"RS_REDIS_SENTINEL_USER" help:"user of the Sentinels, if they ask for one"`
+	SentinelPassword string `env:"RS_REDIS_SENTINEL_PASSWORD" help:"password of the Sentinels, if they ask for one"`
+	RedisCA          string `env:"RS_REDIS_CA" path:"true" help:"file of the certificates that vouch for Redis' own; the system's when empty"`
+	RedisCert        string `env:"RS_REDIS_CERT" path:"true" help:"file of the client certificate for Redis"`
+	RedisKey         string `env:"RS_REDIS_KEY" path:"true" help:"file of that certificate's key"`
+	RedisServerName  string `env:"RS_REDIS_SERVER_NAME" help:"name that Redis' certificate must have; the host's when empty"`
+	TLSCert          string `env:"RS_TLS_CERT" path:"true" help:"file of the certificate to serve https with; SIGHUP reads it again"`
+	TLSKey           string `env:"RS_TLS_KEY" path:"true" help:"file of that certificate's key"`
 }
 
 // environment makes a map of os.Environ's lines.
@@ -46,13 +59,18 @@ func environment(lines []string) map[string]string {
 }
 
 // parseConfig reads the configuration and returns everything that is wrong with
-// it, a sentence each. RS_X_FILE names a file that holds the value of RS_X.
+// it, a sentence each. RS_X_FILE names a file that holds the value of RS_X, unless
+// that is a file's name itself.
 func parseConfig(environ map[string]string) (c config, problems []string) {
 	values := make(map[string]string)
 	bad := map[string]bool{} // variables that something was said of
 	for _, f := range variables() {
 		value, given := environ[f.name]
 		if path, ok := environ[f.name+"_FILE"]; ok && path != "" {
+			if f.path {
+				problems = append(problems, fmt.Sprintf("%s_FILE is set, but it is %s that names a file", f.name, f.name))
+				continue
+			}
 			if given {
 				problems = append(problems, fmt.Sprintf("%s and %s_FILE are both set; only one can be", f.name, f.name))
 			}
@@ -98,7 +116,28 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	if !bad[keysName+"_FILE"] {
 		problems = append(problems, keyProblems(c, environ)...)
 	}
+	for _, err := range c.listener().Check() {
+		problems = append(problems, fmt.Sprintf("RS_HOST, RS_TLS_CERT, RS_TLS_KEY: %v", err))
+	}
+	for _, err := range c.redis().Check() {
+		problems = append(problems, fmt.Sprintf("RS_REDIS_URL and what goes with it: %v", err))
+	}
 	return c, problems
+}
+
+// listener is where to listen.
+func (c config) listener() listener.Options {
+	return listener.Options{Host: c.Host, Port: c.Port, Cert: c.TLSCert, Key: c.TLSKey}
+}
+
+// redis is how Redis is to be reached and used.
+func (c config) redis() redis.Options {
+	return redis.Options{
+		URL: c.RedisURL, Host: c.RedisHost, Port: c.RedisPort,
+		User: c.RedisUser, Password: c.RedisPassword, SentinelUser: c.SentinelUser, SentinelPassword: c.SentinelPassword,
+		TLS:       redis.TLS{CA: c.RedisCA, Cert: c.RedisCert, Key: c.RedisKey, ServerName: c.RedisServerName},
+		Namespace: c.Namespace, Timeout: c.Timeout,
+	}
 }
 
 // inWords says which variable an error of the env library is about, and what is
@@ -122,14 +161,17 @@ func inWords(err error, values map[string]string) (name, problem string) {
 }
 
 // variable is one row of the configuration.
-type variable struct{ field, name, def, help string }
+type variable struct {
+	field, name, def, help string
+	path                   bool // the value is a file's name
+}
 
 func variables() []variable {
 	t := reflect.TypeFor[config]()
 	rows := make([]variable, t.NumField())
 	for i := range rows {
 		f := t.Field(i)
-		rows[i] = variable{f.Name, f.Tag.Get("env"), f.Tag.Get("envDefault"), f.Tag.Get("help")}
+		rows[i] = variable{f.Name, f.Tag.Get("env"), f.Tag.Get("envDefault"), f.Tag.Get("help"), f.Tag.Get("path") == "true"}
 	}
 	return rows
 }
@@ -139,7 +181,7 @@ func unknownNames(environ map[string]string) []string {
 	var unknown []string
 	for name := range environ {
 		known := slices.ContainsFunc(variables(), func(v variable) bool {
-			return name == v.name || name == v.name+"_FILE"
+			return name == v.name || name == v.name+"_FILE" // of a path, parseConfig says more
 		})
 		if strings.HasPrefix(name, "RS_") && !known {
 			unknown = append(unknown, name)

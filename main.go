@@ -9,11 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
-	"net/url"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +19,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/handlers"
+	"rest-sessions/listener"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
 	"rest-sessions/store/redis"
@@ -75,7 +73,7 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	}
 	var err error
 	if command == "healthcheck" {
-		err = healthcheck(c)
+		err = c.listener().Healthy(healthTimeout)
 	} else {
 		for _, name := range unknownNames(environ) {
 			log.Printf("warning: there is no variable %s; --help prints those there are", name)
@@ -98,11 +96,11 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
-	listener, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
+	door, err := listener.Open(c.listener())
 	if err != nil {
-		return fmt.Errorf("cannot listen: %w", err)
+		return err
 	}
-	defer listener.Close()
+	defer door.Close()
 	metrics := handlers.NewMetrics(version)
 	sessions, where, err := openStore(c, environ, metrics)
 	if err != nil {
@@ -126,8 +124,8 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 		return err
 	}
 	api.SetKeys(keys)
-	if keys == nil && isOpen(listener.Addr()) {
-		log.Printf("warning: whoever can reach %s can read, change and end every session: set RS_API_KEYS, or RS_HOST=127.0.0.1", listener.Addr())
+	if keys == nil && isOpen(door.Addr()) {
+		log.Printf("warning: whoever can reach %s can read, change and end every session: set RS_API_KEYS, or RS_HOST=127.0.0.1", door.Addr())
 	}
 	handler := api.Handler()
 	if c.LogLevel != "none" {
@@ -137,15 +135,15 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 	}
 	server := api.Server(handler)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	log.Printf("rest-sessions %s listens on http://%s, %s", version, listener.Addr(), where)
+	go func() { ended <- server.Serve(door) }()
+	log.Printf("rest-sessions %s listens on %s, %s", version, door, where)
 
 	for {
 		select {
 		case err := <-ended:
 			return fmt.Errorf("the server ended: %w", err)
 		case <-hangups:
-			reload(api, environ)
+			reload(api, door, environ)
 		case s := <-signals:
 			return drain(server, api, signals, s)
 		}
@@ -153,8 +151,13 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 }
 
 // reload takes up, on SIGHUP, what can change while the server runs.
-func reload(api *handlers.API, environ map[string]string) {
+func reload(api *handlers.API, door *listener.Listener, environ map[string]string) {
 	reloadKeys(api, environ, log.Printf)
+	if err := door.Reload(); err != nil {
+		log.Printf("reload: the certificate is as before: %v", err)
+	} else if door.TLS() {
+		log.Print("reload: new connections get the certificate as it is now")
+	}
 }
 
 // drain ends the server: /readyz says 503 for a grace, then new work is refused,
@@ -191,10 +194,9 @@ func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (
 		}
 		return embedded.New(embedded.Options{}), how, nil
 	}
-	s, err := redis.Open(redis.Options{
-		URL: c.RedisURL, Host: c.RedisHost, Port: c.RedisPort,
-		Namespace: c.Namespace, Timeout: c.Timeout, Logf: log.Printf, Observer: metrics,
-	})
+	options := c.redis()
+	options.Logf, options.Observer = log.Printf, metrics
+	s, err := redis.Open(options)
 	if err != nil {
 		return nil, "", err
 	}
@@ -231,27 +233,10 @@ func namesRedis(environ map[string]string) bool {
 
 // answers reports whether the Redis that the configuration names can be used.
 func answers(c config) bool {
-	s, err := redis.Open(redis.Options{Host: c.RedisHost, Port: c.RedisPort, Namespace: c.Namespace, Timeout: c.Timeout})
+	s, err := redis.Open(c.redis())
 	if err != nil {
 		return false
 	}
 	defer s.Close()
 	return s.Ping(context.Background()) == nil
-}
-
-// healthcheck asks the server of the same configuration whether it is ready.
-func healthcheck(c config) error {
-	host := c.Host
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, strconv.Itoa(c.Port)), Path: "/healthz"}
-	status, body, err := fasthttp.GetTimeout(nil, u.String(), healthTimeout)
-	if err != nil {
-		return fmt.Errorf("unhealthy: %w", err)
-	}
-	if status != fasthttp.StatusOK {
-		return fmt.Errorf("unhealthy: status %d: %s", status, body)
-	}
-	return nil
 }

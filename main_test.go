@@ -47,7 +47,7 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-var listening = regexp.MustCompile(`listens on (http://\S+),`)
+var listening = regexp.MustCompile(`listens on (http\S+),`)
 
 // command prepares a run of the server with nothing of this machine's RS_ in it.
 func command(t *testing.T, args []string, environ ...string) *process {
@@ -204,7 +204,8 @@ func TestHelpAndVersion(t *testing.T) {
 func TestBadConfiguration(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	code, _, stderr := run1(t, nil, "RS_PORT=http", "RS_REDISPORT=0", "RS_NAMESPACE=a:b", "RS_LOGLEVEL=loud",
-		"RS_STORE=mysql", "RS_WIPE=5", "RS_TIMEOUT=1", "RS_BUCKETS=48", "RS_REDIS_URL_FILE="+secret)
+		"RS_STORE=mysql", "RS_WIPE=5", "RS_TIMEOUT=1", "RS_BUCKETS=48", "RS_REDIS_PASSWORD_FILE="+secret,
+		"RS_REDIS_URL=redis://:opensesame@h/1?db=2", "RS_REDIS_CA_FILE=/ca", "RS_REDIS_CERT=/none", "RS_HOST=unix:x", "RS_TLS_KEY=/key")
 	if code != 2 {
 		t.Errorf("exit code %d", code)
 	}
@@ -212,7 +213,9 @@ func TestBadConfiguration(t *testing.T) {
 	for _, want := range []string{
 		`RS_PORT is "http"; it must be a whole number`, `RS_REDISPORT is "0"; it must be a port`, `RS_NAMESPACE is "a:b"`,
 		`RS_LOGLEVEL is "loud"; it must be one of combined, common, dev, json, short, tiny, none`, `RS_STORE is "mysql"`,
-		`RS_WIPE is "5"`, `RS_TIMEOUT is "1"; it must be a duration`, `RS_BUCKETS is "48"; it must be a power of two`, `RS_REDIS_URL_FILE: `,
+		`RS_WIPE is "5"`, `RS_TIMEOUT is "1"; it must be a duration`, `RS_BUCKETS is "48"; it must be a power of two`, `RS_REDIS_PASSWORD_FILE: `,
+		`the URL names two databases`, `RS_REDIS_CA_FILE is set, but it is RS_REDIS_CA that names a file`, `both its file and its key's`,
+		`what follows unix: must be an absolute path`, `a certificate and its key are needed both, or none`,
 	} {
 		n := 0
 		for _, line := range lines {
@@ -224,8 +227,8 @@ func TestBadConfiguration(t *testing.T) {
 			t.Errorf("%d lines say %q in:\n%s", n, want, stderr)
 		}
 	}
-	if len(lines) != 9 {
-		t.Errorf("%d lines, not one for each of 9 problems:\n%s", len(lines), stderr)
+	if len(lines) != 14 || strings.Contains(stderr, "opensesame") {
+		t.Errorf("%d lines, not one for each of 14 problems:\n%s", len(lines), stderr)
 	}
 }
 
@@ -354,22 +357,6 @@ func TestHealthcheck(t *testing.T) {
 	p.wait()
 	if code, _, stderr := run1(t, []string{"healthcheck"}, "RS_HOST=127.0.0.1", "RS_PORT="+port); code != 1 || !strings.Contains(stderr, "unhealthy") {
 		t.Errorf("of none: %d %s", code, stderr)
-	}
-}
-
-// TestRedisFromFile reads the URL with its password from a file, and says nothing
-// of it.
-func TestRedisFromFile(t *testing.T) {
-	redis := redistest.Start(t, "--requirepass", "opensesame")
-	file := filepath.Join(t.TempDir(), "url")
-	if err := os.WriteFile(file, []byte("redis://:opensesame@"+redis.Addr()+"/2\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := start(t, "RS_REDIS_URL_FILE="+file)
-	p.expect("GET", "/ping", 200, "PONG")
-	p.do("PUT", "/app/create/id?ip=::1")
-	if log := p.log(); strings.Contains(log, "opensesame") || !strings.Contains(log, redis.Addr()) {
-		t.Errorf("the log:\n%s", log)
 	}
 }
 

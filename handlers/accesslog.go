@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"io"
+	"net"
 	"sort"
 	"strconv"
 	"sync"
@@ -210,7 +211,12 @@ func statusColour(status int) int64 {
 	}
 }
 
+// appendRemote appends the client's address, - for one on a Unix socket, which has
+// none.
 func (e *logEntry) appendRemote(b []byte) []byte {
+	if _, socket := e.ctx.RemoteAddr().(*net.UnixAddr); socket {
+		return append(b, '-')
+	}
 	return append(b, e.ctx.RemoteIP().String()...)
 }
 

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -102,14 +103,14 @@ func TestOptions(t *testing.T) {
 		{Options{URL: "redis://h", SentinelPassword: "secret"}, "need a URL with master_set"},
 		{Options{Host: "h", Port: 1, SentinelUser: "u"}, "need a URL with master_set"},
 		{Options{Host: "h", Port: 1, TLS: TLS{ServerName: "h"}}, "begins with rediss://"},
-		{Options{URL: "redis://h", TLS: TLS{CA: "x"}}, "begins with rediss://"},
+		{Options{URL: "redis://h", TLS: TLS{CA: "/none"}}, "begins with rediss://\nCA certificates: open /none"},
 		{Options{URL: "rediss://h", TLS: TLS{CA: "/none"}}, "CA certificates: open /none"},
 		{Options{URL: "rediss://h", TLS: TLS{CA: "address_test.go"}}, "holds none in PEM"},
 		{Options{URL: "rediss://h", TLS: TLS{Cert: "/none"}}, "both its file and its key's"},
 		{Options{URL: "rediss://h", TLS: TLS{Cert: "/none", Key: "/none"}}, "client certificate: open /none"},
 	} {
 		c.o.Timeout = time.Second
-		err := c.o.Check()
+		err := errors.Join(c.o.Check()...)
 		switch {
 		case err == nil && c.want != "":
 			t.Errorf("%+v was taken", c.o)

@@ -40,11 +40,19 @@ type Options struct {
 	Observer Observer
 }
 
-// Check returns what is wrong with the options, if that can be said without
+// Check returns what is wrong with the options, as far as that can be said without
 // asking Redis. No error quotes a password.
-func (o Options) Check() error {
-	_, err := clientOption(o)
-	return err
+func (o Options) Check() (wrong []error) {
+	a, err := o.address()
+	if err != nil {
+		wrong = append(wrong, err)
+	} else if !a.tls && o.TLS != (TLS{}) {
+		wrong = append(wrong, errors.New("certificates and a server's name need a URL that begins with rediss://"))
+	}
+	if _, err := o.TLS.config(); err != nil {
+		wrong = append(wrong, err)
+	}
+	return wrong
 }
 
 // dialTimeout bounds connecting. While one caller dials, the others wait for it
@@ -85,25 +93,23 @@ func (o Options) address() (address, error) {
 
 // clientOption is what all our clients of rueidis have in common.
 func clientOption(o Options) (rueidis.ClientOption, error) {
-	option := rueidis.ClientOption{}
+	if err := errors.Join(o.Check()...); err != nil {
+		return rueidis.ClientOption{}, err
+	}
 	a, err := o.address()
 	if err != nil {
-		return option, err
+		return rueidis.ClientOption{}, err
 	}
-	option.InitAddress = a.hosts
-	option.Username, option.Password, option.SelectDB = a.user, a.password, a.db
+	option := rueidis.ClientOption{InitAddress: a.hosts, Username: a.user, Password: a.password, SelectDB: a.db}
 	if a.unix {
 		option.DialCtxFn = dialUnix
 	}
 	if a.tls {
 		if option.TLSConfig, err = o.TLS.config(); err != nil {
-			return option, err
+			return rueidis.ClientOption{}, err
 		}
 		option.TLSConfig.InsecureSkipVerify = a.skipVerify
-	} else if o.TLS != (TLS{}) {
-		return option, errors.New("certificates and a server's name need a URL that begins with rediss://")
 	}
-
 	// Without it a caller whose context ends fails the calls of others.
 	option.AlwaysPipelining = true
 	option.DisableCache = true

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"rest-sessions/store/redis/redistest"
+)
+
+// TestSocket serves on a Unix socket, also after a server that was killed there.
+func TestSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	host := "RS_HOST=unix:" + path
+	ask := func(route string) (int, string) {
+		client := &http.Client{Transport: &http.Transport{
+			DialContext:       func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path) },
+			DisableKeepAlives: true,
+		}}
+		resp, err := client.Get("http://localhost" + route)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(body)
+	}
+	for _, format := range []string{"short", "json"} {
+		p := start(t, host, "RS_STORE=embedded", "RS_LOGLEVEL="+format)
+		if p.url != "http+unix:"+path {
+			t.Errorf("it listens on %s", p.url)
+		}
+		if status, body := ask("/app/activity?dt=60"); status != 200 {
+			t.Errorf("%d %s", status, body)
+		}
+		if status, body := ask("/metrics"); status != 200 || !strings.Contains(body, "/activity") {
+			t.Errorf("metrics: %d %s", status, body)
+		}
+		if code, _, stderr := run1(t, []string{"healthcheck"}, host); code != 0 {
+			t.Errorf("healthcheck: %d %s", code, stderr)
+		}
+		if code, _, stderr := run1(t, nil, host, "RS_STORE=embedded"); code != 1 || !strings.Contains(stderr, "a server listens on "+path) {
+			t.Errorf("a second server: %d %s", code, stderr)
+		}
+		if format == "json" { // the last
+			p.cmd.Process.Signal(os.Interrupt)
+			p.wait()
+			if _, err := os.Lstat(path); !os.IsNotExist(err) {
+				t.Errorf("it left its socket: %v", err)
+			}
+			if out := p.output(); !strings.Contains(out, `"remote":"-"`) {
+				t.Errorf("the log is %q", out)
+			}
+			continue
+		}
+		for deadline := time.Now().Add(patience); !strings.HasPrefix(p.output(), "- - GET /app/activity"); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the log is %q", p.output())
+			}
+		}
+		p.cmd.Process.Kill()
+		p.wait()
+		if code, _, _ := run1(t, []string{"healthcheck"}, host); code != 1 {
+			t.Errorf("healthcheck without a server: %d", code)
+		}
+	}
+}
+
+// TestTLS serves https and takes up a new certificate on SIGHUP.
+func TestTLS(t *testing.T) {
+	authority := redistest.NewAuthority(t)
+	cert, key := authority.Issue("first", "first.test")
+	p := start(t, "RS_STORE=embedded", "RS_TLS_CERT="+cert, "RS_TLS_KEY="+key)
+	addr, ok := strings.CutPrefix(p.url, "https://")
+	if !ok {
+		t.Fatalf("it listens on %s", p.url)
+	}
+	ask := func(name string) error {
+		client := &http.Client{Transport: &http.Transport{
+			DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+				return tls.Dial("tcp", addr, &tls.Config{RootCAs: authority.Pool(), ServerName: name})
+			},
+			DisableKeepAlives: true,
+		}}
+		resp, err := client.Get("https://" + addr + "/ping")
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err
+	}
+	hangup := func(says string) {
+		t.Helper()
+		p.cmd.Process.Signal(syscall.SIGHUP)
+		for deadline := time.Now().Add(patience); !strings.Contains(p.log(), says); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("no %q in the log:\n%s", says, p.log())
+			}
+		}
+	}
+	if err := ask("first.test"); err != nil {
+		t.Error(err)
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	if code, _, stderr := run1(t, []string{"healthcheck"}, "RS_HOST=127.0.0.1", "RS_PORT="+port, "RS_TLS_CERT="+cert, "RS_TLS_KEY="+key); code != 0 {
+		t.Errorf("healthcheck: %d %s", code, stderr)
+	}
+	newCert, newKey := authority.Issue("second", "second.test")
+	os.Rename(newCert, cert)
+	hangup("reload: the certificate is as before")
+	if err := ask("first.test"); err != nil {
+		t.Error(err)
+	}
+	os.Rename(newKey, key)
+	hangup("reload: new connections get the certificate as it is now")
+	if err := ask("second.test"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRedisFromFile reads the URL with its password from a file, and says nothing
+// of it.
+func TestRedisFromFile(t *testing.T) {
+	redis := redistest.Start(t, "--requirepass", "opensesame")
+	file := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(file, []byte("redis://:opensesame@"+redis.Addr()+"/2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("opensesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, environ := range [][]string{
+		{"RS_REDIS_URL_FILE=" + file},
+		{"RS_REDIS_PASSWORD_FILE=" + password, "RS_REDIS_USER=default", "RS_REDISPORT=" + strconv.Itoa(redis.Port())},
+	} {
+		p := start(t, environ...)
+		p.expect("GET", "/ping", 200, "PONG")
+		p.do("PUT", "/app/create/id?ip=::1")
+		if log := p.log(); strings.Contains(log, "opensesame") || !strings.Contains(log, redis.Addr()) || strings.Contains(log, "cannot be used") {
+			t.Errorf("the log:\n%s", log)
+		}
+	}
+}
+
+// TestRedisOverTLS serves from a Redis that asks for a certificate, and one that is
+// reached through a socket.
+func TestRedisOverTLS(t *testing.T) {
+	authority := redistest.NewAuthority(t)
+	cert, key := authority.Issue("client", "client")
+	_, addr := redistest.StartTLS(t, authority)
+	socket := filepath.Join(t.TempDir(), "redis")
+	redistest.Start(t, "--unixsocket", socket)
+	for _, environ := range [][]string{
+		{"RS_REDIS_URL=rediss://" + addr, "RS_REDIS_CA=" + authority.CA, "RS_REDIS_CERT=" + cert, "RS_REDIS_KEY=" + key},
+		{"RS_REDIS_URL=unix:" + socket},
+	} {
+		p := start(t, environ...)
+		p.expect("PUT", "/app/create/id?ip=::1", 200, "")
+		p.expect("GET", "/app/activity?dt=60", 200, `{"activity":1}`)
+	}
+}

@@ -1,0 +1,99 @@
+// Package listener opens what the server listens on: a TCP address or a Unix
+// socket, with TLS or without.
+package listener
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Options says where to listen, and with what certificate.
+type Options struct {
+	// Host is an address, all interfaces when empty, or unix: and the absolute
+	// path of a socket; then Port has no meaning.
+	Host string
+	// Port is 0 for any free one.
+	Port int
+	// Cert and Key are files in PEM: the certificate, with those between it and
+	// the authority behind it, and its key. Without them there is no TLS.
+	Cert, Key string
+}
+
+// Check returns all that can be known to be wrong before listening.
+func (o Options) Check() (wrong []error) {
+	if path, ok := o.socket(); ok && !filepath.IsAbs(path) {
+		wrong = append(wrong, errors.New("what follows unix: must be an absolute path"))
+	}
+	if (o.Cert == "") != (o.Key == "") {
+		wrong = append(wrong, errors.New("a certificate and its key are needed both, or none"))
+	} else if o.tls() {
+		if _, err := tls.LoadX509KeyPair(o.Cert, o.Key); err != nil {
+			wrong = append(wrong, fmt.Errorf("certificate: %w", err))
+		}
+	}
+	return wrong
+}
+
+// socket returns the path of the socket, if it is to be one.
+func (o Options) socket() (string, bool) { return strings.CutPrefix(o.Host, "unix:") }
+
+func (o Options) tls() bool { return o.Cert != "" }
+
+// Listener is a net.Listener that knows what it is.
+type Listener struct {
+	net.Listener
+	url  string
+	pair *pair // nil without TLS
+}
+
+// Open listens. A socket's file is removed by Close, and has mode 660.
+func Open(o Options) (*Listener, error) {
+	l := &Listener{}
+	var err error
+	if o.tls() {
+		if l.pair, err = newPair(o.Cert, o.Key); err != nil {
+			return nil, fmt.Errorf("certificate: %w", err)
+		}
+	}
+	path, socket := o.socket()
+	if socket {
+		l.Listener, err = openSocket(path)
+	} else {
+		l.Listener, err = net.Listen("tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port)))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	scheme := "http"
+	if o.tls() {
+		scheme = "https"
+		l.Listener = tls.NewListener(l.Listener, l.pair.config())
+	}
+	if l.url = scheme + "://" + l.Addr().String(); socket {
+		l.url = scheme + "+unix:" + path
+	}
+	return l, nil
+}
+
+// String says where it listens, as http://127.0.0.1:3000 or http+unix:/path.
+func (l *Listener) String() string { return l.url }
+
+// Reload reads the certificate's files again, for the connections to come. With
+// an error the old one stays. Without TLS there is nothing to do.
+func (l *Listener) Reload() error {
+	if l.pair == nil {
+		return nil
+	}
+	if err := l.pair.load(); err != nil {
+		return fmt.Errorf("certificate: %w", err)
+	}
+	return nil
+}
+
+// TLS reports whether connections are encrypted.
+func (l *Listener) TLS() bool { return l.pair != nil }

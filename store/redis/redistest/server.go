@@ -41,6 +41,8 @@ type Server struct {
 	port int
 	args []string
 	dir  string
+	// commandLine makes the arguments of redis-server.
+	commandLine func(*Server) ([]string, error)
 
 	mu   sync.Mutex // guards proc
 	proc *process
@@ -69,6 +71,15 @@ func Start(tb testing.TB, args ...string) *Server {
 // Run is Start for a TestMain, which has no testing.TB: the caller ends the
 // server with Close. The error is ErrNoServer without a redis-server in PATH.
 func Run(args ...string) (*Server, error) {
+	return run(func(s *Server) ([]string, error) {
+		return append([]string{
+			"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir,
+			"--save", "", "--appendonly", "no", "--daemonize", "no",
+		}, s.args...), nil
+	}, args...)
+}
+
+func run(commandLine func(*Server) ([]string, error), args ...string) (*Server, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrNoServer, err)
 	}
@@ -76,7 +87,7 @@ func Run(args ...string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redistest: %w", err)
 	}
-	s := &Server{args: args, dir: dir}
+	s := &Server{args: args, dir: dir, commandLine: commandLine}
 	// Between the choice of a free port and its use another process may take it.
 	for range portAttempts {
 		if s.port, err = freePort(); err != nil {
@@ -143,11 +154,11 @@ var errPortTaken = errors.New("redistest: port taken")
 
 // start starts the process and waits until it serves.
 func (s *Server) start() error {
-	args := []string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir,
-		"--save", "", "--appendonly", "no", "--daemonize", "no",
+	args, err := s.commandLine(s)
+	if err != nil {
+		return fmt.Errorf("redistest: %w", err)
 	}
-	p, err := startProcess("redis-server", append(args, s.args...))
+	p, err := startProcess("redis-server", args)
 	if err != nil {
 		return fmt.Errorf("redistest: %w", err)
 	}

@@ -112,7 +112,7 @@ func TestPauseAndResume(t *testing.T) {
 
 func TestTakenPort(t *testing.T) {
 	other := Start(t)
-	s := &Server{port: other.Port(), dir: t.TempDir()}
+	s := &Server{port: other.Port(), dir: t.TempDir(), commandLine: other.commandLine}
 	if err := s.start(); !errors.Is(err, errPortTaken) {
 		t.Errorf("start on the port of another server: %v", err)
 	}

@@ -1,0 +1,245 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+)
+
+// failoverLimit is how long after an election the store may take to serve.
+const failoverLimit = 2 * time.Second
+
+// witness knows what was acknowledged of one session, and judges what is answered.
+// It has one caller at a time.
+type witness struct {
+	token   string
+	tried   int64 // the last number that was sent
+	floor   int64 // the least that may be answered
+	acked   []ack
+	r, w    int64 // counters, as last seen
+	unknown int64 // calls without an answer since then
+	fell    bool  // whether a failover has taken something back
+}
+
+type ack struct {
+	number int64
+	when   time.Time
+}
+
+// judge looks at an answer. replicated is the last time from before which the
+// replica has everything: Redis may lose what it acknowledged after that, when the
+// master dies, once.
+func (w *witness) judge(session store.Session, write bool, replicated time.Time) error {
+	if !write {
+		session.R++ // it is as before the read
+	}
+	var number int64
+	if session.D != "" {
+		var err error
+		if number, err = strconv.ParseInt(strings.TrimSuffix(strings.TrimPrefix(session.D, `{"n":`), "}"), 10, 64); err != nil {
+			return fmt.Errorf("data is %s", session.D)
+		}
+	}
+	safe := int64(0)
+	for _, a := range w.acked {
+		if a.when.Before(replicated) {
+			safe = a.number
+		}
+	}
+	switch {
+	case number > w.tried:
+		return fmt.Errorf("the number is %d, and %d was the last sent", number, w.tried)
+	case number < safe:
+		return fmt.Errorf("the number is %d, though the replica had %d", number, safe)
+	case number < w.floor || session.R < w.r || session.W < w.w:
+		if w.fell {
+			return fmt.Errorf("the number is %d after %d, a second time", number, w.floor)
+		}
+		w.fell = true
+	default:
+		// Each call counts once, those without an answer once at most.
+		if steps := session.R - w.r + session.W - w.w; (steps < 1 || steps > 1+w.unknown) && w.r+w.w > 0 {
+			return fmt.Errorf("r and w have risen by %d with one call after %d without an answer", steps, w.unknown)
+		}
+	}
+	w.floor, w.r, w.w, w.unknown = number, session.R, session.W, 0
+	return nil
+}
+
+// crowd keeps a store busy and every answer judged.
+type crowd struct {
+	s          *Store
+	replicated atomic.Pointer[time.Time]
+	served     []atomic.Int64 // when each member had its last answer, Unix ns
+	failed     []atomic.Int64 // and its last failure
+	wrong      chan error
+	stop       chan struct{}
+	done       sync.WaitGroup
+}
+
+const members = 16
+
+// gather starts a crowd on sessions that the replica has.
+func gather(t *testing.T, s *Store, master *redistest.Server) *crowd {
+	t.Helper()
+	c := &crowd{s: s, served: make([]atomic.Int64, members), failed: make([]atomic.Int64, members), wrong: make(chan error, members), stop: make(chan struct{})}
+	var witnesses []*witness
+	for i := range members {
+		witnesses = append(witnesses, &witness{token: create(t, s, "app", "user"+strconv.Itoa(i), 1000)})
+	}
+	killed := create(t, s, "app", "killed", 1000)
+	if ok, err := s.Kill(context.Background(), "app", killed); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	c.barrier(t, master)
+	for i, w := range witnesses {
+		c.done.Go(func() {
+			for turn := i; ; turn++ {
+				select {
+				case <-c.stop:
+					return
+				default:
+				}
+				err := c.step(w, turn)
+				if turn%8 == 0 && err == nil {
+					if _, gone := s.Get(context.Background(), "app", killed); !errors.Is(gone, store.ErrNotFound) && !errors.Is(gone, store.ErrUnavailable) {
+						err = fmt.Errorf("a killed session: %v", gone)
+					}
+				}
+				switch {
+				case err == nil:
+					c.served[i].Store(time.Now().UnixNano())
+				case errors.Is(err, store.ErrUnavailable):
+					c.failed[i].Store(time.Now().UnixNano())
+					time.Sleep(time.Millisecond) // a client would wait longer
+				default:
+					c.wrong <- err
+					return
+				}
+			}
+		})
+	}
+	return c
+}
+
+// step reads or writes once.
+func (c *crowd) step(w *witness, turn int) error {
+	ctx := context.Background()
+	var session store.Session
+	var err error
+	write := turn%3 == 0
+	if write {
+		w.tried++
+		session, err = c.s.Set(ctx, "app", w.token, store.Data{{Key: `"n"`, Value: strconv.FormatInt(w.tried, 10)}})
+	} else {
+		session, err = c.s.Get(ctx, "app", w.token)
+	}
+	if err != nil {
+		w.unknown++
+		return err // ErrNotFound is wrong, too
+	}
+	if err := w.judge(session, write, *c.replicated.Load()); err != nil {
+		return err
+	}
+	if write {
+		if w.floor != w.tried {
+			return fmt.Errorf("set %d answers %d", w.tried, w.floor)
+		}
+		w.acked = append(w.acked, ack{w.tried, time.Now()})
+	}
+	return nil
+}
+
+// barrier returns when the replica has all that was acknowledged so far.
+func (c *crowd) barrier(t *testing.T, master *redistest.Server) {
+	t.Helper()
+	begun := time.Now()
+	master.Do(t, "SET", "barrier", "1")
+	if n := master.Do(t, "WAIT", "1", "5000"); n != int64(1) {
+		t.Fatalf("WAIT: %v", n)
+	}
+	c.replicated.Store(&begun)
+}
+
+// ends stops the crowd and tells what it saw.
+func (c *crowd) ends(t *testing.T) {
+	t.Helper()
+	close(c.stop)
+	c.done.Wait()
+	close(c.wrong)
+	for err := range c.wrong {
+		t.Errorf("wrong answer: %v", err)
+	}
+}
+
+// since returns the least of times that is not before t, if all are there.
+func allSince(times []atomic.Int64, t time.Time) bool {
+	for i := range times {
+		if times[i].Load() < t.UnixNano() {
+			return false
+		}
+	}
+	return true
+}
+
+// failover takes the master away under load and wants service back in time.
+func failover(t *testing.T, set *redistest.Sentinels, s *Store, master *redistest.Server, away func()) {
+	t.Helper()
+	c := gather(t, s, master)
+	defer c.ends(t)
+	for range 10 {
+		time.Sleep(20 * time.Millisecond) // load
+		c.barrier(t, master)
+	}
+	gone := time.Now()
+	away()
+	eventually(t, "a master is elected", func() bool { return set.Elected(master.Addr()) != "" })
+	elected := time.Now()
+	for !allSince(c.served, elected) {
+		if time.Since(elected) > waitTimeout {
+			t.Fatalf("no service %v after the election", time.Since(elected))
+		}
+		time.Sleep(time.Millisecond)
+	}
+	back := time.Now()
+	t.Logf("elected %v after the loss, served %v after that", elected.Sub(gone), back.Sub(elected))
+	if back.Sub(elected) > failoverLimit {
+		t.Errorf("served %v after the election", back.Sub(elected))
+	}
+	if !allSince(c.failed, gone) {
+		t.Log("some saw no failure") // they may have had no call on its way
+	}
+	time.Sleep(200 * time.Millisecond) // load, on the new master
+	for i := range c.failed {
+		if last := time.Unix(0, c.failed[i].Load()); last.After(back.Add(50 * time.Millisecond)) {
+			t.Errorf("a failure %v after service was back", last.Sub(back))
+		}
+	}
+}
+
+// TestSentinelFailover kills the master under load; then, together with the
+// Sentinel that the client listens to, the one that took its place; then the third
+// is paused and comes back believing that it is the master.
+func TestSentinelFailover(t *testing.T) {
+	set := redistest.StartSentinels(t, nil)
+	log := &lines{}
+	s, err := Open(Options{
+		URL:       "redis://" + set.Addrs() + "/0?master_set=" + redistest.MasterName,
+		Namespace: "t", Timeout: 200 * time.Millisecond, Logf: log.logf,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	failover(t, set, s, set.Master, set.Master.Stop)
+	t.Log(log)
+}

@@ -13,9 +13,13 @@ import (
 	"rest-sessions/store"
 )
 
-// retryEvery is the pause between attempts to connect for the first time, so it
-// bounds how long a Redis that has come up goes unnoticed.
-const retryEvery = 100 * time.Millisecond
+const (
+	// The pause between attempts to connect doubles from firstPause to longestPause:
+	// the latter bounds how long a Redis that has come up goes unnoticed, and how
+	// much of a Sentinel's time many servers take that wait for it.
+	firstPause   = 50 * time.Millisecond
+	longestPause = 400 * time.Millisecond
+)
 
 // connection is a client that has once reached Redis; it redials by itself.
 type connection struct {
@@ -62,8 +66,14 @@ func (c *connector) current(ctx context.Context) (*connection, error) {
 	if conn := c.made.Load(); conn != nil {
 		return conn, nil
 	}
-	return nil, classify(*c.failure.Load())
+	return nil, *c.failure.Load()
 }
+
+// unreachable makes a store.ErrUnavailable of whatever kept us from connecting,
+// also of what would be a fault of ours if Redis said it of a command.
+type unreachable struct{ error }
+
+func (u unreachable) Unwrap() []error { return []error{store.ErrUnavailable, u.error} }
 
 // heed looks at what Redis said on conn: a single server that speaks as a node of
 // a cluster has been replaced by one, so it is asked anew what it is.
@@ -74,6 +84,7 @@ func (c *connector) heed(conn *connection, err error) {
 	}
 	switch code, _, _ := strings.Cut(said.Error(), " "); code {
 	case "MOVED", "CLUSTERDOWN", "CROSSSLOT":
+		err = unreachable{err}
 		c.failure.Store(&err)
 		if c.made.CompareAndSwap(conn, nil) {
 			c.lost <- conn
@@ -105,14 +116,13 @@ func (c *connector) run(ctx context.Context) {
 
 // runUntilMade reports whether it is connected, or else ctx has ended.
 func (c *connector) runUntilMade(ctx context.Context) bool {
-	ticker := time.NewTicker(retryEvery)
-	defer ticker.Stop()
 	var last mistake
-	for {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		conn, err := c.connect(ctx)
 		if err == nil {
 			c.made.Store(conn)
 		} else {
+			err = unreachable{err}
 			c.failure.Store(&err)
 		}
 		logged := c.note(err)
@@ -132,7 +142,7 @@ func (c *connector) runUntilMade(ctx context.Context) bool {
 			return true
 		}
 		select {
-		case <-ticker.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return false
 		}

@@ -191,21 +191,33 @@ func TestUnixSocket(t *testing.T) {
 	eventually(t, "the server is back", func() bool { return s.Ping(context.Background()) == nil })
 }
 
-// TestAccessList gives a user what the README says is enough, and nothing else.
-func TestAccessList(t *testing.T) {
+// accessRules returns what the README says is enough for a user, with a namespace
+// and a password of the tests.
+func accessRules(t *testing.T, user string) []string {
+	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rule := regexp.MustCompile(`(?s)ACL SETUSER sessions (.*?)\n` + "```").FindSubmatch(readme)
+	rule := regexp.MustCompile(`(?s)ACL SETUSER ` + user + ` (.*?)\n` + "```").FindSubmatch(readme)
 	if rule == nil {
-		t.Fatal("the README has no ACL SETUSER sessions")
+		t.Fatalf("the README has no ACL SETUSER %s", user)
 	}
-	server := redistest.Start(t)
-	text := strings.NewReplacer("\\\n", " ", "drs:", "t:", ">PASSWORD", ">secret").Replace(string(rule[1]))
-	if reply := server.Do(t, append([]string{"ACL", "SETUSER", "sessions"}, strings.Fields(text)...)...); reply != "OK" {
+	return strings.Fields(strings.NewReplacer("\\\n", " ", "drs:", "t:", ">PASSWORD", ">secret").Replace(string(rule[1])))
+}
+
+func setUser(t *testing.T, server *redistest.Server, user string, rules []string) {
+	t.Helper()
+	if reply := server.Do(t, append([]string{"ACL", "SETUSER", user}, rules...)...); reply != "OK" {
 		t.Fatal(reply)
 	}
+}
+
+// TestAccessList gives a user what the README says is enough, and nothing else.
+func TestAccessList(t *testing.T) {
+	server := redistest.Start(t)
+	rules := accessRules(t, "sessions")
+	setUser(t, server, "sessions", rules)
 	s, log, err := reach(t, Options{URL: "redis://sessions:secret@" + server.Addr()})
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +234,7 @@ func TestAccessList(t *testing.T) {
 	if _, err := s.HasSessions(ctx, "t"); err != nil {
 		t.Errorf("HasSessions: %v", err)
 	}
-	for _, word := range strings.Fields(text) {
+	for _, word := range rules {
 		command, allowed := strings.CutPrefix(word, "+")
 		if scripted := strings.ToUpper(command); allowed && !slices.Contains([]string{"ping", "eval", "evalsha", "select", "role"}, command) &&
 			!slices.ContainsFunc(scriptTexts(t), func(lua string) bool { return strings.Contains(lua, "call('"+scripted+"'") }) {

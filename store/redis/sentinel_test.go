@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -88,7 +89,11 @@ type crowd struct {
 
 const members = 16
 
-// gather starts a crowd on sessions that the replica has.
+// never is a time that nothing comes after.
+var never = time.Unix(1<<40, 0)
+
+// gather starts a crowd on sessions that the replica of master has. Without a
+// master nothing is ever lost.
 func gather(t *testing.T, s *Store, master *redistest.Server) *crowd {
 	t.Helper()
 	c := &crowd{s: s, served: make([]atomic.Int64, members), failed: make([]atomic.Int64, members), wrong: make(chan error, members), stop: make(chan struct{})}
@@ -100,7 +105,11 @@ func gather(t *testing.T, s *Store, master *redistest.Server) *crowd {
 	if ok, err := s.Kill(context.Background(), "app", killed); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	c.barrier(t, master)
+	if master != nil {
+		c.barrier(t, master)
+	} else {
+		c.replicated.Store(&never)
+	}
 	for i, w := range witnesses {
 		c.done.Go(func() {
 			for turn := i; ; turn++ {
@@ -163,7 +172,10 @@ func (c *crowd) step(w *witness, turn int) error {
 func (c *crowd) barrier(t *testing.T, master *redistest.Server) {
 	t.Helper()
 	begun := time.Now()
-	master.Do(t, "SET", "barrier", "1")
+	// A server drops its clients, this one too, when its role changes.
+	if _, err := master.Call("SET", "barrier", "1"); err != nil {
+		master.Do(t, "SET", "barrier", "1")
+	}
 	if n := master.Do(t, "WAIT", "1", "5000"); n != int64(1) {
 		t.Fatalf("WAIT: %v", n)
 	}
@@ -191,8 +203,9 @@ func allSince(times []atomic.Int64, t time.Time) bool {
 	return true
 }
 
-// failover takes the master away under load and wants service back in time.
-func failover(t *testing.T, set *redistest.Sentinels, s *Store, master *redistest.Server, away func()) {
+// failover takes the master away under load, wants service back in time, and
+// brings the old master back, which must change nothing.
+func failover(t *testing.T, set *redistest.Sentinels, s *Store, master *redistest.Server, away, back func()) {
 	t.Helper()
 	c := gather(t, s, master)
 	defer c.ends(t)
@@ -210,36 +223,139 @@ func failover(t *testing.T, set *redistest.Sentinels, s *Store, master *redistes
 		}
 		time.Sleep(time.Millisecond)
 	}
-	back := time.Now()
-	t.Logf("elected %v after the loss, served %v after that", elected.Sub(gone), back.Sub(elected))
-	if back.Sub(elected) > failoverLimit {
-		t.Errorf("served %v after the election", back.Sub(elected))
+	served := time.Now()
+	t.Logf("elected %v after the loss, served %v after that", elected.Sub(gone), served.Sub(elected))
+	if served.Sub(elected) > failoverLimit {
+		t.Errorf("served %v after the election", served.Sub(elected))
 	}
-	if !allSince(c.failed, gone) {
-		t.Log("some saw no failure") // they may have had no call on its way
-	}
-	time.Sleep(200 * time.Millisecond) // load, on the new master
+	time.Sleep(100 * time.Millisecond) // load, on the new master
+	back()
+	eventually(t, "the old master is a replica", func() bool {
+		info, err := master.Call("INFO", "replication")
+		return err == nil && strings.Contains(fmt.Sprint(info), "role:slave") && strings.Contains(fmt.Sprint(info), "master_link_status:up")
+	})
+	time.Sleep(100 * time.Millisecond) // load
 	for i := range c.failed {
-		if last := time.Unix(0, c.failed[i].Load()); last.After(back.Add(50 * time.Millisecond)) {
-			t.Errorf("a failure %v after service was back", last.Sub(back))
+		// Calls may have been on their way when the first were served.
+		if last := time.Unix(0, c.failed[i].Load()); last.After(served.Add(sentinelTimeout)) {
+			t.Errorf("a failure %v after service was back", last.Sub(served))
 		}
 	}
 }
 
-// TestSentinelFailover kills the master under load; then, together with the
-// Sentinel that the client listens to, the one that took its place; then the third
-// is paused and comes back believing that it is the master.
+// cutOff ends all connections again and again while calls are on their way. Many
+// are executed and have no answer; one that was sent again would count twice.
+func cutOff(t *testing.T, s *Store, server *redistest.Server) {
+	t.Helper()
+	c := gather(t, s, nil)
+	defer c.ends(t)
+	cut := int64(0)
+	for range 100 {
+		n, _ := server.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").(int64)
+		cut += n
+		time.Sleep(3 * time.Millisecond)
+	}
+	failed := 0
+	for i := range c.failed {
+		if c.failed[i].Load() != 0 {
+			failed++
+		}
+	}
+	if failed < members/2 {
+		t.Errorf("%d of %d saw a failure when %d connections were ended", failed, members, cut)
+	}
+	end := time.Now()
+	eventually(t, "all are served after the last cut", func() bool { return allSince(c.served, end) })
+}
+
+// TestNothingTwice ends the connections to one server.
+func TestNothingTwice(t *testing.T) {
+	server := redistest.Start(t)
+	s, _ := openShort(t, server.Port())
+	defer s.Close()
+	cutOff(t, s, server)
+}
+
+// sentinelTimeout is the store's.
+const sentinelTimeout = 200 * time.Millisecond
+
+// TestSentinelFailover kills the master under load; then the one that took its
+// place, and cuts off the Sentinel that would tell of it; then the next is paused,
+// and comes back believing that it is the master still.
 func TestSentinelFailover(t *testing.T) {
 	set := redistest.StartSentinels(t, nil)
+	// The client begins with the first Sentinel, and goes through here.
+	first := newRelay(t, set.Sentinels[0].Addr())
 	log := &lines{}
 	s, err := Open(Options{
-		URL:       "redis://" + set.Addrs() + "/0?master_set=" + redistest.MasterName,
-		Namespace: "t", Timeout: 200 * time.Millisecond, Logf: log.logf,
+		URL:       "redis://" + first.addr + "," + set.Addrs() + "/0?master_set=" + redistest.MasterName,
+		Namespace: "t", Timeout: sentinelTimeout, Logf: log.logf,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	failover(t, set, s, set.Master, set.Master.Stop)
-	t.Log(log)
+	restart := func(server *redistest.Server) func() {
+		return func() {
+			if err := server.Restart(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	cutOff(t, s, set.Master)
+	failover(t, set, s, set.Master, set.Master.Stop, restart(set.Master))
+	failover(t, set, s, set.Replica, func() {
+		first.turn(nowhere)
+		set.Replica.Stop()
+	}, restart(set.Replica))
+	failover(t, set, s, set.Master, set.Master.Pause, set.Master.Resume)
+	if strings.Count(log.String(), "cannot be used") < 3 {
+		t.Errorf("the log should tell of three outages:\n%s", log)
+	}
+}
+
+// nowhere is an address that refuses connections.
+const nowhere = "127.0.0.1:1"
+
+// TestSentinelAddress tells Sentinels from Redis, and their users from its.
+func TestSentinelAddress(t *testing.T) {
+	set := redistest.StartSentinels(t, nil)
+	for _, server := range []*redistest.Server{set.Master, set.Replica} {
+		setUser(t, server, "sessions", accessRules(t, "sessions"))
+	}
+	for _, server := range set.Sentinels {
+		setUser(t, server, "asker", accessRules(t, "asker"))
+		setUser(t, server, "default", []string{"resetpass", ">another"}) // connections that are there stay
+	}
+	list, name := set.Addrs(), "?master_set="+redistest.MasterName
+	for _, o := range []Options{
+		{URL: "redis://sessions:secret@" + list + "/2" + name + "&sentinel_user=asker&sentinel_password=secret"},
+		{URL: "redis://" + list + name, User: "sessions", Password: "secret", SentinelUser: "asker", SentinelPassword: "secret"},
+		{URL: "redis://" + nowhere + "," + list + name, SentinelPassword: "another"},
+	} {
+		s, log, err := reach(t, o)
+		if err != nil || log.String() != "" {
+			t.Fatalf("%s: %v\n%s", o.URL, err, log)
+		}
+		for method, err := range everyMethod(s, create(t, s, "app", "user", 10)) {
+			if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, io.EOF) {
+				t.Errorf("%s: %s: %v", o.URL, method, err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{URL: "redis://" + list + "?master_set=other", SentinelPassword: "another"}, "No such master"},
+		{Options{URL: "redis://" + list + name, SentinelPassword: "wrong"}, "WRONGPASS"},
+		{Options{URL: "redis://" + list + name}, "NOAUTH"},
+		{Options{URL: "redis://" + set.Sentinels[0].Addr(), Password: "another"}, "it is a Sentinel: the URL must name the master"},
+		{Options{URL: "redis://" + set.Master.Addr() + name}, "unknown command"},
+	} {
+		_, log, err := reach(t, c.o)
+		if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(strings.ToLower(log.String()), strings.ToLower(c.want)) {
+			t.Errorf("%s: %v\n%s", c.o.URL, err, log)
+		}
+	}
 }

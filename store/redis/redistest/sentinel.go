@@ -88,8 +88,9 @@ func (s *Sentinels) start(args, lines []string) (err error) {
 		s.Sentinels = append(s.Sentinels, one)
 		// They ask and tell each other ten times a second, where by default it is once
 		// in one or two; and are not out of service for 30 s because a loaded machine
-		// kept them waiting.
-		if reply, err := one.Call("SENTINEL", "DEBUG", "PING-PERIOD", "100", "ASK-PERIOD", "100", "PUBLISH-PERIOD", "100",
+		// kept them waiting. What a replica tells once a second is too old to elect it
+		// after five ping periods.
+		if reply, err := one.Call("SENTINEL", "DEBUG", "PING-PERIOD", "400", "ASK-PERIOD", "100", "PUBLISH-PERIOD", "100",
 			"INFO-PERIOD", "100", "TILT-PERIOD", "500", "ELECTION-TIMEOUT", "1000"); err != nil || reply != "OK" {
 			return fmt.Errorf("redistest: SENTINEL DEBUG: %v %v", reply, err)
 		}

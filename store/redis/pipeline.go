@@ -102,9 +102,16 @@ func (p *pipeline) send(f *flight[*call, pipelineCargo]) {
 			f.passengers[i].take(result.ToMessage())
 		}
 	}
-	clear(commands)
 	f.cargo.commands = commands
 	p.s.watch.RoundTrip(time.Since(start))
+	for _, c := range f.passengers {
+		if _, said := rueidis.IsRedisErr(c.err); c.err != nil && !said {
+			f.lost = true
+		}
+	}
+	if !f.lost { // else rueidis may still be writing them to a connection that broke
+		clear(commands)
+	}
 	for _, c := range f.passengers {
 		if noScript(c.err) {
 			c.take(c.script.Exec(ctx, client, c.keys, c.args).ToMessage())

@@ -53,9 +53,11 @@ const ours = (port) => {
   return {
     name: 'ours',
     ready: async () => (await request(port, 'GET', '/readyz')).status === 200,
-    create: async ({ app, id, ip, ttl, d, no_resave }) => {
+    create: async ({ app, id, ip, ttl, d, no_resave, max_age, max_sessions }) => {
       const query = new URLSearchParams({ ip });
       if (ttl !== undefined) query.set('ttl', ttl);
+      if (max_age !== undefined) query.set('max_age', max_age);
+      if (max_sessions !== undefined) query.set('max_sessions', max_sessions);
       if (no_resave) query.set('no_resave', 'true');
       const body = d === undefined ? undefined : JSON.stringify(d);
       return (await call('PUT', `/${app}/create/${part(id)}?${query}`, body)).token;
@@ -64,6 +66,8 @@ const ours = (port) => {
     set: (app, token, d) => call('POST', `/${app}/set/${token}`, typeof d === 'string' ? d : JSON.stringify(d)),
     kill: async (app, token) => (await call('DELETE', `/${app}/kill/${token}`)).kill,
     killsoid: async (app, id) => (await call('DELETE', `/${app}/killsoid/${part(id)}`)).kill,
+    killothers: async (app, id, except) => (await call('DELETE', `/${app}/killsoid/${part(id)}?except=${except}`)).kill,
+    rotate: async (app, token, grace) => (await call('POST', `/${app}/rotate/${token}?grace=${grace}`)).token,
     killall: async (app) => (await call('DELETE', `/${app}/killall`)).kill,
     activity: async (app, dt) => (await call('GET', `/${app}/activity?dt=${dt}`)).activity,
     soapp: async (app, dt) => (await call('GET', `/${app}/soapp?dt=${dt}`)).sessions,

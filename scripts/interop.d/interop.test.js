@@ -366,6 +366,128 @@ describe('our server and redis-sessions on one Redis', { concurrency: 32, timeou
     }
   });
 
+  it('a rotated session is one session to both, and its old token none to Node', async () => {
+    const app = 'rotated';
+    for (const side of sides) {
+      for (const id of ids) {
+        const old = await side.create({ app, id, ip: '::1', d: { side: side.name } });
+        const since = Date.now();
+        const token = await go.rotate(app, old, 60);
+        const again = await go.rotate(app, token, 0);
+        const want = { id, r: 1, w: 1, ttl: 7200, idle: 0, ip: '::1', d: { side: side.name } };
+        same(await node.get(app, again), want, `Node's get: ${id}`, since);
+        same(await go.get(app, old), { ...want, r: 2 }, `our get of the old token: ${id}`, since);
+        assert.deepEqual((await node.set(app, again, { n: 1 })).d, { ...want.d, n: 1 }, id);
+        assert.deepEqual((await go.set(app, old, { g: 1 })).d, { ...want.d, n: 1, g: 1 }, id);
+        for (const gone of [old, token]) {
+          assert.deepEqual(await node.get(app, gone), {}, id);
+          assert.deepEqual(await node.set(app, gone, { a: 1 }), {}, id);
+          assert.equal(await node.kill(app, gone), 0, id);
+        }
+        await sameEverywhere(app, [id], `rotated: ${id}`);
+        assert.equal((await go.soid(app, id)).length, 1, id);
+        assert.equal(await [go, node][id.length % 2].kill(app, again), 1, id);
+        for (const gone of [old, token, again]) for (const asked of sides) assert.deepEqual(await asked.get(app, gone), {}, id);
+        // What is left are the aliases, which no index has and which go by themselves.
+        for (const key of await keysOf(ns, app)) {
+          assert.ok([old, token].some((gone) => key === `${ns}:${app}:${gone}`), key);
+          const left = await raw('ttl', key);
+          assert.ok(left > 0 && left <= 61, `${key} goes in ${left} s`);
+          await raw('del', key);
+        }
+      }
+    }
+
+    // A user's and an app's sessions end under whatever token, by whoever.
+    const olds = [];
+    for (const end of [node.killall, (name) => node.killsoid(name, 'x'), go.killall, (name) => go.killsoid(name, 'x')]) {
+      const made = [];
+      for (const side of sides) made.push(await side.create({ app, id: 'x', ip: '::1' }));
+      olds.push(...made);
+      const rotated = await Promise.all(made.map((token) => go.rotate(app, token, 60)));
+      assert.equal(await end(app), 2);
+      for (const token of [...made, ...rotated]) for (const side of sides) assert.deepEqual(await side.get(app, token), {});
+      assert.deepEqual((await keysOf(ns, app)).filter((key) => !olds.some((token) => key.endsWith(token))), []);
+    }
+  });
+
+  it("Node's cached copy is dropped when we rotate", async () => {
+    const app = 'rotated-cached';
+    const cached = clients.theirs(ns, { cachetime: 600 });
+    try {
+      // The connection that listens is up once a change of ours gets through.
+      const probe = await go.create({ app, id: 'probe', ip: '::1' });
+      let v = 0;
+      await eventually('Node listens', 5, async () => {
+        await cached.get(app, probe);
+        await go.set(app, probe, { v: ++v });
+        await sleep(20);
+        return (await cached.get(app, probe)).d?.v === v;
+      });
+      for (const side of sides) {
+        const token = await side.create({ app, id: 'x', ip: '::1' });
+        const { r } = await cached.get(app, token);
+        assert.equal((await cached.get(app, token)).r, r, 'the second read comes out of the cache');
+        const fresh = await go.rotate(app, token, 60);
+        await eventually('Node forgets the old token', 2, async () => !(await cached.get(app, token)).id);
+        assert.equal((await cached.get(app, fresh)).id, 'x');
+      }
+    } finally {
+      cached.quit();
+    }
+  });
+
+  it("max_sessions and killsoid's except count and end Node's sessions as ours", async () => {
+    const app = 'limited';
+    for (const id of ['x', 'a:b', '🦊']) {
+      const made = [];
+      for (let i = 0; i < 6; i++) {
+        made.push(await sides[i % 2].create({ app, id, ip: ownIP(i) }));
+        await sleep(1001); // a later second each
+      }
+      await node.get(app, made[0]); // which is now the last that was active
+      await sleep(1001);
+      const fresh = await go.create({ app, id, ip: ownIP(6), max_sessions: 3 });
+      for (const [i, token] of made.entries()) {
+        for (const side of sides) assert.equal('id' in await side.get(app, token), i === 0 || i === 5, `${side.name}, session ${i}`);
+      }
+      assert.equal((await sameEverywhere(app, [id], 'limited')).length, 3);
+
+      await node.create({ app, id, ip: ownIP(7) });
+      assert.equal(await go.killothers(app, id, fresh), 3);
+      for (const side of sides) assert.deepEqual((await side.soid(app, id)).map(({ ip }) => ip), [ownIP(6)], side.name);
+      assert.equal(await node.kill(app, fresh), 1);
+      assert.deepEqual(await keysOf(ns, app), []);
+    }
+  });
+
+  it('max_age ends for us on time, whoever reads it, and Node goes by its ttl until it is wiped', async () => {
+    const app = 'max-age';
+    const start = await nextSecond();
+    const untouched = await go.create({ app, id: 'untouched', ip: '::1', ttl: 600, max_age: 12 });
+    const read = await go.create({ app, id: 'read', ip: '::1', ttl: 600, max_age: 12 });
+    const rotated = await go.rotate(app, await go.create({ app, id: 'rotated', ip: '::1', ttl: 600, max_age: 12 }), 0);
+    const bystander = await node.create({ app, id: 'bystander', ip: '::1', ttl: 600 });
+    for (const at of [3, 6, 9]) {
+      await until(start + at);
+      for (const token of [read, rotated]) {
+        assert.equal((await node.get(app, token)).ttl, 600);
+        assert.equal((await node.set(app, token, { at })).ttl, 600);
+      }
+      await until(start + at + 1);
+      // Ours puts right what Node wrote: the wipers end it in time, and not before.
+      for (const token of [read, rotated]) assert.equal((await go.get(app, token)).ttl, 600);
+    }
+    await until(start + 13.1);
+    for (const token of [untouched, read, rotated]) assert.deepEqual(await go.get(app, token), {});
+    await eventually('all are wiped', 12, async () => (await node.soapp(app, 600)).length === 1);
+    for (const token of [untouched, read, rotated]) assert.deepEqual(await node.get(app, token), {});
+    assert.equal((await node.get(app, bystander)).id, 'bystander');
+    assert.equal(await go.kill(app, bystander), 1);
+    const left = await keysOf(ns, app);
+    assert.ok(left.length <= 1, `the alias alone: ${left}`);
+  });
+
   it('no_resave ends on time, whoever reads it', async () => {
     const app = 'no-resave';
     const ttl = 12;

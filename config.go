@@ -29,7 +29,8 @@ type config struct {
 	RedisURL  string        `env:"RS_REDIS_URL" help:"redis://user:password@host:port/db, rediss:// for TLS, unix:///path, redis://host,host/db?master_set=name for Sentinels; instead of the two above"`
 	Namespace string        `env:"RS_NAMESPACE" envDefault:"drs" help:"what all keys in Redis begin with"`
 	LogLevel  string        `env:"RS_LOGLEVEL" envDefault:"dev" help:"a line a request: combined, common, dev, short, tiny, json; or none"`
-	Store     string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded: this process' memory; auto: redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded"`
+	Store     string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded: this process' memory; auto: redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded; with RS_DATA embedded"`
+	Data      string        `env:"RS_DATA" help:"directory in which the embedded store keeps its sessions across restarts; in memory only when empty"`
 	Wipe      int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of sessions whose time is over; at least 10, or 0 for off"`
 	Timeout   time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, as in 500ms or 2s; past it the answer is 503"`
 	APIKeys   string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key with !ro before the colon for read-only; none when empty"`
@@ -109,7 +110,10 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	check("RS_LOGLEVEL", c.LogLevel == "none" || handlers.IsLogFormat(c.LogLevel), "one of "+strings.Join(handlers.LogFormats(), ", ")+", none")
 	check("RS_STORE", slices.Contains([]string{"auto", "redis", "embedded"}, c.Store), "auto, redis or embedded")
 	check("RS_WIPE", c.Wipe == 0 || c.Wipe >= 10, "a number of seconds, at least 10, or 0 for off")
-	check("RS_WIPE", c.Wipe != 0 || c.Store != "embedded", "at least 10 with RS_STORE=embedded: nobody else would free its memory")
+	check("RS_WIPE", c.Wipe != 0 || c.Store != "embedded" && c.Data == "", "at least 10 with RS_STORE=embedded or RS_DATA: nobody else would free its memory")
+	if c.Data != "" && c.Store == "redis" {
+		problems = append(problems, "RS_DATA is set and RS_STORE is redis; RS_DATA is for the embedded store, Redis keeps its data by itself")
+	}
 	check("RS_TIMEOUT", c.Timeout >= 10*time.Millisecond, "a duration of at least 10ms, as in 500ms or 2s")
 	check("RS_BUCKETS", 1 <= c.Buckets && c.Buckets <= store.Buckets && c.Buckets&(c.Buckets-1) == 0, "a power of two, 1 to 1024")
 	check("RS_MISS_WARN", c.MissWarn >= 0, "a number, 0 or more")

@@ -1,5 +1,5 @@
 // Command rest-sessions serves user sessions over HTTP and keeps them in Redis,
-// or in its own memory where there is none. Run it with --help for its
+// or in its own memory, and in a directory if one is named, where there is none. Run it with --help for its
 // configuration.
 package main
 
@@ -183,6 +183,16 @@ func drain(server *fasthttp.Server, api *handlers.API, signals <-chan os.Signal,
 // openStore opens the engine that the configuration names, and says in words
 // where sessions are kept.
 func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (store.Store, string, error) {
+	if c.Data != "" {
+		if namesRedis(environ) {
+			log.Print("warning: RS_DATA is set, so sessions are kept there, not in Redis, though an RS_REDIS variable is set too")
+		}
+		s, err := embedded.Open(embedded.Options{Dir: c.Data, Timeout: c.Timeout, Logf: log.Printf})
+		if err != nil {
+			return nil, "", fmt.Errorf("RS_DATA: %w", err)
+		}
+		return s, fmt.Sprintf("%d sessions in this process' memory and in %s (RS_DATA)", s.Len(), c.Data), nil
+	}
 	if c.Store == "embedded" || c.Store == "auto" && !namesRedis(environ) && !answers(c) {
 		how := "sessions in this process' memory (RS_STORE=embedded)"
 		if c.Store == "auto" {

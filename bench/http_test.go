@@ -19,6 +19,7 @@ func BenchmarkHTTP(b *testing.B) {
 	}{
 		{"redis", func(b *testing.B) *site { return startRedis(b, sessions) }},
 		{"embedded", func(b *testing.B) *site { return startSite(b, "embedded", nil, sessions) }},
+		{"disk", func(b *testing.B) *site { return startDisk(b, sessions) }},
 	}
 	loads := []struct {
 		name     string

@@ -150,6 +150,23 @@ func BenchmarkRatio(b *testing.B) {
 		as, bs := compare(ours.slice(b, writes), yard.slice(b, writes))
 		ratio(b, "server-cpu/hello", as, bs, serverCPUOf)
 	})
+	for _, o := range []struct {
+		name     string
+		requests func(s *site) func(client int) request
+	}{
+		{"create", func(*site) func(int) request { return create(app) }},
+		{"set", func(s *site) func(int) request { return set(app, s.tokens, Uniform(sessions)) }},
+		{"get-uniform", func(s *site) func(int) request { return get(app, s.tokens, Uniform(sessions)) }},
+		{"mix", func(s *site) func(int) request { return mix(app, s.tokens) }},
+	} {
+		b.Run("disk/"+o.name, func(b *testing.B) {
+			ours, memory := startDisk(b, sessions), startSite(b, "embedded", nil, sessions)
+			as, bs := compare(ours.slice(b, o.requests(ours)), memory.slice(b, o.requests(memory)))
+			ratio(b, "rps/memory", as, bs, rateOf)
+			ratio(b, "p99/memory", as, bs, p99Of)
+			ratio(b, "server-cpu/memory", as, bs, serverCPUOf)
+		})
+	}
 }
 
 // site is a server with sessions, and its Redis if it has one.
@@ -165,6 +182,10 @@ func startRedis(tb testing.TB, n int) *site {
 	server := redistest.Start(tb)
 	return startSite(tb, "redis "+strconv.Itoa(server.Port()), server, n)
 }
+
+// startDisk starts a server that keeps its sessions in a directory, on whatever
+// the machine's temporary files are.
+func startDisk(tb testing.TB, n int) *site { return startSite(tb, "disk "+tb.TempDir(), nil, n) }
 
 func startSite(tb testing.TB, kind string, server *redistest.Server, n int) *site {
 	p := startServer(tb, kind)

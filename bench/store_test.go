@@ -109,6 +109,14 @@ func BenchmarkStore(b *testing.B) {
 			return &subject{store: openRedis(b, server), redis: server}
 		}},
 		{"embedded", func(*testing.B) *subject { return &subject{store: embedded.New(embedded.Options{})} }},
+		{"disk", func(b *testing.B) *subject {
+			s, err := embedded.Open(embedded.Options{Dir: b.TempDir()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(s.Close)
+			return &subject{store: s}
+		}},
 	}
 	for _, engine := range engines {
 		for _, o := range operations {

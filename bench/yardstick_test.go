@@ -45,7 +45,8 @@ func TestMain(m *testing.M) {
 }
 
 // serve serves "hello", "embedded", "unmetered", which is embedded without metrics,
-// or "redis PORT", and prints its address.
+// "disk DIRECTORY", which is embedded with RS_DATA, or "redis PORT", and prints its
+// address.
 func serve(kind string) {
 	fail := func(err error) {
 		fmt.Fprintln(os.Stderr, err)
@@ -60,6 +61,12 @@ func serve(kind string) {
 		n, _ := strconv.Atoi(port)
 		var err error
 		if s, err = redis.Open(redis.Options{Host: "127.0.0.1", Port: n, Namespace: "bench", Timeout: 5 * time.Second, Observer: metrics}); err != nil {
+			fail(err)
+		}
+	}
+	if dir, ok := strings.CutPrefix(kind, "disk "); ok {
+		var err error
+		if s, err = embedded.Open(embedded.Options{Dir: dir, Timeout: 5 * time.Second}); err != nil {
 			fail(err)
 		}
 	}

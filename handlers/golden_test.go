@@ -79,10 +79,26 @@ func TestGoldenRedis(t *testing.T) {
 
 // TestGoldenEmbedded replays it on the embedded engine, whose clock can be moved.
 func TestGoldenEmbedded(t *testing.T) {
+	replayEmbedded(t, func(_ *testing.T, o embedded.Options) *embedded.Store { return embedded.New(o) })
+}
+
+// TestGoldenOnDisk replays it on the embedded engine with a directory.
+func TestGoldenOnDisk(t *testing.T) {
+	replayEmbedded(t, func(t *testing.T, o embedded.Options) *embedded.Store {
+		o.Dir, o.Logf = t.TempDir(), t.Logf
+		s, err := embedded.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
+func replayEmbedded(t *testing.T, open func(*testing.T, embedded.Options) *embedded.Store) {
 	replayAll(t, func(t *testing.T) (*site, func(float64)) {
 		var milliseconds atomic.Int64
 		milliseconds.Store(1_700_000_000_000)
-		w := serve(t, embedded.New(embedded.Options{Now: func() int64 { return milliseconds.Load() / 1000 }}))
+		w := serve(t, open(t, embedded.Options{Now: func() int64 { return milliseconds.Load() / 1000 }}))
 		return w, func(seconds float64) { milliseconds.Add(int64(seconds * 1000)) }
 	})
 }

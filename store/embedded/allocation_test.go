@@ -10,7 +10,20 @@ import (
 )
 
 func TestGetDoesNotAllocate(t *testing.T) {
-	s, clock := newTestStore()
+	t.Run("memory", func(t *testing.T) {
+		s, clock := newTestStore()
+		getDoesNotAllocate(t, s, clock)
+	})
+	t.Run("disk", func(t *testing.T) {
+		s, clock := openDir(t, privateDir(t))
+		defer s.Close()
+		// The journal allocates some, twice a second whatever is read.
+		getDoesNotAllocate(t, s, clock)
+	})
+}
+
+func getDoesNotAllocate(t *testing.T, s *Store, clock *testClock) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	d := store.Data{{Key: `"a"`, Value: "1"}}

@@ -44,11 +44,13 @@ func (c *change) prepare(stored string) {
 }
 
 // write stores the data, counts the write and answers it at now.
-func (sh *shard) write(rec *session, d string, now int64) store.Session {
+func (sh *shard) write(slot uint32, d string, now int64) store.Session {
+	rec := sh.sessions.at(slot)
 	s := rec.answer(now)
 	sh.touch(rec, now)
 	rec.d = d
 	rec.w++
 	s.D, s.W = rec.d, rec.w
+	sh.changed(slot)
 	return s
 }

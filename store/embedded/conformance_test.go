@@ -21,3 +21,13 @@ func TestConformanceColliding(t *testing.T) {
 		return s
 	})
 }
+
+func TestConformanceOnDisk(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) store.Store {
+		s, err := Open(Options{Now: clock.Now, Dir: privateDir(t), NoSync: true, Logf: t.Logf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}

@@ -106,6 +106,9 @@ func (sh *shard) wipe(now int64, limit int) (looked int, removed int64) {
 
 // Wipe frees the sessions that may be wiped by store.WipeAt. It goes by the time
 // at which it starts. On an error, some have been removed, and it says how many.
+//
+// It does not wait until they are removed from disk, nor does it mind a disk that
+// cannot be written to: where they come back, they are over.
 func (s *Store) Wipe(ctx context.Context) (int64, error) {
 	now := s.now()
 	var total int64
@@ -119,7 +122,8 @@ func (s *Store) Wipe(ctx context.Context) (int64, error) {
 			sh.mu.Lock()
 			forgotten := sh.forget(now, removeStep)
 			looked, removed = sh.wipe(now, removeStep)
-			sh.mu.Unlock()
+			sh.unlock()
+			s.drain(ctx)
 			looked = max(looked, forgotten)
 			total += removed
 			if looked == removeStep {

@@ -9,20 +9,22 @@ import (
 
 // Kill ends a session and reports whether there was one.
 func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
-	if err := ended(ctx); err != nil {
+	if err := s.admitted(ctx); err != nil {
 		return false, err
 	}
 	t, k := pack(token), s.key(app, token)
 	sh := s.shard(store.TokenBucket(token))
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
 	now := s.now()
 	slot, rec := sh.find(k, app, &t, now)
-	if rec == nil || !rec.alive(now) {
-		return false, nil
+	killed := rec != nil && rec.alive(now)
+	if killed {
+		sh.remove(slot)
 	}
-	sh.remove(slot)
-	return true, nil
+	if err := s.saved(ctx, sh.unlock()); err != nil {
+		return false, err
+	}
+	return killed, nil
 }
 
 // KillID ends the sessions that the user has when it starts, but for that of the
@@ -34,8 +36,9 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 	var total int64
 	last := uint64(0) // the serial of the newest session to go
 	kept := uint64(0) // that of the one to stay, which is no other's
+	var w walk
 	for more := true; more; {
-		if err := ended(ctx); err != nil {
+		if err := s.admitted(ctx); err != nil {
 			return total, err
 		}
 		var killed int64
@@ -51,13 +54,16 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 			}
 		}
 		killed, more = sh.killUser(k, app, id, last, kept, now)
-		sh.mu.Unlock()
+		err := w.step(ctx, s, sh)
 		total += killed
+		if err != nil {
+			return total, err
+		}
 		if more {
 			yield()
 		}
 	}
-	return total, nil
+	return total, w.end(ctx, s)
 }
 
 // killUser removes a step of the user's sessions up to the serial last, but for
@@ -96,23 +102,27 @@ func (sh *shard) killUser(k key, appName, id string, last, kept uint64, now int6
 func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 	k := s.key(app, "")
 	var total int64
+	var w walk
 	for i := range s.shards {
 		sh := &s.shards[i]
 		for from := math.MaxInt; from >= 0; {
-			if err := ended(ctx); err != nil {
+			if err := s.admitted(ctx); err != nil {
 				return total, err
 			}
 			var killed int64
 			sh.mu.Lock()
 			killed, from = sh.killApp(k, app, from)
-			sh.mu.Unlock()
+			err := w.step(ctx, s, sh)
 			total += killed
+			if err != nil {
+				return total, err
+			}
 			if from >= 0 {
 				yield()
 			}
 		}
 	}
-	return total, nil
+	return total, w.end(ctx, s)
 }
 
 // killApp removes a step of the app's sessions, from index from of its list on

@@ -19,18 +19,17 @@ var errOutrun = fmt.Errorf("embedded: %w: sessions of the user come faster than 
 // shard's lock held: some 10 microseconds.
 const limitStep = 128
 
-// createWithin starts a session, and ends those of its user that are too many. It
-// reports false, and has done nothing, if those are so many that trim must come
-// first.
-func (sh *shard) createWithin(clock func() int64, k, userKey key, app string, rec session, n store.New) bool {
+// createWithin starts a session, and ends those of its user that are too many; seq
+// is for saved. It reports false, and has done nothing, if those are so many that
+// trim must come first.
+func (sh *shard) createWithin(clock func() int64, k, userKey key, app string, rec session, n store.New) (seq uint64, ok bool) {
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
+	defer func() { seq = sh.unlock() }()
 	now := clock()
 	var others []uint32
 	if n.MaxSessions > 0 {
-		var ok bool
 		if others, ok = sh.excess(userKey, app, n.ID, n.MaxSessions, now); !ok {
-			return false
+			return 0, false
 		}
 	}
 	if slot, old := sh.session(k, app, &rec.token); old != nil {
@@ -44,7 +43,7 @@ func (sh *shard) createWithin(clock func() int64, k, userKey key, app string, re
 	for _, slot := range others {
 		sh.remove(slot)
 	}
-	return true
+	return 0, true
 }
 
 // excess returns the user's sessions that are too many where one more is to come
@@ -89,8 +88,9 @@ func (s *Store) trim(ctx context.Context, app, id string, keep int) error {
 		return err
 	}
 	sh := s.shard(store.Bucket(id))
+	var w walk
 	for from := 0; from < len(all); from += removeStep {
-		if err := ended(ctx); err != nil {
+		if err := s.admitted(ctx); err != nil {
 			return err
 		}
 		sh.mu.Lock()
@@ -105,8 +105,10 @@ func (s *Store) trim(ctx context.Context, app, id string, keep int) error {
 				sh.remove(e.slot)
 			}
 		}
-		sh.mu.Unlock()
+		if err := w.step(ctx, s, sh); err != nil {
+			return err
+		}
 		yield()
 	}
-	return nil
+	return nil // the Create that follows waits for all of it
 }

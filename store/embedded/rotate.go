@@ -11,6 +11,8 @@ import (
 type alias struct {
 	token token
 	until int64 // the last second
+	// number is that of its record on disk.
+	number uint64
 	// The session, as a listing remembers it.
 	slot, serial uint32
 	// next is the alias that was made after this one, 0 for the last.
@@ -29,7 +31,7 @@ type aliases struct {
 // forgetStep is how many aliases a Rotate forgets: more than it adds.
 const forgetStep = 2
 
-func (sh *shard) addAlias(hash uint32, a alias) {
+func (sh *shard) addAlias(hash uint32, a alias) uint32 {
 	slot := sh.aliases.table.add(hash)
 	*sh.aliases.table.at(slot) = a
 	if newest := sh.aliases.newest; newest != 0 {
@@ -38,6 +40,7 @@ func (sh *shard) addAlias(hash uint32, a alias) {
 		sh.aliases.oldest = slot
 	}
 	sh.aliases.newest = slot
+	return slot
 }
 
 // forget removes aliases whose grace is over at now, at most limit of them, and
@@ -49,6 +52,7 @@ func (sh *shard) forget(now int64, limit int) (forgotten int) {
 		if a.until >= now {
 			break
 		}
+		sh.changedAlias(oldest)
 		if sh.aliases.oldest = a.next; a.next == 0 {
 			sh.aliases.newest = 0
 		}
@@ -75,7 +79,7 @@ func (sh *shard) aliased(k key, appName string, t *token, now int64) (uint32, *s
 
 // Rotate gives a session a new token and returns it.
 func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error) {
-	if err := ended(ctx); err != nil {
+	if err := s.admitted(ctx); err != nil {
 		return "", err
 	}
 	bucket := store.TokenBucket(token)
@@ -85,24 +89,35 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 	t, k, freshKey := pack(token), s.key(app, token), s.key(app, fresh)
 	sh := s.shard(bucket)
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
 	now := s.now()
-	slot, rec := sh.session(k, app, &t)
-	if rec == nil {
-		if _, rec = sh.aliased(k, app, &t, now); rec != nil && rec.alive(now) {
-			sh.touch(rec, now)
-			return rec.token.String(), nil
-		}
+	current := sh.rotate(k, freshKey, app, &t, fresh, grace, now)
+	if err := s.saved(ctx, sh.unlock()); err != nil {
+		return "", err
 	}
-	if rec == nil || !rec.alive(now) {
+	if current == "" {
 		return "", store.ErrNotFound
 	}
+	return current, nil
+}
+
+// rotate gives a session the token fresh, unless t is an old one of it, and
+// returns the token that it then has, "" if there is no such session.
+func (sh *shard) rotate(k, freshKey key, app string, t *token, fresh string, grace, now int64) string {
+	slot, rec := sh.find(k, app, t, now)
+	if rec == nil || !rec.alive(now) {
+		return ""
+	}
 	sh.touch(rec, now)
+	sh.changed(slot)
+	if rec.token != *t {
+		return rec.token.String()
+	}
 	sh.forget(now, forgetStep)
 	if grace > 0 {
-		sh.addAlias(k.hash, alias{token: t, until: now + grace, slot: slot, serial: uint32(rec.serial)})
+		a := alias{token: *t, until: now + grace, slot: slot, serial: uint32(rec.serial), number: sh.nextSerial()}
+		sh.changedAlias(sh.addAlias(k.hash, a))
 	}
 	rec.token = pack(fresh)
 	sh.sessions.rehash(slot, freshKey.hash)
-	return fresh, nil
+	return fresh
 }

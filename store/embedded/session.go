@@ -17,8 +17,9 @@ type session struct {
 	lastActivity, ttl int64
 	end               int64 // the last second whatever the activity, 0 for none
 	r, w              int64
-	// serial is unique in the shard and rises with each creation. It tells the
-	// sessions apart that have the same slot one after the other.
+	// serial is unique in the store and rises with each creation. It tells the
+	// sessions apart that have the same slot one after the other, and is the number
+	// of the record on disk.
 	serial uint64
 	// user is the slot of the user's record. newer and older link the user's
 	// sessions in a ring by creation; the newest's newer is the oldest.
@@ -123,12 +124,17 @@ func pack(text string) (t token) {
 	return t
 }
 
-// String returns the token's text.
+// String returns the token's text. Bytes that no token packs to give "?".
 func (t token) String() string {
 	var text [store.TokenLen]byte
 	for i, j := 0, 0; i < len(t); i, j = i+3, j+4 {
 		v := uint32(t[i])<<16 | uint32(t[i+1])<<8 | uint32(t[i+2])
-		text[j], text[j+1], text[j+2], text[j+3] = digits[v>>18], digits[v>>12&63], digits[v>>6&63], digits[v&63]
+		for k := range 4 {
+			text[j+k] = '?'
+			if d := v >> (18 - 6*k) & 63; d < uint32(len(digits)) {
+				text[j+k] = digits[d]
+			}
+		}
 	}
 	return string(text[:])
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"rest-sessions/store"
 )
@@ -16,8 +17,17 @@ type shard struct {
 	apps     table[app]
 	timers   vector[timer]
 	aliases  aliases
-	// serial is that of the last session made.
-	serial uint64
+	// serials is the serial of the last session made in any shard, serial that of
+	// the last one in this.
+	serials *atomic.Uint64
+	serial  uint64
+	// What follows is for sessions that are kept on disk; journal is nil otherwise.
+	// places is what the change under way is about, seq the last that was queued,
+	// and touched has a bit for each session that was read since it was last saved.
+	journal *journal
+	places  []place
+	seq     uint64
+	touched []uint64
 	// A mutex of the next shard on the same cache line would slow both.
 	_ [64]byte
 }
@@ -64,8 +74,25 @@ func (sh *shard) app(k key, name string) (uint32, *app) {
 	return 0, nil
 }
 
-// create adds a session. The strings it is given are kept.
+// create adds a session with a serial of its own. The strings it is given are
+// kept.
 func (sh *shard) create(now int64, k, userKey key, appName string, rec session) {
+	rec.serial = sh.nextSerial()
+	sh.changed(sh.insert(now, k, userKey, appName, rec))
+}
+
+// nextSerial returns the next serial of the store. The low half is what a listing
+// remembers, and no session's is that of an empty record.
+func (sh *shard) nextSerial() uint64 {
+	for {
+		if serial := sh.serials.Add(1); uint32(serial) != 0 {
+			return serial
+		}
+	}
+}
+
+// insert adds a session whose user is active at now, and returns its slot.
+func (sh *shard) insert(now int64, k, userKey key, appName string, rec session) uint32 {
 	u, owner := sh.user(userKey, appName, rec.id())
 	if owner == nil {
 		u = sh.createUser(now, userKey, appName)
@@ -76,12 +103,10 @@ func (sh *shard) create(now int64, k, userKey key, appName string, rec session) 
 	owner.lastActivity = now
 
 	slot := sh.sessions.add(k.hash)
-	// The low half is what a listing remembers, and no session's is that of an
-	// empty record.
-	if sh.serial++; uint32(sh.serial) == 0 {
-		sh.serial++
+	if sh.journal != nil {
+		sh.makeRoomForTouches()
 	}
-	rec.serial = sh.serial
+	sh.serial = rec.serial
 	rec.user = u
 	rec.appPos = uint32(a.sessions.n)
 	a.sessions.push(slot)
@@ -97,6 +122,7 @@ func (sh *shard) create(now int64, k, userKey key, appName string, rec session) 
 	owner.newest = slot
 	*sh.sessions.at(slot) = rec
 	sh.arm(slot, rec.wipeAt())
+	return slot
 }
 
 // createUser adds a user, active now, who has no session yet.
@@ -133,6 +159,7 @@ func (sh *shard) touch(rec *session, now int64) {
 // remove takes a session away, and with the last one of a user or an app that
 // user or app.
 func (sh *shard) remove(slot uint32) {
+	sh.changed(slot)
 	rec := sh.sessions.at(slot)
 	owner := sh.users.at(rec.user)
 	a := sh.apps.at(owner.app)
@@ -155,6 +182,9 @@ func (sh *shard) remove(slot uint32) {
 		if owner.newest == slot {
 			owner.newest = rec.older
 		}
+		if owner.lastActivity > sh.sessions.at(owner.newest).lastActivity {
+			sh.changed(owner.newest) // whose record now has to say when the user was active
+		}
 	}
 	sh.sessions.remove(slot)
 }
@@ -172,9 +202,11 @@ func (sh *shard) at(slot, serial uint32) *session {
 }
 
 // read answers a session at now and counts it.
-func (sh *shard) read(rec *session, now int64) store.Session {
+func (sh *shard) read(slot uint32, now int64) store.Session {
+	rec := sh.sessions.at(slot)
 	s := rec.answer(now)
 	sh.touch(rec, now)
 	rec.r++
+	sh.markTouched(slot)
 	return s
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"sync/atomic"
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/embedded/disk"
 )
 
 // shards is the number of shards, a power of two that divides store.Buckets.
@@ -26,9 +28,21 @@ type Options struct {
 	// Now returns the time in Unix seconds; nil means the system's clock. It is
 	// called with a shard's lock held: it must be quick and not use the Store.
 	Now func() int64
+	// Dir is where Open keeps the sessions; New does not look at it, nor at what
+	// follows.
+	Dir string
+	// Timeout bounds the wait for the disk, past which the answer is
+	// store.ErrUnavailable; 0 means no bound.
+	Timeout time.Duration
+	// NoSync leaves out fsync: what was acknowledged then outlives the process, but
+	// not the machine. It is for tests.
+	NoSync bool
+	// Logf gets a line when the disk fails and when it works again; nil for none.
+	Logf func(format string, args ...any)
 }
 
-// Store is a store.Store in this process' memory. New makes one.
+// Store is a store.Store in this process' memory. New makes one that ends with the
+// process, Open one whose sessions are on disk too.
 type Store struct {
 	now func() int64
 	// The seeds are the process' own, so nobody can choose ids or app names that
@@ -37,7 +51,12 @@ type Store struct {
 	keySeed, appSeed maphash.Seed
 	// hashMask is all ones; tests clear bits to make hashes collide.
 	hashMask uint32
-	shards   [shards]shard
+	// serial is that of the last session made.
+	serial atomic.Uint64
+	shards [shards]shard
+	// journal and file are nil without a directory.
+	journal *journal
+	file    *disk.File
 }
 
 // New returns an empty Store.
@@ -50,6 +69,9 @@ func New(o Options) *Store {
 	}
 	if s.now == nil {
 		s.now = func() int64 { return time.Now().Unix() }
+	}
+	for i := range s.shards {
+		s.shards[i].serials = &s.serial
 	}
 	return s
 }
@@ -78,7 +100,7 @@ func ended(ctx context.Context) error {
 // Create starts a session. A token that is in use already replaces its session,
 // so a Create that is sent again has no effect of its own.
 func (s *Store) Create(ctx context.Context, app, token string, n store.New) error {
-	if err := ended(ctx); err != nil {
+	if err := s.admitted(ctx); err != nil {
 		return err
 	}
 	bucket := store.TokenBucket(token)
@@ -100,8 +122,8 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	k, userKey := s.key(app, token), s.key(app, n.ID)
 	sh := s.shard(bucket)
 	for range trimTries {
-		if sh.createWithin(s.now, k, userKey, app, rec, n) {
-			return nil
+		if seq, ok := sh.createWithin(s.now, k, userKey, app, rec, n); ok {
+			return s.saved(ctx, seq)
 		}
 		if err := s.trim(ctx, app, n.ID, n.MaxSessions); err != nil {
 			return err
@@ -120,11 +142,11 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	now := s.now()
-	_, rec := sh.find(k, app, &t, now)
+	slot, rec := sh.find(k, app, &t, now)
 	if rec == nil || !rec.alive(now) {
 		return store.Session{}, store.ErrNotFound
 	}
-	return sh.read(rec, now), nil
+	return sh.read(slot, now), nil
 }
 
 // Set merges d into a session's data and counts as activity.
@@ -133,14 +155,16 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 	sh := s.shard(store.TokenBucket(token))
 	c := newChange(d)
 	for {
-		if err := ended(ctx); err != nil {
+		if err := s.admitted(ctx); err != nil {
 			return store.Session{}, err
 		}
 		sh.mu.Lock()
 		now := s.now()
-		_, rec := sh.find(k, app, &t, now)
+		slot, rec := sh.find(k, app, &t, now)
 		if rec == nil || !rec.alive(now) {
-			sh.mu.Unlock()
+			if err := s.saved(ctx, sh.unlock()); err != nil {
+				return store.Session{}, err
+			}
 			return store.Session{}, store.ErrNotFound
 		}
 		merged, ready, err := c.on(rec.d)
@@ -149,8 +173,10 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 			return store.Session{}, err
 		}
 		if ready {
-			answer := sh.write(rec, merged, now)
-			sh.mu.Unlock()
+			answer := sh.write(slot, merged, now)
+			if err := s.saved(ctx, sh.unlock()); err != nil {
+				return store.Session{}, err
+			}
 			return answer, nil
 		}
 		base := rec.d
@@ -179,8 +205,31 @@ func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, erro
 	return users, nil
 }
 
-// Ping reports that the Store serves, unless ctx has ended.
+// Ping reports that the Store serves, unless ctx has ended. It says nothing of the
+// disk: with a full one, reads go on.
 func (s *Store) Ping(ctx context.Context) error { return ended(ctx) }
 
-// Close does nothing: the Store has neither connections nor goroutines.
-func (s *Store) Close() {}
+// Close brings to disk what is not there yet, if that is where sessions are kept.
+// Without it no answer is lost, but up to a second of reads.
+func (s *Store) Close() {
+	if s.journal == nil {
+		return
+	}
+	close(s.journal.quit)
+	<-s.journal.done
+	if err := s.file.Close(); err != nil {
+		s.journal.logf("closing %s: %v", s.file.Path(), err)
+	}
+}
+
+// Len returns how many sessions there are, those that are over but not wiped yet
+// included.
+func (s *Store) Len() (n int) {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		n += sh.sessions.len()
+		sh.mu.Unlock()
+	}
+	return n
+}

@@ -193,7 +193,8 @@ func calls(t *testing.T, server *redistest.Server) map[string]int {
 	return n
 }
 
-// TestDifferential does the same to this engine and to the embedded one.
+// TestDifferential does the same to this engine and to the embedded one, which has
+// a directory every other time.
 func TestDifferential(t *testing.T) {
 	server := redistest.Start(t)
 	for seed := uint64(1); seed <= 4; seed++ {
@@ -202,6 +203,12 @@ func TestDifferential(t *testing.T) {
 			a := openTest(t, server, clock)
 			defer a.Close()
 			b := embedded.New(embedded.Options{Now: clock.Now})
+			if seed%2 == 0 {
+				var err error
+				if b, err = embedded.Open(embedded.Options{Now: clock.Now, Dir: t.TempDir(), NoSync: true, Logf: t.Logf}); err != nil {
+					t.Fatal(err)
+				}
+			}
 			defer b.Close()
 			storetest.Differential(t, seed, 5000, a, b, clock)
 			checkIndexes(t, server, a)

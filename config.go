@@ -140,7 +140,7 @@ func (c config) redis() redis.Options {
 		URL: c.RedisURL, Host: c.RedisHost, Port: c.RedisPort,
 		User: c.RedisUser, Password: c.RedisPassword, SentinelUser: c.SentinelUser, SentinelPassword: c.SentinelPassword,
 		TLS:       redis.TLS{CA: c.RedisCA, Cert: c.RedisCert, Key: c.RedisKey, ServerName: c.RedisServerName},
-		Namespace: c.Namespace, Timeout: c.Timeout,
+		Namespace: c.Namespace, Buckets: c.Buckets, Timeout: c.Timeout,
 	}
 }
 

@@ -66,7 +66,18 @@ const goldenSteps = 149
 
 // TestGoldenRedis replays what the original answered, on Redis and in real time.
 func TestGoldenRedis(t *testing.T) {
-	server := redistest.Start(t)
+	t.Parallel() // beside TestGoldenCluster, since both wait
+	replayOn(t, redistest.Start(t))
+}
+
+// TestGoldenCluster replays it on a Redis Cluster.
+func TestGoldenCluster(t *testing.T) {
+	t.Parallel()
+	replayOn(t, redistest.StartCluster(t, false).Masters[0])
+}
+
+// replayOn replays on what server is, or is a node of.
+func replayOn(t *testing.T, server *redistest.Server) {
 	s, err := redis.Open(redis.Options{Host: "127.0.0.1", Port: server.Port(), Namespace: "golden", Timeout: 10 * time.Second, Logf: t.Logf})
 	if err != nil {
 		t.Fatal(err)

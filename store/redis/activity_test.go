@@ -103,7 +103,7 @@ func TestTwins(t *testing.T) {
 	f := &flight[*read, readCargo]{}
 	add := func(app, token string) {
 		f.passengers = append(f.passengers, &read{
-			key: []byte(s.keys.session(app, token)), appEnd: len(s.keys.ns) + len(app), seat: newSeat(),
+			key: []byte(s.keys.session(app, token)), prefixEnd: len(s.keys.prefix(app)), seat: newSeat(),
 		})
 	}
 	one, two, other := create(t, s, "app", "one", 1000), create(t, s, "app", "two", 1000), create(t, s, "other", "one", 1000)

@@ -3,6 +3,7 @@ package redis
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
 )
@@ -25,9 +28,10 @@ const (
 )
 
 // reader makes batches of concurrent reads: each flight of its lane is one script
-// call. Reads of one session in a batch are one read to Redis, counted as many.
+// call, or on a Redis Cluster one for each part of an app, all in one go. Reads of one session in a batch are one read to Redis, counted as many.
 type reader struct {
 	s        *Store
+	sharded  bool // whether its keys are of the sharded layout
 	lane     lane[*read, readCargo]
 	meanSize atomic.Int64 // bytes of a read's reply, of late
 	reads    sync.Pool    // of *read
@@ -36,8 +40,8 @@ type reader struct {
 // read is one Get on its way.
 type read struct {
 	seat
-	key    []byte // ns:app:token
-	appEnd int    // where the app ends in key
+	key       []byte // of the session's hash
+	prefixEnd int    // where the token begins in key
 	// twin is the next read of the same session in the batch, nil for the last.
 	twin *read
 	// session and err are the answer.
@@ -49,30 +53,41 @@ type read struct {
 type readCargo struct {
 	// firsts are the first reads of each session, in the order of the script's
 	// keys; last and count are of each, the last of its reads and how many.
-	firsts     []*read
-	last       []*read
-	count      []int
-	table      [2 * maxBatch]uint8 // of firsts, by hash of their keys; 0 is none
-	counts     []byte
-	keys, args []string
+	firsts []*read
+	last   []*read
+	count  []int
+	table  [2 * maxBatch]uint8 // of firsts, by hash of their keys; 0 is none
+	counts []byte
+	calls  []readCall
+}
+
+// readCall is the script call for some of the firsts.
+type readCall struct {
+	command
+	first, end int // of firsts
 	text       string
 	err        error
 }
 
 var keySeed = maphash.MakeSeed()
 
-func newReader(s *Store) *reader {
-	r := &reader{s: s}
+func newReader(s *Store, sharded bool) *reader {
+	r := &reader{s: s, sharded: sharded}
 	r.reads.New = func() any { return &read{seat: newSeat()} }
 	r.lane = lane[*read, readCargo]{most: r.most, send: r.send, answer: r.answer, timeout: s.timeout}
 	return r
 }
 
-// get reads a session with the next batch.
-func (r *reader) get(ctx context.Context, app, token string) (store.Session, error) {
+// get reads a session with the next batch. p is its part in the sharded layout.
+func (r *reader) get(ctx context.Context, l layout, p part, app, token string) (store.Session, error) {
 	q := r.reads.Get().(*read)
-	q.key = append(append(append(append(q.key[:0], r.s.keys.ns...), app...), ':'), token...)
-	q.appEnd = len(r.s.keys.ns) + len(app)
+	if q.key = q.key[:0]; r.sharded {
+		q.key = append(q.key, p.prefix...)
+	} else {
+		q.key = append(append(append(q.key, l.ns...), app...), ':')
+	}
+	q.prefixEnd = len(q.key)
+	q.key = append(q.key, token...)
 	if err := r.lane.ride(ctx, q); err != nil {
 		return store.Session{}, err
 	}
@@ -92,10 +107,10 @@ func (r *reader) most() int {
 	return maxBatch
 }
 
-// app returns the part of the key up to the app's end: equal for equal apps.
-func (q *read) app() []byte { return q.key[:q.appEnd] }
+// prefix returns what the keys of the read's app, or part of it, begin with.
+func (q *read) prefix() []byte { return q.key[:q.prefixEnd] }
 
-// gather finds the reads of one session and sorts the firsts by app.
+// gather finds the reads of one session and sorts the firsts by prefix.
 func (c *readCargo) gather(reads []*read) {
 	c.firsts, c.last, c.count = c.firsts[:0], c.last[:0], c.count[:0]
 	clear(c.table[:])
@@ -111,12 +126,12 @@ func (c *readCargo) gather(reads []*read) {
 			c.last[i-1] = q
 			continue
 		}
-		mixed = mixed || len(c.firsts) > 0 && !bytes.Equal(q.app(), c.firsts[0].app())
+		mixed = mixed || len(c.firsts) > 0 && !bytes.Equal(q.prefix(), c.firsts[0].prefix())
 		c.firsts, c.last = append(c.firsts, q), append(c.last, q)
 		c.table[slot] = uint8(len(c.firsts))
 	}
 	if mixed {
-		slices.SortStableFunc(c.firsts, func(x, y *read) int { return bytes.Compare(x.app(), y.app()) })
+		slices.SortStableFunc(c.firsts, func(x, y *read) int { return bytes.Compare(x.prefix(), y.prefix()) })
 	}
 	for _, q := range c.firsts {
 		n := 1
@@ -127,6 +142,38 @@ func (c *readCargo) gather(reads []*read) {
 	}
 }
 
+// prepare makes the calls for the firsts.
+func (c *readCargo) prepare(l layout, get *script) {
+	c.calls = c.calls[:0]
+	for i := 0; i < len(c.firsts); {
+		first := i
+		prefix := string(c.firsts[i].prefix())
+		if len(c.calls) == 0 || l.sharded() {
+			n := len(c.calls)
+			c.calls = slices.Grow(c.calls, 1)[:n+1] // with what it has for keys and args
+			call := &c.calls[n]
+			call.script, call.first, call.text, call.err = get, i, "", nil
+			call.keys, call.args = append(call.keys[:0], l.wipeOf(prefix)), call.args[:0]
+		}
+		call := &c.calls[len(c.calls)-1]
+		call.keys = append(call.keys, prefix+"_sessions", prefix+"_users")
+		c.counts = c.counts[:0]
+		more := false // whether a session is read more than once
+		for ; i < len(c.firsts) && string(c.firsts[i].prefix()) == prefix; i++ {
+			call.keys = append(call.keys, unsafe.String(&c.firsts[i].key[0], len(c.firsts[i].key)))
+			c.counts = append(strconv.AppendInt(c.counts, int64(c.count[i]), 10), ' ')
+			more = more || c.count[i] > 1
+		}
+		if !more {
+			c.counts = c.counts[:0]
+		}
+		call.args = append(call.args, l.appOf(prefix), strconv.Itoa(i-first), string(c.counts))
+		if call.end = i; l.sharded() {
+			call.keys = append(call.keys, prefix+"none") // see whole
+		}
+	}
+}
+
 // send runs the script for the reads of f. It has no deadline, since each caller
 // has one (see lane.expire); it ends at the latest when rueidis gives up a silent
 // connection.
@@ -134,58 +181,80 @@ func (r *reader) send(f *flight[*read, readCargo]) {
 	c := &f.cargo
 	c.gather(f.passengers) // answer needs it, whatever comes
 	conn, err := r.s.connector.current(context.Background())
+	if err == nil && conn.layout.sharded() != r.sharded {
+		err = errOtherLayout
+	}
 	if err != nil {
-		c.text, c.err = "", err
+		c.calls = append(c.calls[:0], readCall{end: len(c.firsts), err: err})
 		return
 	}
-	c.keys = append(c.keys[:0], r.s.keys.wipe())
-	c.args = c.args[:0]
-	for i := 0; i < len(c.firsts); {
-		first := i
-		app := string(c.firsts[i].app()[len(r.s.keys.ns):])
-		c.keys = append(c.keys, r.s.keys.sessions(app), r.s.keys.users(app))
-		c.counts = c.counts[:0]
-		more := false // whether a session is read more than once
-		for ; i < len(c.firsts) && bytes.Equal(c.firsts[i].app(), c.firsts[first].app()); i++ {
-			c.keys = append(c.keys, unsafe.String(&c.firsts[i].key[0], len(c.firsts[i].key)))
-			c.counts = append(strconv.AppendInt(c.counts, int64(c.count[i]), 10), ' ')
-			more = more || c.count[i] > 1
-		}
-		if !more {
-			c.counts = c.counts[:0]
-		}
-		c.args = append(c.args, app, strconv.Itoa(i-first), string(c.counts))
-	}
+	c.prepare(conn.layout, r.s.scripts.get)
 	start := time.Now()
-	reply, err := r.s.scripts.get.Exec(context.Background(), conn.client, c.keys, c.args).ToMessage()
+	if ctx := context.Background(); len(c.calls) == 1 {
+		call := &c.calls[0]
+		call.take(call.script.Exec(ctx, conn.client, call.keys, call.args).ToMessage())
+	} else {
+		commands := make([]command, len(c.calls))
+		for i := range c.calls {
+			commands[i] = c.calls[i].command
+		}
+		for i, result := range send(ctx, conn.client, commands) {
+			c.calls[i].take(result.ToMessage())
+		}
+	}
 	r.s.watch.RoundTrip(time.Since(start))
-	r.s.watch.Batch(len(f.passengers))
-	r.s.note(err)
-	if err != nil {
-		r.s.connector.heed(conn, err)
-		c.text, c.err, f.lost = "", classify(err), true
-		return
+	for i := range c.calls {
+		call := &c.calls[i]
+		reads := 0
+		for _, n := range c.count[call.first:call.end] {
+			reads += n
+		}
+		r.s.watch.Batch(reads)
+		switch {
+		case slotIsMoving(call.err): // answer has them go again
+		case call.err != nil && !errors.Is(call.err, errReply):
+			r.s.note(call.err)
+			r.s.connector.heed(conn, call.err)
+			call.err, f.lost = classify(call.err), true
+		default:
+			r.s.note(nil)
+			// A moving mean over some eight batches. (A lost update of it does no harm.)
+			mean := r.meanSize.Load()
+			r.meanSize.Store(mean + (int64(len(call.text)/(call.end-call.first))-mean)/8)
+		}
 	}
-	if c.text, err = reply.ToString(); err != nil {
-		c.err = fmt.Errorf("%w: %w", errReply, err)
-		return
-	}
-	c.err = nil
-	// A moving mean over some eight batches. (A lost update of it does no harm.)
-	mean := r.meanSize.Load()
-	r.meanSize.Store(mean + (int64(len(c.text)/len(c.firsts))-mean)/8)
 }
 
-// answer hands out what a batch's reply says of each of its reads.
+// take takes in a reply.
+func (c *readCall) take(reply rueidis.RedisMessage, err error) {
+	if c.err = err; err == nil {
+		if c.text, err = reply.ToString(); err != nil {
+			c.err = fmt.Errorf("%w: %w", errReply, err)
+		}
+	}
+}
+
+// answer hands out what the replies say of each of the reads.
 func (r *reader) answer(f *flight[*read, readCargo]) {
 	c := &f.cargo
-	text := c.text
-	for _, q := range c.firsts {
-		if q.err = c.err; q.err == nil {
+	for i := range c.calls {
+		r.answerCall(c.firsts, &c.calls[i])
+	}
+	clear(c.firsts)
+	clear(c.last)
+}
+
+func (r *reader) answerCall(firsts []*read, call *readCall) {
+	again := slotIsMoving(call.err)
+	text := call.text
+	for _, q := range firsts[call.first:call.end] {
+		q.again = again
+		if q.err = call.err; q.err == nil {
 			q.session, text, q.err = cutSession(text)
 		}
 		// The script counted the reads of a session one after the other.
 		for twin := q.twin; twin != nil; twin = q.twin {
+			twin.again = again
 			if twin.session, twin.err = q.session, q.err; q.err == nil {
 				twin.session.R++
 				twin.session.Idle = 0
@@ -193,10 +262,8 @@ func (r *reader) answer(f *flight[*read, readCargo]) {
 			q.twin, q = nil, twin
 		}
 	}
-	if text != "" && c.err == nil {
+	if text != "" && call.err == nil {
 		r.s.logf("%v: %d bytes after the last session of a batch", errReply, len(text))
 	}
-	c.text, c.err = "", nil
-	clear(c.firsts)
-	clear(c.last)
+	call.text, call.err = "", nil
 }

@@ -91,7 +91,7 @@ func TestBrokenSession(t *testing.T) {
 	add := func(id string) string {
 		token := create(t, s, "app", id, 1000)
 		b.passengers = append(b.passengers, &read{
-			key: []byte(s.keys.session("app", token)), appEnd: len(s.keys.ns) + len("app"), seat: newSeat(),
+			key: []byte(s.keys.session("app", token)), prefixEnd: len(s.keys.prefix("app")), seat: newSeat(),
 		})
 		return s.keys.session("app", token)
 	}
@@ -213,7 +213,7 @@ func TestBigReplies(t *testing.T) {
 	r.mu.Lock()
 	for range maxBatch {
 		r.waiting = append(r.waiting, &read{
-			key: []byte(s.keys.session("app", token)), appEnd: len(s.keys.ns) + len("app"),
+			key: []byte(s.keys.session("app", token)), prefixEnd: len(s.keys.prefix("app")),
 			seat: newSeat(),
 		})
 	}

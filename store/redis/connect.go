@@ -24,8 +24,7 @@ const (
 // connection is a client that has once reached Redis; it redials by itself.
 type connection struct {
 	client rueidis.Client
-	// sharded means a Redis Cluster, whose keys are laid out by bucket.
-	sharded bool
+	layout layout
 }
 
 // connector makes the connection in the background, however long Redis takes to
@@ -34,6 +33,9 @@ type connector struct {
 	option rueidis.ClientOption
 	note   func(error) (logged bool) // told the outcome of each attempt
 	logf   func(format string, args ...any)
+	keys   keyspace
+	// cluster finds the layout of what is a Redis Cluster.
+	cluster func(context.Context, rueidis.Client) (layout, error)
 
 	made    atomic.Pointer[connection]
 	tried   chan struct{}         // closed after the first attempt
@@ -44,7 +46,7 @@ type connector struct {
 	ended chan struct{}
 }
 
-// start begins to connect. option, note and logf are set.
+// start begins to connect. The fields above are set.
 func (c *connector) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	c.tried, c.lost, c.stop, c.ended = make(chan struct{}), make(chan *connection, 1), stop, make(chan struct{})
@@ -79,7 +81,7 @@ func (u unreachable) Unwrap() []error { return []error{store.ErrUnavailable, u.e
 // a cluster has been replaced by one, so it is asked anew what it is.
 func (c *connector) heed(conn *connection, err error) {
 	said, ok := rueidis.IsRedisErr(err)
-	if !ok || conn.sharded {
+	if !ok || conn.layout.sharded() {
 		return
 	}
 	switch code, _, _ := strings.Cut(said.Error(), " "); code {
@@ -197,13 +199,14 @@ func (c *connector) connectTo(ctx context.Context, addr string) (*connection, er
 	switch {
 	case err != nil:
 	case mode == "cluster":
-		err = mistake("it is a Redis Cluster, which is not supported yet")
+		client.Close()
+		return c.connectCluster(ctx)
 	case mode == "sentinel":
 		err = mistake("it is a Sentinel: the URL must name the master that it watches, as in redis://host:26379/0?master_set=mymaster")
 	case len(c.option.InitAddress) > 1:
 		err = mistake(addr + " is no Redis Cluster, so there can be no list of hosts; Sentinels need master_set in the URL")
 	default:
-		return &connection{client: client}, nil
+		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
 	}
 	client.Close()
 	return nil, err

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
@@ -42,6 +43,7 @@ type lane[T passenger, C any] struct {
 
 	mu       sync.Mutex
 	waiting  []T             // in the order they came
+	parked   []T             // those to go again, until a while has passed
 	boarding bool            // whether a flight is about to take who waits
 	flying   []*flight[T, C] // at most maxFlying
 	expiring bool            // whether expire runs
@@ -70,6 +72,9 @@ type seat struct {
 	since uint32 // tick of joining
 	state atomic.Uint32
 	done  chan struct{} // gets an element when state leaves seatTaken
+	// again is set by answer if Redis refused, without doing anything, what another
+	// flight may well do.
+	again bool
 }
 
 // The states of a seat.
@@ -177,13 +182,37 @@ func (l *lane[T, C]) carry(f *flight[T, C]) {
 	l.call() // the next goes out while these are told: Redis need not wait
 	l.mu.Unlock()
 	l.answer(f)
+	var again []T
 	for _, q := range f.passengers {
-		q.itsSeat().finish(seatAnswered)
+		if s := q.itsSeat(); s.again {
+			s.again = false
+			again = append(again, q)
+		} else {
+			s.finish(seatAnswered)
+		}
+	}
+	if len(again) > 0 {
+		l.park(again)
 	}
 	clear(f.passengers)
 	if !f.lost {
 		l.flights.Put(f)
 	}
+}
+
+// park lets passengers wait a while, and then for a flight again.
+func (l *lane[T, C]) park(passengers []T) {
+	l.mu.Lock()
+	l.parked = append(l.parked, passengers...)
+	l.mu.Unlock()
+	time.AfterFunc(shortestWait+rand.N(longestWait/2), func() {
+		l.mu.Lock()
+		l.waiting = append(l.waiting, l.parked...)
+		clear(l.parked)
+		l.parked = l.parked[:0]
+		l.call()
+		l.mu.Unlock()
+	})
 }
 
 // expire ends the wait of callers whose time is up, until none waits. Looking at
@@ -205,12 +234,13 @@ func (l *lane[T, C]) expire() {
 		l.mu.Lock()
 		l.tick++
 		l.waiting = slices.DeleteFunc(l.waiting, late)
+		l.parked = slices.DeleteFunc(l.parked, late)
 		for _, f := range l.flying {
 			for _, q := range f.passengers {
 				late(q)
 			}
 		}
-		idle := len(l.waiting) == 0 && len(l.flying) == 0 && !l.boarding
+		idle := len(l.waiting)+len(l.parked)+len(l.flying) == 0 && !l.boarding
 		l.expiring = !idle
 		l.mu.Unlock()
 		if idle {

@@ -80,11 +80,38 @@ func hashOf(t *testing.T, server *redistest.Server, key string) map[string]strin
 // entries, with scores in their bounds, and no entry is without a session.
 func checkIndexes(t *testing.T, server *redistest.Server, s *Store) {
 	t.Helper()
+	checkIndexesOn(t, []*redistest.Server{server}, s)
+}
+
+// checkIndexesOn is checkIndexes for what is kept on several nodes.
+func checkIndexesOn(t *testing.T, nodes []*redistest.Server, s *Store) {
+	t.Helper()
+	l, err := s.layout(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := map[string]bool{}     // every key that was looked at
 	entries := map[string]int64{} // "key member" of each zset entry, and its score
 	sets := map[string]bool{}     // "key member" of each set entry
 	hashes := map[string]map[string]string{}
-	for _, key := range strs(t, server.Do(t, "KEYS", s.keys.ns+"*")) {
+	serverOf := map[string]*redistest.Server{}
+	type nodeKey struct {
+		server *redistest.Server
+		key    string
+	}
+	var keys []nodeKey
+	for _, server := range nodes {
+		for _, key := range strs(t, server.Do(t, "KEYS", s.keys.ns+"*")) {
+			if !slices.Contains(s.registry.keys, key) {
+				keys = append(keys, nodeKey{server, key})
+			}
+		}
+	}
+	for _, k := range keys {
+		server, key := k.server, k.key
+		if seen[key] {
+			t.Errorf("%s is on two nodes", key)
+		}
 		seen[key] = true
 		switch kind := fmt.Sprint(server.Do(t, "TYPE", key)); kind {
 		case "zset":
@@ -94,7 +121,7 @@ func checkIndexes(t *testing.T, server *redistest.Server, s *Store) {
 				if err != nil {
 					t.Errorf("%s: the score %s is no number", key, list[i+1])
 				}
-				if key == s.keys.wipe() {
+				if strings.HasSuffix(key, ":SESSIONS") {
 					score++ // the second in which it falls is the one before
 				}
 				entries[key+" "+list[i]] = int64(score)
@@ -104,19 +131,20 @@ func checkIndexes(t *testing.T, server *redistest.Server, s *Store) {
 				sets[key+" "+member] = true
 			}
 		case "hash":
-			hashes[key] = hashOf(t, server, key)
+			hashes[key], serverOf[key] = hashOf(t, server, key), server
 		default:
 			t.Errorf("%s is a %s", key, kind)
 		}
 	}
 	users := map[string]bool{}
 	for key, h := range hashes {
-		app, token, ok := strings.Cut(strings.TrimPrefix(key, s.keys.ns), ":")
+		end := max(0, len(key)-store.TokenLen)
+		prefix, token := key[:end], key[end:]
 		if h["id"] == "" && (h["to"] != "" || h["root"] != "") {
-			checkAlias(t, server, key, h)
+			checkAlias(t, serverOf[key], key, h)
 			continue
 		}
-		if !ok || h["id"] == "" {
+		if !strings.HasSuffix(prefix, ":") || h["id"] == "" {
 			t.Errorf("%s is a hash without an id: %v", key, h)
 			continue
 		}
@@ -129,12 +157,17 @@ func checkIndexes(t *testing.T, server *redistest.Server, s *Store) {
 			}
 			delete(entries, key+" "+member)
 		}
-		end, _ := strconv.ParseInt(h["end"], 10, 64)
-		armed := store.WipeAt(la, ttl, h["no_resave"] == "1", end)
-		take(s.keys.sessions(app), token+":"+h["id"], la-store.MaxWindow+1, la)
-		take(s.keys.wipe(), app+":"+token+":"+h["id"], armed, armed)
-		users[s.keys.users(app)+" "+h["id"]] = true
-		if member := s.keys.user(app, h["id"]) + " " + token; !sets[member] {
+		last, _ := strconv.ParseInt(h["end"], 10, 64)
+		armed := store.WipeAt(la, ttl, h["no_resave"] == "1", last)
+		app := l.appOf(prefix)
+		of := l.ofToken(app, token)
+		if of.prefix != prefix || l.ofID(app, h["id"]) != of {
+			t.Errorf("%s of %q belongs into %s", key, h["id"], of.prefix)
+		}
+		take(of.sessions(), token+":"+h["id"], la-store.MaxWindow+1, la)
+		take(of.wipe, app+":"+token+":"+h["id"], armed, armed)
+		users[of.users()+" "+h["id"]] = true
+		if member := of.user(h["id"]) + " " + token; !sets[member] {
 			t.Errorf("no set entry %s", member)
 		} else {
 			delete(sets, member)

@@ -92,7 +92,7 @@ func TestSpoiltAlias(t *testing.T) {
 		spoil(s.keys.session("app", old))
 		f := &flight[*read, readCargo]{}
 		for _, token := range []string{old, other} {
-			f.passengers = append(f.passengers, &read{key: []byte(s.keys.session("app", token)), appEnd: len(s.keys.ns) + len("app"), seat: newSeat()})
+			f.passengers = append(f.passengers, &read{key: []byte(s.keys.session("app", token)), prefixEnd: len(s.keys.prefix("app")), seat: newSeat()})
 		}
 		reads := slices.Clone(f.passengers)
 		s.reader.lane.carry(f)

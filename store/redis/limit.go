@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -24,14 +23,14 @@ var errOutrun = fmt.Errorf("redis: %w: sessions of the user come faster than the
 
 // createWithin starts a session whose user may have so many with it. When there are
 // too many for the script to end at once, they are ended in pages first.
-func (s *Store) createWithin(ctx context.Context, app, id string, limit int, keys, args []string) error {
+func (s *Store) createWithin(ctx context.Context, p part, id string, limit int, keys, args []string) error {
 	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize), s.keys.cache())
 	for range trimTries {
 		n, err := s.count(ctx, s.scripts.create, keys, args)
 		if n > 0 || err != nil {
 			return err
 		}
-		if err := s.trim(ctx, app, id, limit); err != nil {
+		if err := s.trim(ctx, p, id, limit); err != nil {
 			return err
 		}
 	}
@@ -40,20 +39,18 @@ func (s *Store) createWithin(ctx context.Context, app, id string, limit int, key
 
 // trim ends, in pages, all of a user's sessions that are over and of the others all
 // but the keep latest.
-func (s *Store) trim(ctx context.Context, app, id string, keep int) error {
-	all, err := s.ages(ctx, app, id)
+func (s *Store) trim(ctx context.Context, p part, id string, keep int) error {
+	all, err := s.ages(ctx, p, id)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b hit) int {
-		return cmp.Or(cmp.Compare(b.la, a.la), cmp.Compare(b.token, a.token))
-	})
+	slices.SortFunc(all, compareHits)
 	alive := 0
 	for alive < len(all) && all[alive].la > 0 {
 		alive++
 	}
-	keys := []string{s.keys.user(app, id), s.keys.sessions(app), s.keys.users(app), s.keys.wipe()}
-	args := []string{app, id, s.keys.prefix(app), s.keys.cache(), "", ""}
+	keys := []string{p.user(id), p.sessions(), p.users(), p.wipe}
+	args := []string{p.app, id, p.prefix, s.keys.cache(), "", ""}
 	for page := range slices.Chunk(all[min(keep, alive):], pageSize) {
 		args := slices.Clone(args)
 		for _, h := range page {
@@ -68,12 +65,12 @@ func (s *Store) trim(ctx context.Context, app, id string, keep int) error {
 
 // ages returns the tokens of a user's sessions and when each was active last, 0 of
 // one that is over. SSCAN never misses one that is there throughout.
-func (s *Store) ages(ctx context.Context, app, id string) ([]hit, error) {
+func (s *Store) ages(ctx context.Context, p part, id string) ([]hit, error) {
 	var all []hit
 	seen := make(map[string]struct{})
-	keys := []string{s.keys.user(app, id)}
+	keys := []string{p.user(id)}
 	for cursor := "0"; ; {
-		reply, err := s.exec(ctx, s.scripts.ages, keys, []string{s.keys.prefix(app), cursor, strconv.Itoa(listPageSize)})
+		reply, err := s.exec(ctx, s.scripts.ages, keys, []string{p.prefix, cursor, strconv.Itoa(listPageSize)})
 		if err != nil {
 			return nil, err
 		}

@@ -27,18 +27,18 @@ const (
 // SessionsOfID implements store.Store.
 func (s *Store) SessionsOfID(_ context.Context, app, id string) store.Pages {
 	app, id = strings.Clone(app), strings.Clone(id)
-	return &idPages{s: s, app: app, key: s.keys.user(app, id), cursor: "0"}
+	return &idPages{s: s, app: app, id: id, cursor: "0"}
 }
 
 // idPages walks the set of a user's tokens: in one step, or, if it is very big, with
 // SSCAN, which never misses a token that is there throughout but may give one twice,
 // and may miss a session that is rotated meanwhile.
 type idPages struct {
-	s        *Store
-	app, key string
-	cursor   string // "" when the set is done
-	met      met
-	left     []string // tokens that the last page had no room for
+	s       *Store
+	app, id string
+	cursor  string // "" when the set is done
+	met     met
+	left    []string // tokens that the last page had no room for
 }
 
 func (p *idPages) Next(ctx context.Context) ([]store.Session, error) {
@@ -61,8 +61,13 @@ func (p *idPages) Next(ctx context.Context) ([]store.Session, error) {
 
 // scan reads the next page of the set.
 func (p *idPages) scan(ctx context.Context) ([]store.Session, error) {
-	reply, err := p.s.exec(ctx, p.s.scripts.soid, []string{p.key},
-		[]string{p.s.keys.prefix(p.app), p.cursor, strconv.Itoa(listPageSize), strconv.Itoa(listPageBytes), strconv.Itoa(wholeUser)})
+	l, err := p.s.layout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	of := l.ofID(p.app, p.id)
+	reply, err := p.s.exec(ctx, p.s.scripts.soid, []string{of.user(p.id)},
+		[]string{of.prefix, p.cursor, strconv.Itoa(listPageSize), strconv.Itoa(listPageBytes), strconv.Itoa(wholeUser)})
 	if err != nil {
 		return nil, err
 	}
@@ -151,10 +156,28 @@ func appendHits(hits []hit, text string) ([]hit, error) {
 	return hits, nil
 }
 
-// find walks the app's index and returns the tokens in the list's order.
+// find returns the tokens in the list's order.
 func (p *appPages) find(ctx context.Context) ([]string, error) {
-	keys := []string{p.s.keys.sessions(p.app)}
-	args := []string{p.s.keys.prefix(p.app), strconv.FormatInt(p.dt, 10), strconv.Itoa(listPageSize)}
+	l, err := p.s.layout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	parts := l.parts(p.app)
+	lists := make([][]hit, len(parts))
+	err = each(ctx, parts, func(ctx context.Context, i int, of part) (err error) {
+		lists[i], err = p.walk(ctx, l, of)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return merge(lists), nil
+}
+
+// walk walks the index of a part and returns its hits in the list's order.
+func (p *appPages) walk(ctx context.Context, l layout, of part) ([]hit, error) {
+	keys := []string{of.sessions()}
+	args := []string{of.prefix, strconv.FormatInt(p.dt, 10), strconv.Itoa(listPageSize)}
 	var hits []hit
 	var start int64
 	for more := true; more; {
@@ -191,31 +214,40 @@ func (p *appPages) find(ctx context.Context) ([]string, error) {
 // inOrder sorts hits, latest first and then by token, descending, and leaves out
 // those that the walk met twice. Such a one was active after the walk began, at
 // start, so only those that were need to be remembered.
-func inOrder(hits []hit, start int64) []string {
-	slices.SortFunc(hits, func(a, b hit) int {
-		return cmp.Or(cmp.Compare(b.la, a.la), cmp.Compare(b.token, a.token))
-	})
-	tokens := make([]string, 0, len(hits))
+func inOrder(hits []hit, start int64) []hit {
+	slices.SortFunc(hits, compareHits)
 	recent := make(map[string]struct{})
-	for _, h := range hits {
+	return slices.DeleteFunc(hits, func(h hit) bool {
 		if _, twice := recent[h.token]; twice {
-			continue
+			return true
 		}
 		if h.la >= start {
 			recent[h.token] = struct{}{}
 		}
-		tokens = append(tokens, h.token)
-	}
-	return tokens
+		return false
+	})
+}
+
+// compareHits compares by the order of the list.
+func compareHits(a, b hit) int {
+	return cmp.Or(cmp.Compare(b.la, a.la), cmp.Compare(b.token, a.token))
 }
 
 // readSessions reads a page from the head of tokens, and returns those of it that
 // are alive and the tokens still to be read.
 func (s *Store) readSessions(ctx context.Context, app string, tokens []string, m *met) ([]store.Session, []string, error) {
+	l, err := s.layout(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	page := tokens[:min(len(tokens), listPageSize)]
+	if l.sharded() {
+		return s.readSpread(ctx, l, app, tokens, len(page), m)
+	}
 	keys := make([]string, len(page))
+	of := l.classic(app)
 	for i, token := range page {
-		keys[i] = s.keys.session(app, token)
+		keys[i] = of.session(token)
 	}
 	reply, err := s.exec(ctx, s.scripts.sessions, keys, []string{strconv.Itoa(listPageBytes)})
 	if err != nil {
@@ -225,13 +257,19 @@ func (s *Store) readSessions(ctx context.Context, app string, tokens []string, m
 	if err != nil || len(texts) == 0 || len(texts) > len(page) {
 		return nil, nil, fmt.Errorf("%w: sessions: %v", errReply, err)
 	}
-	found := make([]store.Session, 0, len(texts))
+	found, err := appendSessions(make([]store.Session, 0, len(texts)), page, texts, m)
+	return found, tokens[len(texts):], err
+}
+
+// appendSessions appends the sessions that texts, replies for tokens, render,
+// without those that are none.
+func appendSessions(found []store.Session, tokens, texts []string, m *met) (_ []store.Session, err error) {
 	for i, text := range texts {
-		if found, err = appendSession(found, page[i], text, m); err != nil {
-			return nil, nil, err
+		if found, err = appendSession(found, tokens[i], text, m); err != nil {
+			return nil, err
 		}
 	}
-	return found, tokens[len(texts):], nil
+	return found, nil
 }
 
 // met is what a list has to know of the sessions in it, lest it holds one twice.

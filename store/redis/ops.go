@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
+
+	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
 )
@@ -17,8 +20,18 @@ const pageSize = 32
 
 // Create implements store.Store.
 func (s *Store) Create(ctx context.Context, app, token string, n store.New) error {
-	key := s.keys.session(app, token)
-	app, token = s.own(key, app)
+	l, err := s.layout(ctx)
+	if err != nil {
+		return err
+	}
+	p := l.ofToken(app, token)
+	if l.sharded() {
+		if err := s.register(ctx, p.app); err != nil {
+			return err
+		}
+	}
+	key := p.session(token)
+	token = p.token(key)
 	id, ip := strings.Clone(n.ID), strings.Clone(n.IP)
 	d := ""
 	if len(n.Data) > 0 {
@@ -32,27 +45,39 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	if n.MaxAge > 0 {
 		maxAge = strconv.FormatInt(n.MaxAge, 10)
 	}
-	keys := []string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe(), s.keys.user(app, id)}
-	args := []string{app, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d, maxAge}
+	keys := []string{key, p.sessions(), p.users(), p.wipe, p.user(id)}
+	args := []string{p.app, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d, maxAge}
 	if n.MaxSessions > 0 {
-		return s.createWithin(ctx, app, id, n.MaxSessions, keys, args)
+		return s.createWithin(ctx, p, id, n.MaxSessions, keys, args)
 	}
-	_, err := s.pipeline.exec(ctx, s.scripts.create, keys, append(args, ""))
+	_, err = s.brief(ctx, s.scripts.create, keys, append(args, ""))
 	return err
 }
 
 // Get implements store.Store.
 func (s *Store) Get(ctx context.Context, app, token string) (store.Session, error) {
-	return s.reader.get(ctx, app, token)
+	l, err := s.layout(ctx)
+	if err != nil {
+		return store.Session{}, err
+	}
+	if !l.sharded() {
+		return s.reader.get(ctx, l, part{}, app, token)
+	}
+	p := l.ofToken(app, token)
+	return s.zones[zoneOfSlot(p.slot)].reader.get(ctx, l, p, app, token)
 }
 
 // Set implements store.Store.
 func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store.Session, error) {
-	key := s.keys.session(app, token)
-	app, token = s.own(key, app)
-	reply, err := s.pipeline.exec(ctx, s.scripts.set,
-		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
-		[]string{app, token, s.keys.cache(), d.Text()})
+	l, err := s.layout(ctx)
+	if err != nil {
+		return store.Session{}, err
+	}
+	p := l.ofToken(app, token)
+	key := p.session(token)
+	reply, err := s.brief(ctx, s.scripts.set,
+		[]string{key, p.sessions(), p.users(), p.wipe},
+		[]string{p.app, p.token(key), l.cache(), d.Text()})
 	if err != nil {
 		return store.Session{}, err
 	}
@@ -63,41 +88,17 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 	return parseSession(text)
 }
 
-// Activity implements store.Store.
-func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, error) {
-	app = strings.Clone(app)
-	keys := []string{s.keys.users(app)}
-	args := []string{s.keys.prefix(app), strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)}
-	for {
-		reply, err := s.exec(ctx, s.scripts.activity, keys, args)
-		if err != nil {
-			return 0, err
-		}
-		parts, err := reply.ToArray()
-		if err != nil || len(parts) != 4 {
-			return 0, fmt.Errorf("%w: activity: %v", errReply, err)
-		}
-		n, err0 := parts[0].ToInt64()
-		since, err1 := parts[1].ToString()
-		score, err2 := parts[2].ToString()
-		member, err3 := parts[3].ToString()
-		if err := cmp.Or(err0, err1, err2, err3); err != nil {
-			return 0, fmt.Errorf("%w: activity: %w", errReply, err)
-		}
-		if n >= 0 {
-			return n, nil
-		}
-		args = append(args[:3:3], since, score, member)
-	}
-}
-
 // Kill implements store.Store.
 func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
-	key := s.keys.session(app, token)
-	app, token = s.own(key, app)
-	reply, err := s.pipeline.exec(ctx, s.scripts.kill,
-		[]string{key, s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
-		[]string{app, token, s.keys.prefix(app), s.keys.cache()})
+	l, err := s.layout(ctx)
+	if err != nil {
+		return false, err
+	}
+	p := l.ofToken(app, token)
+	key := p.session(token)
+	reply, err := s.brief(ctx, s.scripts.kill,
+		[]string{key, p.sessions(), p.users(), p.wipe},
+		[]string{p.app, p.token(key), p.prefix, l.cache()})
 	if err != nil {
 		return false, err
 	}
@@ -110,12 +111,17 @@ func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 
 // KillID implements store.Store.
 func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, error) {
-	app, id = strings.Clone(app), strings.Clone(id)
-	keys := []string{s.keys.user(app, id), s.keys.sessions(app), s.keys.users(app), s.keys.wipe()}
+	l, err := s.layout(ctx)
+	if err != nil {
+		return 0, err
+	}
+	id = strings.Clone(id)
+	p := l.ofID(app, id)
+	keys := []string{p.user(id), p.sessions(), p.users(), p.wipe}
 	kept := strings.Clone(except)
 	for killed := int64(0); ; {
 		// Each page has arguments of its own, since those of the last may still be read.
-		args := []string{app, id, s.keys.prefix(app), s.keys.cache(), strconv.Itoa(pageSize), kept}
+		args := []string{p.app, id, p.prefix, l.cache(), strconv.Itoa(pageSize), kept}
 		reply, err := s.exec(ctx, s.scripts.killsoid, keys, args)
 		if err != nil {
 			return 0, err
@@ -139,12 +145,15 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 
 // Rotate implements store.Store.
 func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error) {
-	key := s.keys.session(app, token)
-	app, token = s.own(key, app)
-	fresh = strings.Clone(fresh)
+	l, err := s.layout(ctx)
+	if err != nil {
+		return "", err
+	}
+	p := l.ofToken(app, token)
+	key, freshKey := p.session(token), p.session(fresh)
 	reply, err := s.exec(ctx, s.scripts.rotate,
-		[]string{key, s.keys.session(app, fresh), s.keys.sessions(app), s.keys.users(app), s.keys.wipe()},
-		[]string{app, token, fresh, strconv.FormatInt(grace, 10), s.keys.cache()})
+		[]string{key, freshKey, p.sessions(), p.users(), p.wipe},
+		[]string{p.app, p.token(key), p.token(freshKey), strconv.FormatInt(grace, 10), l.cache()})
 	if err != nil {
 		return "", err
 	}
@@ -162,13 +171,30 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 
 // KillApp implements store.Store.
 func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
-	app = strings.Clone(app)
-	keys := []string{s.keys.sessions(app), s.keys.users(app), s.keys.wipe()}
-	args := []string{app, s.keys.prefix(app), s.keys.cache(), strconv.Itoa(pageSize)}
+	l, err := s.layout(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var killed atomic.Int64
+	err = each(ctx, l.parts(app), func(ctx context.Context, _ int, p part) error {
+		n, err := s.killPart(ctx, l, p)
+		killed.Add(n)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return killed.Load(), nil
+}
+
+// killPart ends the sessions of a part, page by page.
+func (s *Store) killPart(ctx context.Context, l layout, p part) (int64, error) {
+	keys := []string{p.sessions(), p.users(), p.wipe}
+	args := []string{p.app, p.prefix, l.cache(), strconv.Itoa(pageSize)}
 	for killed := int64(0); ; {
 		n, err := s.count(ctx, s.scripts.killall, keys, args)
 		if err != nil {
-			return 0, err
+			return killed, err
 		}
 		if killed += n; n < pageSize {
 			return killed, nil
@@ -178,8 +204,65 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 
 // Wipe implements store.Store.
 func (s *Store) Wipe(ctx context.Context) (int64, error) {
-	keys := []string{s.keys.wipe()}
-	args := []string{s.keys.ns, s.keys.cache(), strconv.Itoa(pageSize)}
+	l, err := s.layout(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if !l.sharded() {
+		return s.wipeIndex(ctx, []string{l.classicWipe()}, []string{l.ns, l.cache(), strconv.Itoa(pageSize)})
+	}
+	apps, err := s.mendRegistry(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var wiped atomic.Int64
+	for _, app := range apps {
+		parts, err := s.dueParts(ctx, l.parts(app))
+		if err != nil {
+			return wiped.Load(), err
+		}
+		err = each(ctx, parts, func(ctx context.Context, _ int, p part) error {
+			n, err := s.wipePart(ctx, l, p)
+			wiped.Add(n)
+			return err
+		})
+		if err != nil {
+			return wiped.Load(), err
+		}
+	}
+	return wiped.Load(), nil
+}
+
+// dueParts returns those parts in which a wipe would find anything.
+func (s *Store) dueParts(ctx context.Context, parts []part) ([]part, error) {
+	calls := make([]command, len(parts))
+	for i, p := range parts {
+		calls[i] = command{script: s.scripts.due, keys: []string{p.wipe}}
+	}
+	replies, err := s.all(ctx, calls)
+	if err != nil {
+		return nil, err
+	}
+	var due []part
+	for i := range replies {
+		n, err := replies[i].ToInt64()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errReply, err)
+		}
+		if n > 0 {
+			due = append(due, parts[i])
+		}
+	}
+	return due, nil
+}
+
+// wipePart wipes a part of the sharded layout.
+func (s *Store) wipePart(ctx context.Context, l layout, p part) (int64, error) {
+	return s.wipeIndex(ctx, []string{p.wipe}, []string{p.prefix, l.cache(), strconv.Itoa(pageSize), p.app})
+}
+
+// wipeIndex wipes by one index, page by page.
+func (s *Store) wipeIndex(ctx context.Context, keys, args []string) (int64, error) {
 	for wiped := int64(0); ; {
 		n, err := s.pair(ctx, s.scripts.wipe, keys, args)
 		if err != nil {
@@ -191,11 +274,10 @@ func (s *Store) Wipe(ctx context.Context) (int64, error) {
 	}
 }
 
-// own returns the app and the token that stand in a session's key, whose memory
-// is ours.
-func (s *Store) own(key, app string) (string, string) {
-	end := len(s.keys.ns) + len(app)
-	return key[len(s.keys.ns):end], key[end+1:]
+// brief runs a script that is short and that a client waits for, on the node of its
+// first key. For the arguments see exec.
+func (s *Store) brief(ctx context.Context, script *script, keys, args []string) (rueidis.RedisMessage, error) {
+	return s.zones[s.zoneOf(keys[0])].pipeline.exec(ctx, script, s.whole(keys), args)
 }
 
 // count runs a script that returns a number.

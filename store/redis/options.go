@@ -32,6 +32,10 @@ type Options struct {
 	TLS TLS
 	// Namespace is what all keys begin with, without the colon.
 	Namespace string
+	// Buckets is how many buckets an app is split into on a Redis Cluster where the
+	// namespace holds nothing yet, a power of two up to store.Buckets; 0 means
+	// DefaultBuckets.
+	Buckets int
 	// Timeout bounds each round trip, waiting for a free place included.
 	Timeout time.Duration
 	// Logf gets a line when Redis becomes unreachable and when it is back.

@@ -18,12 +18,12 @@ const maxPipelined = 64
 // script is a script and the name that Redis knows it by.
 type script struct {
 	*rueidis.Lua
-	sha string
+	text, sha string
 }
 
 func newScript(text string) *script {
 	sum := sha1.Sum([]byte(text))
-	return &script{rueidis.NewLuaScript(text), hex.EncodeToString(sum[:])}
+	return &script{rueidis.NewLuaScript(text), text, hex.EncodeToString(sum[:])}
 }
 
 // noScript reports whether Redis refused a call because it does not hold the
@@ -38,9 +38,10 @@ func noScript(err error) bool {
 // costs both sides a system call and a waking, and those are most of it: 64 clients
 // that create sessions cost the server a fifth less so, and Redis a quarter.
 type pipeline struct {
-	s     *Store
-	lane  lane[*call, pipelineCargo]
-	calls sync.Pool // of *call
+	s       *Store
+	sharded bool // whether the keys are those of the sharded layout
+	lane    lane[*call, pipelineCargo]
+	calls   sync.Pool // of *call
 }
 
 // call is one call of a script.
@@ -55,8 +56,8 @@ type call struct {
 // pipelineCargo is what a flight sends.
 type pipelineCargo struct{ commands rueidis.Commands }
 
-func newPipeline(s *Store) *pipeline {
-	p := &pipeline{s: s}
+func newPipeline(s *Store, sharded bool) *pipeline {
+	p := &pipeline{s: s, sharded: sharded}
 	p.calls.New = func() any { return &call{seat: newSeat()} }
 	p.lane = lane[*call, pipelineCargo]{
 		most: func() int { return maxPipelined }, send: p.send, answer: func(*flight[*call, pipelineCargo]) {}, timeout: s.timeout,
@@ -82,6 +83,9 @@ func (p *pipeline) exec(ctx context.Context, script *script, keys, args []string
 func (p *pipeline) send(f *flight[*call, pipelineCargo]) {
 	ctx := context.Background()
 	conn, err := p.s.connector.current(ctx)
+	if err == nil && conn.layout.sharded() != p.sharded {
+		err = errOtherLayout
+	}
 	if err != nil {
 		for _, c := range f.passengers {
 			c.err = err
@@ -115,6 +119,9 @@ func (p *pipeline) send(f *flight[*call, pipelineCargo]) {
 	for _, c := range f.passengers {
 		if noScript(c.err) {
 			c.take(c.script.Exec(ctx, client, c.keys, c.args).ToMessage())
+		}
+		if c.again = slotIsMoving(c.err); c.again {
+			continue
 		}
 		p.s.note(c.err)
 		if c.err != nil {

@@ -40,27 +40,24 @@ type Store struct {
 	addr      string
 	keys      keyspace
 	scripts   *scripts
-	reader    *reader
-	// pipeline takes the calls that are short and that clients wait for.
-	pipeline *pipeline
-	timeout  time.Duration
-	logf     func(format string, args ...any)
-	watch    Observer
+	reader    *reader   // of classicZone
+	pipeline  *pipeline // of classicZone
+	registry  *registry
+	zones     [1 + clusterZones]zone
+	// wide bounds the round trips with a call for each of many parts.
+	wide    chan struct{}
+	timeout time.Duration
+	logf    func(format string, args ...any)
+	watch   Observer
 
-	// places bounds the round trips in flight, see maxInFlight.
-	places chan struct{}
-	// down is whether the last round trip found Redis unable to serve.
+	// down is whether a round trip found Redis unable to serve, and none since then
+	// showed that it is able.
 	down atomic.Bool
+	// failed is when the last one did, in Unix nanoseconds.
+	failed atomic.Int64
 }
 
 var _ store.Store = (*Store)(nil)
-
-// maxInFlight bounds the callers that wait for Redis at once. rueidis ignores a
-// context while its rings are full (two connections of 1024 commands), and a
-// command stays in the ring after its caller's time is up. A silent Redis is
-// found out within 1.5 timeouts (see clientOption), so at most three rounds of
-// callers can have left theirs there: 1536.
-const maxInFlight = 512
 
 // Open makes a store. It does not wait for Redis: while that cannot be reached,
 // every method answers store.ErrUnavailable, and they serve soon after it is
@@ -79,7 +76,7 @@ func open(o Options, clock string) (*Store, error) {
 		timeout: o.Timeout,
 		logf:    o.Logf,
 		watch:   o.Observer,
-		places:  make(chan struct{}, maxInFlight),
+		wide:    make(chan struct{}, maxWide),
 	}
 	if s.logf == nil {
 		s.logf = func(string, ...any) {}
@@ -87,9 +84,12 @@ func open(o Options, clock string) (*Store, error) {
 	if s.watch == nil {
 		s.watch = unobserved{}
 	}
-	s.reader = newReader(s)
-	s.pipeline = newPipeline(s)
-	s.connector = &connector{option: option, note: s.note, logf: s.logf}
+	for i := range s.zones {
+		s.zones[i] = newZone(s, i)
+	}
+	s.reader, s.pipeline = s.zones[classicZone].reader, s.zones[classicZone].pipeline
+	s.registry = newRegistry(s.keys.ns, o.Buckets, s.logf)
+	s.connector = &connector{option: option, note: s.note, logf: s.logf, keys: s.keys, cluster: s.registry.layout}
 	s.connector.start()
 	return s, nil
 }
@@ -109,17 +109,25 @@ func (s *Store) Addr() string { return s.addr }
 // Close implements store.Store.
 func (s *Store) Close() { s.connector.close() }
 
-// Ping implements store.Store.
+// Ping implements store.Store. A Redis Cluster of which a part can serve is one
+// that can: the requests for the others answer ErrUnavailable by themselves.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.do(ctx, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+	conn, err := s.connected(ctx)
+	if err != nil {
+		return err
+	}
+	if conn.layout.sharded() {
+		return s.pingCluster(ctx)
+	}
+	_, err = s.do(ctx, classicZone, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 		return client.Do(ctx, client.B().Ping().Build())
 	})
 	return err
 }
 
-// HasSessions reports whether a namespace holds sessions in this Redis. That an
-// access list may keep us from asking about others' is no outage, so it is not
-// noted as one.
+// HasSessions reports whether a namespace holds sessions in this Redis, or held
+// some, if it is a Redis Cluster. That an access list may keep us from asking
+// about others' is no outage, so it is not noted as one.
 func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -127,7 +135,11 @@ func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	key := keyspace{ns: namespace + ":"}.wipe()
+	other := keyspace{ns: namespace + ":"}
+	if conn.layout.sharded() {
+		return hasApps(ctx, conn.client, other.ns)
+	}
+	key := other.classicWipe()
 	n, err := conn.client.Do(ctx, conn.client.B().Exists().Key(key).Build()).AsInt64()
 	if err != nil {
 		return false, classify(err)
@@ -135,51 +147,96 @@ func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error)
 	return n > 0, nil
 }
 
-// exec runs a script. Its arguments must not alias memory of the caller: they are
-// read until Redis has answered, also after ctx has ended.
+// connected returns the connection, and waits for the first attempt to make it.
+func (s *Store) connected(ctx context.Context) (*connection, error) {
+	if conn := s.connector.made.Load(); conn != nil {
+		return conn, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	return s.connector.current(ctx)
+}
+
+// layout returns the layout that this server has.
+func (s *Store) layout(ctx context.Context) (layout, error) {
+	conn, err := s.connected(ctx)
+	if err != nil {
+		return layout{}, err
+	}
+	return conn.layout, nil
+}
+
+// exec runs a script on the node of its first key. Its arguments must not alias
+// memory of the caller: they are read until Redis has answered, also after ctx has
+// ended.
 func (s *Store) exec(ctx context.Context, script *script, keys, args []string) (rueidis.RedisMessage, error) {
-	return s.do(ctx, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+	keys = s.whole(keys)
+	return s.do(ctx, s.zoneOf(keys[0]), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 		return script.Exec(ctx, client, keys, args)
 	})
 }
 
-// do bounds one round trip and sorts its errors.
-func (s *Store) do(ctx context.Context, call func(context.Context, rueidis.Client) rueidis.RedisResult) (rueidis.RedisMessage, error) {
+// do bounds one round trip and sorts its errors. What Redis refused because a
+// slot is moving is sent again, since it was not executed.
+func (s *Store) do(ctx context.Context, zone int, call func(context.Context, rueidis.Client) rueidis.RedisResult) (rueidis.RedisMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	conn, err := s.connector.current(ctx)
 	if err != nil {
 		return rueidis.RedisMessage{}, err
 	}
-	select {
-	case s.places <- struct{}{}:
-	case <-ctx.Done():
-		return rueidis.RedisMessage{}, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+	if conn.layout.sharded() != (zone != classicZone) {
+		return rueidis.RedisMessage{}, errOtherLayout
 	}
-	start := time.Now()
-	reply, err := call(ctx, conn.client).ToMessage()
-	<-s.places
-	s.watch.RoundTrip(time.Since(start))
-	s.note(err)
-	if err != nil {
-		s.connector.heed(conn, err)
-		err = classify(err)
+	for pause := shortestWait; ; pause = min(2*pause, longestWait) {
+		select {
+		case s.zones[zone].places <- struct{}{}:
+		case <-ctx.Done():
+			return rueidis.RedisMessage{}, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+		}
+		start := time.Now()
+		reply, err := call(ctx, conn.client).ToMessage()
+		<-s.zones[zone].places
+		s.watch.RoundTrip(time.Since(start))
+		if slotIsMoving(err) && wait(ctx, pause) {
+			continue
+		}
+		s.note(err)
+		if err != nil {
+			s.connector.heed(conn, err)
+			err = classify(err)
+		}
+		return reply, err
 	}
-	return reply, err
 }
+
+// quietBeforeUp is how long a Redis Cluster must have served without fail to be
+// called usable again: while a node is gone, the others still serve.
+const quietBeforeUp = 3 * time.Second
 
 // note keeps account of whether Redis can serve, and logs each change.
 func (s *Store) note(err error) (logged bool) {
 	if err != nil && errors.Is(classify(err), store.ErrUnavailable) {
-		if !errors.Is(err, context.Canceled) && s.down.CompareAndSwap(false, true) {
-			s.logf("redis at %s cannot be used, every request answers 503 until it can: %v", s.addr, err)
-			return true
+		if errors.Is(err, context.Canceled) {
+			return false
 		}
-	} else if s.down.Load() && s.down.CompareAndSwap(true, false) {
-		s.logf("redis at %s can be used", s.addr)
+		s.failed.Store(time.Now().UnixNano())
+		if !s.down.CompareAndSwap(false, true) {
+			return false
+		}
+		if s.onCluster() {
+			s.logf("a part of the Redis Cluster at %s cannot be used, requests for it answer 503 until it can: %v", s.addr, err)
+		} else {
+			s.logf("redis at %s cannot be used, every request answers 503 until it can: %v", s.addr, err)
+		}
 		return true
 	}
-	return false
+	if !s.down.Load() || s.onCluster() && time.Since(time.Unix(0, s.failed.Load())) < quietBeforeUp ||
+		!s.down.CompareAndSwap(true, false) {
+		return false
+	}
+	s.logf("redis at %s can be used", s.addr)
+	return true
 }
 
 // classify wraps an error of rueidis. What Redis says of itself, and whatever

@@ -15,7 +15,7 @@ var luaFiles embed.FS
 type scripts struct {
 	create, get, set, kill, rotate, activity *script
 	soid, soapp, sessions, ages              *script
-	killsoid, killall, wipe                  *script
+	killsoid, killall, wipe, due             *script
 }
 
 // newScripts reads the embedded scripts. clock is the Lua expression that they
@@ -38,6 +38,7 @@ func newScripts(clock string) *scripts {
 		killsoid: script("killsoid"),
 		killall:  script("killall"),
 		wipe:     script("wipe"),
+		due:      script("due"),
 	}
 }
 

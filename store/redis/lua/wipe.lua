@@ -5,6 +5,8 @@
 -- KEYS  1 ns:SESSIONS
 --       All others cannot be declared: apps, tokens and ids stand in KEYS[1].
 -- ARGV  1 "ns:"  2 ns:cache  3 entries a page
+--       In the sharded layout, where KEYS[1] is of one part of one app:
+--       1 what the part's keys begin with  4 app
 -- Returns {how many sessions it removed, how many entries it took}. Fewer
 -- entries than a page means that it was the last.
 -- Cost: O(page * log n).
@@ -18,10 +20,10 @@ local wiped = 0
 for _, member in ipairs(due) do
   -- An id may hold colons, an app and a token do not.
   local app, token, id = string.match(member, '^([^:]*):([^:]*):(.*)$')
-  if not app then
+  if not app or ARGV[4] and ARGV[4] ~= app then
     redis.call('ZREM', KEYS[1], member)
   else
-    local prefix = ARGV[1] .. app .. ':'
+    local prefix = ARGV[4] and ARGV[1] or ARGV[1] .. app .. ':'
     local h = redis.call('HMGET', prefix .. token, 'ttl', 'la', 'no_resave', 'end')
     local ttl, la = tonumber(h[1]), tonumber(h[2])
     if ttl and la and alive(ttl, la, h[4], now) then

@@ -60,6 +60,34 @@ func (s *Server) dropConn() {
 	}
 }
 
+// Subscriber is a connection that subscribes to channels. It is for one goroutine
+// at a time.
+type Subscriber struct{ conn *conn }
+
+// Subscribe returns a connection that is closed with the test.
+func (s *Server) Subscribe(tb testing.TB) *Subscriber {
+	tb.Helper()
+	c, err := dial(s.Addr(), doTimeout)
+	if err != nil {
+		tb.Fatalf("redistest: %v", err)
+	}
+	tb.Cleanup(func() { c.Close() })
+	return &Subscriber{c}
+}
+
+// Swap subscribes to the channel on and then ends the subscription to off, unless
+// that is empty. Nothing may be published on either.
+func (s *Subscriber) Swap(tb testing.TB, off, on string) {
+	tb.Helper()
+	_, err := s.conn.do("SUBSCRIBE", on)
+	if err == nil && off != "" {
+		_, err = s.conn.do("UNSUBSCRIBE", off)
+	}
+	if err != nil {
+		tb.Fatalf("redistest: %v", err)
+	}
+}
+
 // conn speaks RESP2.
 type conn struct {
 	net.Conn

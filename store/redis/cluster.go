@@ -1,0 +1,25 @@
+package redis
+
+import "context"
+
+// maxRedirects bounds the MOVED and ASK that a call follows, so that nodes which
+// point at each other do not hold it for ever.
+const maxRedirects = 16
+
+// connectCluster connects to what is a Redis Cluster.
+func (c *connector) connectCluster(ctx context.Context) (*connection, error) {
+	option := c.option
+	option.ForceSingleClient = false
+	option.PipelineMultiplex = 1 // two connections a node
+	option.ClusterOption.MaxMovedRedirections = maxRedirects
+	client, err := newClient(option)
+	if err != nil {
+		return nil, err
+	}
+	layout, err := c.cluster(ctx, client)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return &connection{client: client, layout: layout}, nil
+}

@@ -1,0 +1,120 @@
+package redis
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/embedded"
+	"rest-sessions/store/redis/redistest"
+	"rest-sessions/store/storetest"
+)
+
+// sharedCluster is a cluster for tests that leave it as it was.
+var sharedCluster struct {
+	sync.Mutex
+	*redistest.Cluster
+}
+
+// ofCluster returns the shared cluster, and starts it for the first who asks.
+func ofCluster(tb testing.TB) *redistest.Cluster {
+	tb.Helper()
+	sharedCluster.Lock()
+	defer sharedCluster.Unlock()
+	if sharedCluster.Cluster == nil {
+		cluster, err := redistest.RunCluster(false)
+		if errors.Is(err, redistest.ErrNoServer) && os.Getenv(redistest.RequireEnv) != "1" {
+			tb.Skip(err)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+		sharedCluster.Cluster = cluster
+	}
+	return sharedCluster.Cluster
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if sharedCluster.Cluster != nil {
+		sharedCluster.Close()
+	}
+	os.Exit(status)
+}
+
+// openCluster opens a store in a namespace of its own on a cluster. With a clock,
+// its scripts ask that for the time: it is the name of a channel that each
+// node has a subscriber of, since a script may read no key but its own.
+func openCluster(tb testing.TB, cluster *redistest.Cluster, buckets int, clock *storetest.Clock) *Store {
+	tb.Helper()
+	namespace := "t" + strconv.FormatInt(namespaces.Add(1), 10)
+	expression := serverClock
+	if clock != nil {
+		expression = fmt.Sprintf(`({string.match(redis.call('PUBSUB', 'CHANNELS', '%s-clock:*')[1], '%%d+$')})`, namespace)
+		var tellers []*redistest.Subscriber
+		for _, node := range cluster.Masters {
+			tellers = append(tellers, node.Subscribe(tb))
+		}
+		before := ""
+		clock.OnChange(func(now int64) {
+			channel := fmt.Sprintf("%s-clock:%d", namespace, now)
+			if channel == before {
+				return
+			}
+			for _, t := range tellers {
+				t.Swap(tb, before, channel)
+			}
+			before = channel
+		})
+	}
+	return openClusterAs(tb, cluster, Options{Namespace: namespace, Buckets: buckets, Timeout: testTimeout}, expression)
+}
+
+// openBrief opens a store in a namespace with a time-out that a test means to see.
+func openBrief(tb testing.TB, cluster *redistest.Cluster, namespace string, timeout time.Duration) *Store {
+	tb.Helper()
+	return openClusterAs(tb, cluster, Options{Namespace: namespace, Timeout: timeout}, serverClock)
+}
+
+func openClusterAs(tb testing.TB, cluster *redistest.Cluster, o Options, clock string) *Store {
+	tb.Helper()
+	o.Host, o.Port, o.Logf = "127.0.0.1", cluster.Masters[len(cluster.Masters)-1].Port(), tb.Logf
+	s, err := open(o, clock)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func TestClusterConformance(t *testing.T) {
+	cluster := ofCluster(t)
+	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) store.Store {
+		return openCluster(t, cluster, DefaultBuckets, clock)
+	})
+}
+
+// TestClusterDifferential does the same to this engine on a cluster and to the
+// embedded one.
+func TestClusterDifferential(t *testing.T) {
+	cluster := ofCluster(t)
+	for i, buckets := range []int{64, 2, 1024} {
+		ops := 2000
+		if buckets == 1024 {
+			ops = 300
+		}
+		t.Run(strconv.Itoa(buckets), func(t *testing.T) {
+			clock := storetest.NewClock(1_700_000_030)
+			a := openCluster(t, cluster, buckets, clock)
+			defer a.Close()
+			b := embedded.New(embedded.Options{Now: clock.Now})
+			defer b.Close()
+			storetest.Differential(t, uint64(i+1), ops, a, b, clock)
+			checkIndexesOn(t, cluster.Masters, a)
+		})
+	}
+}

@@ -1,0 +1,184 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+)
+
+// resumeLimit is how long after its election a replica's sessions may still answer
+// store.ErrUnavailable.
+const resumeLimit = 2 * time.Second
+
+// TestFailover kills masters with SIGKILL under a mix of operations. The first has
+// been stopped from writing until its replica had all, so Redis itself loses
+// nothing, and no answer may show a loss. The second is killed in the middle of
+// it, and what it acknowledged in its last second may be lost, nothing else.
+func TestFailover(t *testing.T) {
+	cluster := redistest.StartCluster(t, true, "--cluster-node-timeout", "1500")
+	s := openBrief(t, cluster, "failover", serverTimeout)
+	defer s.Close()
+	var troubled atomic.Int64 // bits: the masters that were killed
+	l := newLedger(t, s, func(slot int) bool { return troubled.Load()&(1<<masterOf(slot)) != 0 })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.run(ctx)
+	}()
+	probes := probe(t, s)
+	time.Sleep(time.Second) // some history
+
+	for i, warned := range []bool{true, false} {
+		master, replica := cluster.Masters[i], cluster.Replicas[i]
+		if warned {
+			master.Do(t, "CLIENT", "PAUSE", "10000", "WRITE")
+			eventually(t, "the replica has all", func() bool {
+				return master.Field("INFO replication", "master_repl_offset") == replica.Field("INFO replication", "master_repl_offset")
+			})
+		}
+		killed := time.Now()
+		troubled.Store(troubled.Load() | 1<<i)
+		master.Stop()
+		if !warned {
+			l.lost(func(slot int) bool { return masterOf(slot) == i })
+		}
+		eventually(t, "the replica is elected", func() bool { return replica.Role() == "master" })
+		elected := time.Now()
+		before := l.unavailable.Load()
+		for _, token := range probes[i] {
+			for {
+				_, err := s.Get(ctx, "probe", token)
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, store.ErrUnavailable) {
+					t.Fatalf("a probe: %v", err)
+				}
+				if time.Since(elected) > resumeLimit {
+					t.Fatalf("%v after the election: %v", time.Since(elected), err)
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+		t.Logf("warned: %v; elected after %v, service resumed %v later; %d calls unavailable, %d of them since the election", warned,
+			elected.Sub(killed).Round(time.Millisecond), time.Since(elected).Round(time.Millisecond),
+			l.unavailable.Load(), l.unavailable.Load()-before)
+		time.Sleep(500 * time.Millisecond) // and all may fail again, if it is to
+		troubled.Store(troubled.Load() &^ (1 << i))
+		time.Sleep(500 * time.Millisecond)
+	}
+	cancel()
+	<-ended
+	l.settle()
+	nodes := []*redistest.Server{cluster.Replicas[0], cluster.Replicas[1], cluster.Masters[2]}
+	checkIndexesOn(t, nodes, s)
+	l.end()
+}
+
+// masterOf returns the index of the master that a slot was given to at the start.
+func masterOf(slot int) int {
+	for i := range 3 {
+		if slot < (i+1)*slots/3 {
+			return i
+		}
+	}
+	return 2
+}
+
+// probe starts a session in each bucket of another app, and returns their tokens by
+// master.
+func probe(t *testing.T, s *Store) (tokens [3][]string) {
+	t.Helper()
+	lay, err := s.layout(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]bool{}
+	for i := 0; len(seen) < lay.tags.buckets; i++ {
+		id := "probe" + strconv.Itoa(i)
+		slot := lay.ofID("probe", id).slot
+		if !seen[slot] {
+			seen[slot] = true
+			tokens[masterOf(slot)] = append(tokens[masterOf(slot)], create(t, s, "probe", id, 7200))
+		}
+	}
+	return tokens
+}
+
+// TestSilentNode stops a master without closing its connections: calls for its
+// sessions and for the whole app give up in time, and those for others go on.
+func TestSilentNode(t *testing.T) {
+	cluster := ofCluster(t)
+	s := openBrief(t, cluster, "silent", serverTimeout)
+	defer s.Close()
+	tokens := probe(t, s)
+	if _, err := s.Activity(context.Background(), "probe", 60); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Masters[0].Pause()
+	defer cluster.Masters[0].Resume()
+	ctx := context.Background()
+	var wg sync.WaitGroup
+	for range 8 {
+		for master, some := range tokens {
+			for _, token := range some {
+				wg.Go(func() {
+					start := time.Now()
+					_, err := s.Get(ctx, "probe", token)
+					if took := time.Since(start); took > serverTimeout+time.Second {
+						t.Errorf("get took %v", took)
+					}
+					if master == 0 && !errors.Is(err, store.ErrUnavailable) {
+						t.Errorf("get from the silent node: %v", err)
+					}
+					if master == 2 && err != nil {
+						t.Errorf("get from a sound node: %v", err)
+					}
+				})
+			}
+		}
+		wg.Go(func() {
+			if n, err := s.Activity(ctx, "probe", 60); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("activity without a node: %d, %v", n, err)
+			}
+		})
+	}
+	// A quarter of a second is an age for one round trip, far less than the time-out.
+	time.Sleep(100 * time.Millisecond)
+	for i := range 20 {
+		token := tokens[2][i%len(tokens[2])]
+		start := time.Now()
+		if _, err := s.Set(ctx, "probe", token, number(i)); err != nil {
+			t.Errorf("set on a sound node: %v", err)
+		}
+		if took := time.Since(start); took > serverTimeout/2 {
+			t.Errorf("set on a sound node took %v", took)
+		}
+	}
+	if err := s.Ping(ctx); err != nil {
+		t.Errorf("ping, while two nodes of three are sound: %v", err)
+	}
+	wg.Wait()
+	for what, err := range map[string]error{
+		"soapp":   second(readPages(ctx, s.SessionsOfApp(ctx, "probe", 60))),
+		"killall": second(s.KillApp(ctx, "probe")),
+		"wipe":    second(s.Wipe(ctx)),
+	} {
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s without a node: %v", what, err)
+		}
+	}
+	cluster.Masters[0].Resume()
+	eventually(t, "all of it serves", func() bool { _, err := s.Activity(ctx, "probe", 60); return err == nil })
+}
+
+func second[T any](_ T, err error) error { return err }

@@ -1,0 +1,242 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/redis/rueidis"
+
+	"rest-sessions/store"
+)
+
+// DefaultBuckets is how many buckets an app is split into on a Redis Cluster.
+const DefaultBuckets = 64
+
+const (
+	// registryCopies is how many hashes hold the registry, each in another eighth of
+	// the slots. So it outlives the loss of a node's last writes, and most of it is
+	// within reach when a node is not.
+	registryCopies = 8
+	// bucketsField holds the number of buckets. It is no name of an app.
+	bucketsField = ":buckets"
+	// maxRegistered bounds the apps that a process remembers to have registered.
+	maxRegistered = 4096
+)
+
+// registry is what a Redis Cluster must be asked beside its sessions, which the
+// names of keys do not say: into how many buckets apps are split, and which apps
+// there are, for the wiper. It is a hash with a field for each app, in copies. An
+// app is registered before its first session; it is never taken out.
+type registry struct {
+	keys    []string // of the copies
+	ns      string
+	buckets int
+	logf    func(format string, args ...any)
+
+	mu    sync.RWMutex
+	known map[string]struct{} // apps that are in every copy
+}
+
+func newRegistry(ns string, buckets int, logf func(string, ...any)) *registry {
+	if buckets == 0 {
+		buckets = DefaultBuckets
+	}
+	return &registry{keys: registryKeys(ns), ns: ns, buckets: buckets, logf: logf, known: make(map[string]struct{})}
+}
+
+// registryKeys names the copies of a namespace's registry. Their tags are those of
+// an app with an empty name, which no app has.
+func registryKeys(ns string) []string {
+	var keys []string
+	for _, p := range partsOf(ns, "", registryCopies) {
+		keys = append(keys, p.prefix+"APPS")
+	}
+	return keys
+}
+
+// layout asks a cluster for the number of buckets, and sets it if it has none. What
+// is there wins over the configuration: with another number sessions would not
+// be found.
+func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout, error) {
+	if !validNamespace(g.ns) {
+		return layout{}, mistake(fmt.Sprintf("the namespace %q has braces, which a Redis Cluster takes for its own", g.ns[:len(g.ns)-1]))
+	}
+	var set, get []command
+	for _, key := range g.keys {
+		set = append(set, command{keys: []string{key}, args: []string{"HSETNX", bucketsField, strconv.Itoa(g.buckets)}})
+		get = append(get, command{keys: []string{key}, args: []string{"HGET", bucketsField}})
+	}
+	// In two steps, so that of two processes that begin at once none reads a copy
+	// that the other has still to write.
+	send(ctx, client, set)
+	there, answered := 0, 0
+	var failure error
+	for _, r := range send(ctx, client, get) {
+		n, err := r.AsInt64()
+		switch {
+		case rueidis.IsRedisNil(err): // its HSETNX failed
+		case err != nil:
+			failure = err
+		default:
+			// All are the same, but where processes of different configurations began
+			// at once: then the first.
+			if answered++; there == 0 {
+				there = int(n)
+			}
+		}
+	}
+	switch {
+	case answered < registryCopies/2:
+		if failure == nil {
+			failure = errors.New("it did not keep the number of buckets")
+		}
+		return layout{}, failure
+	case !validBuckets(there):
+		return layout{}, fmt.Errorf("%s says that apps are split into %d buckets", g.keys[0], there)
+	case there != g.buckets:
+		g.logf("namespace %s is split into %d buckets, so the %d that are configured do not count",
+			g.ns[:len(g.ns)-1], there, g.buckets)
+		g.buckets = there
+	}
+	return layout{keyspace: keyspace{ns: g.ns}, tags: newTagCache(g.ns, there)}, nil
+}
+
+// register makes the registry hold an app, before the app's first session.
+func (s *Store) register(ctx context.Context, app string) error {
+	g := s.registry
+	g.mu.RLock()
+	_, known := g.known[app]
+	g.mu.RUnlock()
+	if known {
+		return nil
+	}
+	commands := make([]command, len(g.keys))
+	for i, key := range g.keys {
+		commands[i] = command{keys: []string{key}, args: []string{"HSET", app, "1"}}
+	}
+	_, errs, err := s.some(ctx, commands)
+	if err != nil {
+		return err
+	}
+	missed := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch {
+	case len(missed) > registryCopies/2:
+		return missed[0]
+	case len(missed) > 0:
+		return nil // the next session tries the others again
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.known) >= maxRegistered {
+		clear(g.known)
+	}
+	g.known[app] = struct{}{}
+	return nil
+}
+
+// hasApps reports whether a namespace's registry holds apps.
+func hasApps(ctx context.Context, client rueidis.Client, ns string) (bool, error) {
+	var ask []command
+	for _, key := range registryKeys(ns) {
+		ask = append(ask, command{keys: []string{key}, args: []string{"HLEN"}})
+	}
+	for _, r := range send(ctx, client, ask) {
+		n, err := r.AsInt64()
+		if err != nil {
+			return false, classify(err)
+		}
+		if n > 1 { // one is bucketsField
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// mendRegistry gives each copy of our registry what others have and it lacks, and
+// returns the apps.
+func (s *Store) mendRegistry(ctx context.Context) ([]string, error) {
+	g := s.registry
+	held, err := s.registryFields(ctx, g.keys)
+	if err != nil {
+		return nil, err
+	}
+	apps := appsOf(held)
+	var lacking []command
+	for i, key := range g.keys {
+		if !held[i][bucketsField] {
+			lacking = append(lacking, command{keys: []string{key}, args: []string{"HSETNX", bucketsField, strconv.Itoa(g.buckets)}})
+		}
+		for _, app := range apps {
+			if !held[i][app] {
+				lacking = append(lacking, command{keys: []string{key}, args: []string{"HSET", app, "1"}})
+			}
+		}
+	}
+	_, err = s.all(ctx, lacking)
+	return apps, err
+}
+
+// registryFields returns the fields of each copy of a registry.
+func (s *Store) registryFields(ctx context.Context, keys []string) ([]map[string]bool, error) {
+	commands := make([]command, len(keys))
+	for i, key := range keys {
+		commands[i] = command{keys: []string{key}, args: []string{"HKEYS"}}
+	}
+	replies, err := s.all(ctx, commands)
+	if err != nil {
+		return nil, err
+	}
+	held := make([]map[string]bool, len(keys))
+	for i := range replies {
+		fields, err := replies[i].AsStrSlice()
+		if err != nil {
+			return nil, fmt.Errorf("%w: the registry: %w", errReply, err)
+		}
+		held[i] = make(map[string]bool, len(fields))
+		for _, field := range fields {
+			held[i][field] = true
+		}
+	}
+	return held, nil
+}
+
+// appsOf returns the apps that at least one copy holds, in order.
+func appsOf(held []map[string]bool) []string {
+	var apps []string
+	for _, fields := range held {
+		for field := range fields {
+			if field != bucketsField {
+				apps = append(apps, field)
+			}
+		}
+	}
+	slices.Sort(apps)
+	return slices.Compact(apps)
+}
+
+// pingCluster asks for the registry's copies, each on the node that has its slots,
+// until one answers.
+func (s *Store) pingCluster(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make(chan error, len(s.registry.keys))
+	for _, key := range s.registry.keys {
+		go func() {
+			_, err := s.do(ctx, s.zoneOf(key), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+				return client.Do(ctx, client.B().Exists().Key(key).Build())
+			})
+			errs <- err
+		}()
+	}
+	var err error
+	for range s.registry.keys {
+		if err = <-errs; err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: no part of the cluster answers: %w", store.ErrUnavailable, err)
+}

@@ -1,0 +1,229 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+	"rest-sessions/store/storetest"
+)
+
+// owner is the master that has a key's slot.
+func owner(t *testing.T, cluster *redistest.Cluster, key string) *redistest.Server {
+	t.Helper()
+	for _, master := range cluster.Masters {
+		if _, moved := master.Do(t, "EXISTS", key).(redistest.Error); !moved {
+			return master
+		}
+	}
+	t.Fatalf("nobody has %s", key)
+	return nil
+}
+
+// TestRegistryHeals takes an app out of all copies of the registry but one, as if
+// nodes had lost their last writes: the wiper finds it, and mends the others.
+func TestRegistryHeals(t *testing.T) {
+	cluster := ofCluster(t)
+	clock := storetest.NewClock(1_700_000_030)
+	s := openCluster(t, cluster, 64, clock)
+	defer s.Close()
+	create(t, s, "shop", "user", 10)
+	masters := map[*redistest.Server]int{}
+	for _, key := range s.registry.keys {
+		master := owner(t, cluster, key)
+		masters[master]++
+		if got := master.Do(t, "HKEYS", key); !sameSet(strs(t, got), []string{"shop", bucketsField}) {
+			t.Errorf("%s holds %v", key, got)
+		}
+	}
+	for _, n := range masters {
+		if n < registryCopies/len(cluster.Masters) {
+			t.Errorf("a master has %d copies of %d", n, registryCopies)
+		}
+	}
+	for i, key := range s.registry.keys {
+		if i != 5 {
+			owner(t, cluster, key).Do(t, "DEL", key)
+		}
+	}
+	clock.Advance(1000)
+	if n, err := s.Wipe(context.Background()); n != 1 || err != nil {
+		t.Errorf("wiped %d, %v", n, err)
+	}
+	for _, key := range s.registry.keys {
+		got := hashOf(t, owner(t, cluster, key), key)
+		if fmt.Sprint(got) != fmt.Sprint(map[string]string{"shop": "1", bucketsField: "64"}) {
+			t.Errorf("%s holds %v after a wipe", key, got)
+		}
+	}
+	ours, err := s.HasSessions(context.Background(), strings.TrimSuffix(s.keys.ns, ":"))
+	if !ours || err != nil {
+		t.Errorf("HasSessions: %v, %v", ours, err)
+	}
+	if ours, err = s.HasSessions(context.Background(), "other"); ours || err != nil {
+		t.Errorf("HasSessions of another namespace: %v, %v", ours, err)
+	}
+}
+
+// TestBucketsStay opens a namespace with another number of buckets than it has,
+// and by several at once: all use the same, and find each other's sessions.
+func TestBucketsStay(t *testing.T) {
+	cluster := ofCluster(t)
+	ctx := context.Background()
+	open := func(buckets int, logf func(string, ...any)) *Store {
+		s, err := Open(Options{
+			Host: "127.0.0.1", Port: cluster.Masters[1].Port(), Namespace: "stay", Buckets: buckets,
+			Timeout: testTimeout, Logf: logf,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		return s
+	}
+	var stores []*Store
+	for _, buckets := range []int{16, 64, 256, 1024} {
+		stores = append(stores, open(buckets, t.Logf))
+	}
+	tokens := make([]string, len(stores))
+	var wg sync.WaitGroup
+	for i, s := range stores {
+		wg.Go(func() { tokens[i] = create(t, s, "app", fmt.Sprint("user", i), 1000) })
+	}
+	wg.Wait()
+	for i, s := range stores {
+		for k, token := range tokens {
+			if got, err := s.Get(ctx, "app", token); err != nil || got.ID != fmt.Sprint("user", k) {
+				t.Errorf("store %d reads session %d: %+v, %v", i, k, got, err)
+			}
+		}
+	}
+	var said []string
+	var mu sync.Mutex
+	s := open(2, func(format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		said = append(said, fmt.Sprintf(format, args...))
+	})
+	if _, err := s.Get(ctx, "app", tokens[0]); err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !slices.ContainsFunc(said, func(line string) bool { return strings.Contains(line, "the 2 that are configured do not count") }) {
+		t.Errorf("the log says %q", said)
+	}
+}
+
+// TestClusterLayout holds what stands in a cluster against the README's table.
+func TestClusterLayout(t *testing.T) {
+	cluster := ofCluster(t)
+	s := openCluster(t, cluster, 64, nil)
+	defer s.Close()
+	token := create(t, s, "shop", "a:b", 7200)
+	prefix := partsOf(s.keys.ns, "shop", 64)[store.Bucket("a:b")%64].prefix
+	want := append([]string{prefix + token, prefix + "_sessions", prefix + "_users", prefix + "us:a:b", prefix + "SESSIONS"}, s.registry.keys...)
+	var got []string
+	for _, master := range cluster.Masters {
+		got = append(got, strs(t, master.Do(t, "KEYS", s.keys.ns+"*"))...)
+	}
+	if !sameSet(got, want) {
+		t.Errorf("keys are %q, not %q", got, want)
+	}
+	checkIndexesOn(t, cluster.Masters, s)
+}
+
+// TestClusterOneRoundTrip sees with MONITOR that an operation on one session or
+// one user is one EVALSHA on one node and nothing else.
+func TestClusterOneRoundTrip(t *testing.T) {
+	cluster := ofCluster(t)
+	s := openCluster(t, cluster, 64, nil)
+	defer s.Close()
+	ctx := context.Background()
+	var seen []func() []string
+	for _, master := range cluster.Masters {
+		seen = append(seen, monitor(t, master))
+	}
+	sent := func() (all []string) {
+		for _, f := range seen {
+			all = append(all, slices.DeleteFunc(f(), func(name string) bool { return name == "cluster" })...)
+		}
+		return all
+	}
+	for round := range 2 { // the first loads scripts and registers the app
+		token := create(t, s, "app", "user", 100)
+		for _, o := range []struct {
+			name string
+			run  func() error
+		}{
+			{"create", func() error {
+				return s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100})
+			}},
+			{"get", func() error { _, err := s.Get(ctx, "app", token); return err }},
+			{"set", func() error {
+				_, err := s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "1"}})
+				return err
+			}},
+			{"soid", func() error { _, err := s.SessionsOfID(ctx, "app", "user").Next(ctx); return err }},
+			{"kill", func() error { _, err := s.Kill(ctx, "app", token); return err }},
+			{"killsoid", func() error { _, err := s.KillID(ctx, "app", "user", ""); return err }},
+		} {
+			sent()
+			if err := o.run(); err != nil {
+				t.Fatalf("%s: %v", o.name, err)
+			}
+			if got := sent(); round == 1 && !slices.Equal(got, []string{"evalsha"}) {
+				t.Errorf("%s sent %q, not one evalsha", o.name, got)
+			}
+		}
+	}
+}
+
+// TestClusterCacheChannel listens on one node for what ends on any.
+func TestClusterCacheChannel(t *testing.T) {
+	cluster := ofCluster(t)
+	s := openCluster(t, cluster, 64, nil)
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
+	defer cancel()
+	told, subscribed := make(chan string, 100), make(chan struct{})
+	create(t, s, "app", "user", 100)
+	go subscriber(ctx, s, s.keys.cache(), subscribed, told)
+	<-subscribed
+	want := map[string]bool{}
+	for i := range 20 {
+		token := create(t, s, "app", fmt.Sprint("user", i), 100)
+		want["app:"+token] = true
+		if _, err := s.Kill(ctx, "app", token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for len(want) > 0 {
+		select {
+		case got := <-told:
+			delete(want, got)
+		case <-ctx.Done():
+			t.Fatalf("%d kills were not told", len(want))
+		}
+	}
+}
+
+// TestClusterBadNamespace refuses a namespace whose braces would be the hash tag.
+func TestClusterBadNamespace(t *testing.T) {
+	cluster := ofCluster(t)
+	s, err := Open(Options{Host: "127.0.0.1", Port: cluster.Masters[0].Port(), Namespace: "a{b}", Timeout: time.Second, Logf: t.Logf})
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	if err := s.Ping(context.Background()); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "namespace") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,135 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+)
+
+// serverTimeout is the default of RS_TIMEOUT, under which nothing may fail here.
+const serverTimeout = time.Second
+
+// TestReshard moves slots from one master to another while sessions in
+// them are read, written, made and killed: no call may fail, and none may answer
+// anything but what is so.
+func TestReshard(t *testing.T) {
+	cluster := redistest.StartCluster(t, false)
+	s := openBrief(t, cluster, "reshard", serverTimeout)
+	defer s.Close()
+	l := newLedger(t, s, func(int) bool { return false })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.run(ctx)
+	}()
+	// So that a slot takes a while.
+	l.seeded = 4000
+	seed(t, s, "app0", l.seeded, 7200)
+	lay, _ := s.layout(ctx)
+	var took []time.Duration
+	// None is moved twice: of one that moves back before all nodes have heard that
+	// it moved, Redis itself may lose the owner.
+	for _, app := range []string{"app0", "app1"} {
+		for i := range 2 {
+			for _, p := range lay.parts(app)[22*i:][:8] { // of the first master, of the second
+				start := time.Now()
+				if err := cluster.Move(p.slot, cluster.Masters[i], cluster.Masters[i+1], 10); err != nil {
+					t.Fatal(err)
+				}
+				took = append(took, time.Since(start))
+			}
+		}
+	}
+	t.Logf("%d slots moved, each in %v to %v", len(took), slices.Min(took), slices.Max(took))
+	cancel()
+	<-ended
+	l.settle()
+	l.end()
+	checkIndexesOn(t, cluster.Masters, s)
+}
+
+// TestHalfMovedSlot holds a slot in the middle of its move, with one key of a user
+// on the new master, or all but one, and tries everything. What cannot be right is
+// refused and changes nothing.
+func TestHalfMovedSlot(t *testing.T) {
+	cluster := redistest.StartCluster(t, false)
+	patient := openBrief(t, cluster, "half", testTimeout)
+	defer patient.Close()
+	s := openBrief(t, cluster, "half", 20*time.Millisecond)
+	defer s.Close()
+	ctx := context.Background()
+	lay, err := patient.layout(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := cluster.Masters[0], cluster.Masters[1]
+	const others = 6 // keys of a user with two sessions
+	used := map[int]bool{}
+	for i := 0; len(used) < 2*others; i++ {
+		id := "user" + strconv.Itoa(i)
+		of := lay.ofID("app", id)
+		if masterOf(of.slot) != 0 || used[of.slot] {
+			continue
+		}
+		variant := len(used)
+		used[of.slot] = true
+		tokens := []string{create(t, patient, "app", id, 7200), create(t, patient, "app", id, 7200)}
+		keys := []string{of.session(tokens[0]), of.session(tokens[1]), of.sessions(), of.users(), of.user(id), of.wipe}
+		moved := keys[variant%others : variant%others+1]
+		if variant >= others { // all but that one
+			moved = append(slices.Clone(keys[:variant%others]), keys[variant%others+1:]...)
+		}
+		if err := cluster.BeginMove(of.slot, from, to); err != nil {
+			t.Fatal(err)
+		}
+		if err := cluster.MoveKeys(from, to, moved...); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Get(ctx, "app", tokens[0]); !errors.Is(err, store.ErrUnavailable) && (err != nil || got.ID != id) {
+			t.Errorf("get: %+v, %v", got, err)
+		}
+		if got, err := s.Set(ctx, "app", tokens[0], number(1)); !errors.Is(err, store.ErrUnavailable) && (err != nil || got.ID != id) {
+			t.Errorf("set: %+v, %v", got, err)
+		}
+		for what, err := range map[string]error{
+			"kill":     second(s.Kill(ctx, "app", tokens[0])),
+			"killsoid": second(s.KillID(ctx, "app", id, "")),
+			"soid":     second(s.SessionsOfID(ctx, "app", id).Next(ctx)),
+			"soapp":    second(s.SessionsOfApp(ctx, "app", 60).Next(ctx)),
+			"killall":  second(s.killPart(ctx, lay, of)),
+			"wipe":     second(s.wipePart(ctx, lay, of)),
+			"create":   s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100}),
+		} {
+			if !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("%s with %q on the new master: %v", what, moved, err)
+			}
+		}
+		if n, err := s.Activity(ctx, "app", 60); !errors.Is(err, store.ErrUnavailable) && (err != nil || int(n) != len(used)) {
+			t.Errorf("activity: %d, %v, not %d", n, err, len(used))
+		}
+		var left []string
+		for _, key := range keys {
+			if !slices.Contains(moved, key) {
+				left = append(left, key)
+			}
+		}
+		if err := cluster.MoveKeys(from, to, left...); err != nil {
+			t.Fatal(err)
+		}
+		if err := cluster.EndMove(of.slot, from, to); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := readPages(ctx, patient.SessionsOfID(ctx, "app", id)); err != nil || len(all) != 2 {
+			t.Errorf("after the move %d sessions, %v", len(all), err)
+		}
+	}
+	checkIndexesOn(t, cluster.Masters, patient)
+}

@@ -1,0 +1,178 @@
+package redis
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+
+	"rest-sessions/store"
+)
+
+// TestTagsNeverChange holds the names of keys that are out there.
+func TestTagsNeverChange(t *testing.T) {
+	if got := sum(0, "123456789"); got != 0x31C3 { // the check value of CRC-16/XMODEM
+		t.Errorf("the checksum is %#x", got)
+	}
+	for _, c := range []struct {
+		app           string
+		buckets       int
+		first, second string
+		last          string
+	}{
+		{"shop", 64, "drs:{shop.333}:", "drs:{shop.52}:", "drs:{shop.363}:"},
+		{"app", 1024, "drs:{app.2758}:", "drs:{app.736}:", "drs:{app.797}:"},
+		{"_sessions", 1, "drs:{_sessions.0}:", "drs:{_sessions.0}:", "drs:{_sessions.0}:"},
+	} {
+		parts := partsOf("drs:", c.app, c.buckets)
+		got := [3]string{parts[0].prefix, parts[min(1, c.buckets-1)].prefix, parts[c.buckets-1].prefix}
+		if want := [3]string{c.first, c.second, c.last}; got != want {
+			t.Errorf("%s in %d: %q, not %q", c.app, c.buckets, got, want)
+		}
+	}
+}
+
+// TestParts checks the parts of many apps: one a bucket, in its range of slots.
+func TestParts(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	apps := []string{"app", "_sessions", "---", "00000000000000000000", strings.Repeat("z", store.MaxAppLen), ""}
+	for range 3000 {
+		name := make([]byte, store.MinAppLen+r.IntN(store.MaxAppLen-store.MinAppLen+1))
+		for i := range name {
+			name[i] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"[r.IntN(64)]
+		}
+		apps = append(apps, string(name))
+	}
+	for i, app := range apps {
+		buckets := 1 << (i % 11)
+		l := layout{keyspace: keyspace{"ns:"}, tags: newTagCache("ns:", buckets)}
+		seen := map[string]bool{}
+		for b, p := range l.parts(app) {
+			tag, ok := strings.CutPrefix(strings.TrimSuffix(p.prefix, "}:"), "ns:{"+app+".")
+			if _, err := strconv.Atoi(tag); !ok || err != nil || seen[p.prefix] {
+				t.Fatalf("bucket %d of %s: %s", b, app, p.prefix)
+			}
+			seen[p.prefix] = true
+			slot := int(sum(0, app+"."+tag)) % slots
+			if p.slot != slot || slot < b*slots/buckets || slot >= (b+1)*slots/buckets {
+				t.Errorf("bucket %d of %d of %s is in slot %d, says %d", b, buckets, app, slot, p.slot)
+			}
+			if p.app != app || l.appOf(p.prefix) != app || p.wipe != p.prefix+"SESSIONS" || l.wipeOf(p.prefix) != p.wipe {
+				t.Errorf("%s: %+v, %s, %s", app, p, l.appOf(p.prefix), l.wipeOf(p.prefix))
+			}
+		}
+	}
+}
+
+// TestTokenFindsItsPart checks that a token is in the part of its user's id.
+func TestTokenFindsItsPart(t *testing.T) {
+	for _, buckets := range []int{1, 2, 64, 1024} {
+		l := layout{keyspace: keyspace{"ns:"}, tags: newTagCache("ns:", buckets)}
+		for i := range 2000 {
+			id := fmt.Sprint("user", i)
+			if a, b := l.ofID("app", id), l.ofToken("app", store.NewToken(id)); a != b {
+				t.Fatalf("%d buckets: %s is in %s, its token in %s", buckets, id, a.prefix, b.prefix)
+			}
+		}
+	}
+}
+
+// TestTagCacheIsBounded names more apps than the cache may hold.
+func TestTagCacheIsBounded(t *testing.T) {
+	const buckets = 1024
+	c := newTagCache("ns:", buckets)
+	for i := range 3 * maxCached / buckets {
+		app := "app" + strconv.Itoa(i)
+		if got := c.of(app); got[0].app != app || len(got) != buckets {
+			t.Fatalf("%s: %+v", app, got[0])
+		}
+	}
+	if len(c.apps) > maxCached/buckets {
+		t.Errorf("%d apps are cached", len(c.apps))
+	}
+}
+
+// TestSpread computes how users spread over masters with equal ranges of slots:
+// by our tags, and by tags that are just the bucket's number.
+func TestSpread(t *testing.T) {
+	const apps, users = 50, 100_000
+	perBucket := make([]int, store.Buckets)
+	for i := range users {
+		perBucket[store.Bucket("user"+strconv.Itoa(i))]++
+	}
+	// worst is how far the fullest or emptiest master is off its share.
+	worst := func(masters, buckets int, slotOf func(b int) int) float64 {
+		load := make([]int, masters)
+		for b, n := range perBucket {
+			load[slotOf(b%buckets)*masters/slots] += n
+		}
+		off := 0.0
+		for _, n := range load {
+			off = max(off, math.Abs(float64(n)*float64(masters)/users-1))
+		}
+		return off
+	}
+	for _, masters := range []int{3, 5, 6, 12} {
+		for _, buckets := range []int{64, 256, 1024} {
+			ours, plain, over := 0.0, 0.0, 0
+			for a := range apps {
+				app := "app" + strconv.Itoa(a)
+				parts := partsOf("ns:", app, buckets)
+				ours = max(ours, worst(masters, buckets, func(b int) int { return parts[b].slot }))
+				p := worst(masters, buckets, func(b int) int { return int(sum(0, app+"."+strconv.Itoa(b))) % slots })
+				plain = max(plain, p)
+				if p > 0.1 {
+					over++
+				}
+			}
+			t.Logf("%2d masters, %4d buckets: off by at most %4.1f%%; with plain tags by %5.1f%%, over 10%% in %d of %d apps",
+				masters, buckets, 100*ours, 100*plain, over, apps)
+			// A bucket at either end of a master's range may be on either side; the rest
+			// is how users fall into buckets.
+			if most := 2*float64(masters)/float64(buckets) + 0.05; ours > most {
+				t.Errorf("%d masters, %d buckets: off by %.3f", masters, buckets, ours)
+			}
+		}
+	}
+}
+
+// TestClusterSpread creates 100,000 sessions and counts them on each master.
+func TestClusterSpread(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute under the race detector")
+	}
+	cluster := ofCluster(t)
+	s := openCluster(t, cluster, DefaultBuckets, nil)
+	defer s.Close()
+	const n = 100_000
+	seed(t, s, "app", n, 7200)
+	total := 0
+	for _, master := range cluster.Masters {
+		held := 0
+		for _, p := range s.connector.made.Load().layout.parts("app") {
+			if k, ok := master.Do(t, "ZCARD", p.sessions()).(int64); ok { // else MOVED
+				held += int(k)
+			}
+		}
+		t.Logf("%s: %d sessions, %+.1f%%", master.Addr(), held, 100*(float64(held)*3/n-1))
+		if off := math.Abs(float64(held)*3/n - 1); off > 0.1 {
+			t.Errorf("a master holds %d of %d sessions", held, n)
+		}
+		total += held
+	}
+	if total != n {
+		t.Errorf("%d sessions on all masters, not %d", total, n)
+	}
+}
+
+func BenchmarkPartsOf(b *testing.B) {
+	for _, buckets := range []int{64, 1024} {
+		b.Run(strconv.Itoa(buckets), func(b *testing.B) {
+			for b.Loop() {
+				partsOf("ns:", "shop", buckets)
+			}
+		})
+	}
+}

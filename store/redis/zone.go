@@ -1,0 +1,63 @@
+package redis
+
+import (
+	"fmt"
+	"strings"
+
+	"rest-sessions/store"
+)
+
+// maxInFlight bounds the callers that wait for Redis at once. rueidis ignores a
+// context while its rings are full (two connections of 1024 commands), and a
+// command stays in the ring after its caller's time is up. A silent Redis is
+// found out within 1.5 timeouts (see clientOption), so at most three rounds of
+// callers can have left theirs there: 1536.
+const maxInFlight = 512
+
+const (
+	classicZone = 0
+	// clusterZones is how many zones the slots of a Redis Cluster are divided into.
+	clusterZones = 16
+)
+
+// zone is where calls for a range of slots wait. A node that does not answer fills
+// the zones of its slots, and those of others go on. One Redis has classicZone
+// alone.
+type zone struct {
+	// places bounds the round trips in flight.
+	places chan struct{}
+	reader *reader
+	// pipeline takes the calls that are short and that clients wait for.
+	pipeline *pipeline
+}
+
+func newZone(s *Store, index int) zone {
+	places := maxInFlight
+	if index != classicZone {
+		places /= clusterZones
+	}
+	sharded := index != classicZone
+	return zone{places: make(chan struct{}, places), reader: newReader(s, sharded), pipeline: newPipeline(s, sharded)}
+}
+
+// zoneOfSlot returns the zone of a slot of a Redis Cluster.
+func zoneOfSlot(slot int) int { return 1 + slot*clusterZones/slots }
+
+// zoneOf returns the zone of a key, by its form: no app has a brace.
+func (s *Store) zoneOf(key string) int {
+	if len(key) <= len(s.keys.ns) || key[len(s.keys.ns)] != '{' {
+		return classicZone
+	}
+	tag, _, _ := strings.Cut(key[len(s.keys.ns)+1:], "}")
+	return zoneOfSlot(int(sum(0, tag)) % slots)
+}
+
+// errOtherLayout is of calls whose keys were named for what stood there before: one
+// Redis where now is a Redis Cluster.
+var errOtherLayout = fmt.Errorf("%w: the server has been replaced by one of another kind", store.ErrUnavailable)
+
+// onCluster reports whether what we are connected to is a Redis Cluster.
+func (s *Store) onCluster() bool {
+	conn := s.connector.made.Load()
+	return conn != nil && conn.layout.sharded()
+}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -225,5 +228,93 @@ func TestClusterBadNamespace(t *testing.T) {
 	defer s.Close()
 	if err := s.Ping(context.Background()); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "namespace") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestClusterAccessList gives a user of each node what the README says is enough on
+// a Redis Cluster, and has a slot move, so that nodes are asked with ASKING.
+func TestClusterAccessList(t *testing.T) {
+	cluster := redistest.StartCluster(t, false)
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := regexp.MustCompile("```\nACL SETUSER sessions (\\+cluster.*)\n```").FindSubmatch(readme)
+	if more == nil {
+		t.Fatal("the README has no ACL SETUSER for a cluster")
+	}
+	for _, node := range cluster.Masters {
+		setUser(t, node, "sessions", append(accessRules(t, "sessions"), strings.Fields(string(more[1]))...))
+	}
+	s, log, err := reach(t, Options{URL: "redis://sessions:secret@" + cluster.Masters[1].Addr(), Timeout: testTimeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	lay, err := s.layout(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := ""
+	for i := 0; id == ""; i++ {
+		if masterOf(lay.ofID("app", fmt.Sprint("user", i)).slot) == 0 {
+			id = fmt.Sprint("user", i)
+		}
+	}
+	token := create(t, s, "app", id, 100)
+	of := lay.ofID("app", id)
+	if err := cluster.BeginMove(of.slot, cluster.Masters[0], cluster.Masters[1]); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error)
+	go func() { _, err := s.Get(ctx, "app", token); read <- err }()
+	time.Sleep(50 * time.Millisecond)
+	keys := []string{of.session(token), of.sessions(), of.users(), of.user(id), of.wipe}
+	if err := cluster.MoveKeys(cluster.Masters[0], cluster.Masters[1], keys...); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if err := cluster.EndMove(of.slot, cluster.Masters[0], cluster.Masters[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; err != nil {
+		t.Errorf("a get while the slot moved: %v", err)
+	}
+	for method, err := range everyMethod(s, token) {
+		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, io.EOF) {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	if _, err := s.HasSessions(ctx, "t"); err != nil {
+		t.Errorf("HasSessions: %v", err)
+	}
+	if log.String() != "" {
+		t.Errorf("the log says:\n%s", log)
+	}
+}
+
+// TestOtherLayout makes calls whose keys were named for one Redis, on a cluster that
+// stands in its place by now: rueidis would panic.
+func TestOtherLayout(t *testing.T) {
+	s := openCluster(t, ofCluster(t), 64, nil)
+	defer s.Close()
+	ctx := context.Background()
+	if err := s.Ping(ctx); err != nil {
+		t.Fatal(err)
+	}
+	token := store.NewToken("user")
+	l := layout{keyspace: s.keys}
+	p := l.classic("app")
+	keys := []string{p.session(token), p.sessions(), p.users(), p.wipe}
+	_, err := s.exec(ctx, s.scripts.kill, keys, []string{"app", token, p.prefix, l.cache()})
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("exec: %v", err)
+	}
+	_, err = s.brief(ctx, s.scripts.kill, keys, []string{"app", token, p.prefix, l.cache()})
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("brief: %v", err)
+	}
+	if _, err = s.reader.get(ctx, l, part{}, "app", token); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("get: %v", err)
 	}
 }

@@ -118,7 +118,7 @@ func TestTLS(t *testing.T) {
 		t.Error("it answers without TLS")
 	}
 	dial := func(name string, most uint16) error {
-		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: authority.Pool(), ServerName: name, MaxVersion: most})
+		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: authority.Pool(), ServerName: name, MinVersion: tls.VersionTLS10, MaxVersion: most})
 		if err == nil {
 			conn.Close()
 		}

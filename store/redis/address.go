@@ -116,7 +116,7 @@ func (a *address) parseOptions(query url.Values, database string) error {
 	case len(a.hosts) > 1 && a.master == "" && a.db != 0:
 		return errors.New("a Redis Cluster has no database but 0")
 	case a.master != "" && a.unix:
-		return errors.New("Sentinels cannot be reached through a Unix socket")
+		return errors.New("no Sentinel can be reached through a Unix socket")
 	}
 	return nil
 }

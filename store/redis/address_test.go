@@ -78,7 +78,7 @@ func TestBadAddress(t *testing.T) {
 		"unix://run/redis.sock":         "unix:///path",
 		"unix://":                       "unix:///path",
 		"unix:///a,unix:///a":           "there can be only one",
-		"unix:///a?master_set=m":        "cannot be reached through a Unix socket",
+		"unix:///a?master_set=m":        "can be reached through a Unix socket",
 	} {
 		a, err := parseAddress(url)
 		if err == nil {

@@ -164,7 +164,7 @@ func (c *connector) connect(ctx context.Context) (*connection, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &connection{client: client}, nil
+		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
 	}
 	var all error
 	for _, addr := range c.option.InitAddress {

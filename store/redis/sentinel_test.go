@@ -295,6 +295,10 @@ func TestSentinelFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	token := create(t, s, "app", "user", 100)
+	if n := set.Master.Do(t, "EXISTS", "t:app:"+token); n != int64(1) {
+		t.Fatal("the session is not where a single server has it")
+	}
 	restart := func(server *redistest.Server) func() {
 		return func() {
 			if err := server.Restart(); err != nil {

@@ -6,7 +6,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 
-COPY main.go config.go keys.go ./
+COPY main.go config.go data.go data_unix.go keys.go ./
 COPY apikey ./apikey
 COPY handlers ./handlers
 COPY listener ./listener

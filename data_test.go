@@ -58,6 +58,15 @@ func TestData(t *testing.T) {
 		t.Errorf("a second server: exit code %d: %s", code, stderr)
 	}
 
+	// A backup of a server that runs; it is restored below.
+	p.cmd.Process.Signal(backupSignal)
+	backup := filepath.Join(dir, "sessions.db.backup")
+	for waited := time.Now(); !strings.Contains(p.log(), "backup: "+backup); time.Sleep(5 * time.Millisecond) {
+		if time.Since(waited) > patience {
+			t.Fatalf("no backup:\n%s", p.log())
+		}
+	}
+
 	p.cmd.Process.Signal(os.Interrupt)
 	if code := p.wait(); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, p.log())
@@ -78,6 +87,19 @@ func TestData(t *testing.T) {
 	if !strings.Contains(p.log(), "warning: RS_DATA is set, so sessions are kept there, not in Redis") {
 		t.Errorf("the log:\n%s", p.log())
 	}
+	p.cmd.Process.Kill()
+	p.wait()
+	if info, err := os.Stat(backup); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatal(info.Mode(), err)
+	}
+	if err := os.Rename(backup, filepath.Join(dir, "sessions.db")); err != nil {
+		t.Fatal(err)
+	}
+	p = start(t, "RS_DATA="+dir)
+	if _, body := p.do("GET", "/shop/get/"+token); !strings.HasPrefix(body, `{"id":"user",`) {
+		t.Errorf("the restored session is %s", body)
+	}
+	p.expect("GET", "/shop/get/"+killed, 200, "{}")
 }
 
 func TestDataRefused(t *testing.T) {

@@ -109,12 +109,16 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 	defer sessions.Close()
 
 	ctx, cancel := context.WithCancel(context.Background())
-	var wiping sync.WaitGroup
-	defer wiping.Wait()
+	var background sync.WaitGroup
+	defer background.Wait()
 	defer cancel()
 	if c.Wipe > 0 {
 		wiper := store.Wiper{Store: sessions, Every: time.Duration(c.Wipe) * time.Second, Logf: log.Printf}
-		wiping.Go(func() { wiper.Run(ctx) })
+		background.Go(func() { wiper.Run(ctx) })
+	}
+
+	if s, ok := sessions.(*embedded.Store); ok && c.Data != "" {
+		background.Go(func() { backUp(ctx, s) })
 	}
 
 	api := handlers.New(sessions, metrics, log.Printf)
@@ -184,14 +188,7 @@ func drain(server *fasthttp.Server, api *handlers.API, signals <-chan os.Signal,
 // where sessions are kept.
 func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (store.Store, string, error) {
 	if c.Data != "" {
-		if namesRedis(environ) {
-			log.Print("warning: RS_DATA is set, so sessions are kept there, not in Redis, though an RS_REDIS variable is set too")
-		}
-		s, err := embedded.Open(embedded.Options{Dir: c.Data, Timeout: c.Timeout, Logf: log.Printf})
-		if err != nil {
-			return nil, "", fmt.Errorf("RS_DATA: %w", err)
-		}
-		return s, fmt.Sprintf("%d sessions in this process' memory and in %s (RS_DATA)", s.Len(), c.Data), nil
+		return openData(c, environ)
 	}
 	if c.Store == "embedded" || c.Store == "auto" && !namesRedis(environ) && !answers(c) {
 		how := "sessions in this process' memory (RS_STORE=embedded)"

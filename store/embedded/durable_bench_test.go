@@ -3,9 +3,12 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"rest-sessions/store"
 )
@@ -42,13 +45,27 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 	s.Close()
+	if info, err := os.Stat(s.file.Path()); err == nil {
+		b.ReportMetric(float64(info.Size())/sessions, "file-B/session")
+	}
 	runtime.GC()
 	for b.Loop() {
+		before := cpuTime(b)
 		if s, err = Open(Options{Dir: dir, Logf: b.Logf}); err != nil {
 			b.Fatal(err)
 		}
+		b.ReportMetric((cpuTime(b) - before).Seconds(), "cpu-s")
 		b.StopTimer()
 		s.Close()
 		b.StartTimer()
 	}
+}
+
+// cpuTime returns the CPU time that this process has used.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

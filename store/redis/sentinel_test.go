@@ -27,7 +27,7 @@ type witness struct {
 	floor   int64 // the least that may be answered
 	acked   []ack
 	r, w    int64 // counters, as last seen
-	unknown int64 // calls without an answer since then
+	unknown int64 // calls without an answer that have not been seen to count
 	fell    bool  // whether a failover has taken something back
 }
 
@@ -67,12 +67,15 @@ func (w *witness) judge(session store.Session, write bool, replicated time.Time)
 		}
 		w.fell = true
 	default:
-		// Each call counts once, those without an answer once at most.
+		// Each call counts once, those without an answer once at most; but not always
+		// before the next one is answered: a server that was paused still has them.
 		if steps := session.R - w.r + session.W - w.w; (steps < 1 || steps > 1+w.unknown) && w.r+w.w > 0 {
 			return fmt.Errorf("r and w have risen by %d with one call after %d without an answer", steps, w.unknown)
+		} else if w.r+w.w > 0 {
+			w.unknown -= steps - 1
 		}
 	}
-	w.floor, w.r, w.w, w.unknown = number, session.R, session.W, 0
+	w.floor, w.r, w.w = number, session.R, session.W
 	return nil
 }
 

@@ -22,6 +22,8 @@ type Metrics struct {
 	refusals  *prometheus.CounterVec // by reason
 	batch     prometheus.Histogram
 	roundTrip prometheus.Histogram
+	circuit   prometheus.Gauge
+	openings  prometheus.Counter
 	inFlight  atomic.Int64
 }
 
@@ -61,13 +63,19 @@ func NewMetrics(version string) *Metrics {
 			Name: "rest_sessions_store_round_trip_seconds", Buckets: secondsBuckets,
 			Help: "Time of a round trip to Redis.",
 		}),
+		circuit: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rest_sessions_store_circuit_open", Help: "1 while requests fail at once since Redis does not answer, else 0.",
+		}),
+		openings: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rest_sessions_store_circuit_opened_total", Help: "How often Redis was found not to answer.",
+		}),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "rest_sessions_info", Help: "1, with the version as a label.",
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.duration, m.errors, m.sessions, m.misses, m.refusals, m.batch, m.roundTrip, info,
+	m.registry.MustRegister(m.duration, m.errors, m.sessions, m.misses, m.refusals, m.batch, m.roundTrip, m.circuit, m.openings, info,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rest_sessions_requests_in_flight", Help: "Requests that are being answered.",
 		}, func() float64 { return float64(m.inFlight.Load()) }),
@@ -87,6 +95,19 @@ func (m *Metrics) Batch(reads int) {
 func (m *Metrics) RoundTrip(took time.Duration) {
 	if m != nil {
 		m.roundTrip.Observe(took.Seconds())
+	}
+}
+
+// Circuit notes that requests begin to fail at once since Redis does not answer, or
+// no longer do.
+func (m *Metrics) Circuit(open bool) {
+	switch {
+	case m == nil:
+	case open:
+		m.circuit.Set(1)
+		m.openings.Inc()
+	default:
+		m.circuit.Set(0)
 	}
 }
 

@@ -74,7 +74,7 @@ var keySeed = maphash.MakeSeed()
 func newReader(s *Store, sharded bool) *reader {
 	r := &reader{s: s, sharded: sharded}
 	r.reads.New = func() any { return &read{seat: newSeat()} }
-	r.lane = lane[*read, readCargo]{most: r.most, send: r.send, answer: r.answer, timeout: s.timeout}
+	r.lane = lane[*read, readCargo]{most: r.most, send: r.send, answer: r.answer, timeout: s.timeout, circuit: s.circuit}
 	return r
 }
 

@@ -40,6 +40,8 @@ type lane[T passenger, C any] struct {
 	answer func(*flight[T, C])
 	// timeout is the longest wait of a caller.
 	timeout time.Duration
+	// circuit refuses callers while Redis does not answer.
+	circuit *circuit
 
 	mu       sync.Mutex
 	waiting  []T             // in the order they came
@@ -104,6 +106,9 @@ var errNoAnswer = fmt.Errorf("%w: no answer in time", store.ErrUnavailable)
 func (l *lane[T, C]) ride(ctx context.Context, q T) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	if err := l.circuit.refused(); err != nil {
+		return err
 	}
 	s := q.itsSeat()
 	s.state.Store(seatTaken)
@@ -221,11 +226,13 @@ func (l *lane[T, C]) expire() {
 	every := max(l.timeout/expiryTicks, time.Millisecond)
 	// The first tick may come right after the joining.
 	limit := uint32((l.timeout+every-1)/every) + 1
+	silence := false // whether somebody's time was up
 	late := func(q T) bool {
 		if l.tick-q.itsSeat().since < limit {
 			return false
 		}
 		q.itsSeat().finish(seatExpired)
+		silence = true
 		return true
 	}
 	ticker := time.NewTicker(every)
@@ -243,6 +250,10 @@ func (l *lane[T, C]) expire() {
 		idle := len(l.waiting)+len(l.parked)+len(l.flying) == 0 && !l.boarding
 		l.expiring = !idle
 		l.mu.Unlock()
+		if silence {
+			l.circuit.suspect()
+			silence = false
+		}
 		if idle {
 			return
 		}

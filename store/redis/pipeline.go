@@ -60,7 +60,8 @@ func newPipeline(s *Store, sharded bool) *pipeline {
 	p := &pipeline{s: s, sharded: sharded}
 	p.calls.New = func() any { return &call{seat: newSeat()} }
 	p.lane = lane[*call, pipelineCargo]{
-		most: func() int { return maxPipelined }, send: p.send, answer: func(*flight[*call, pipelineCargo]) {}, timeout: s.timeout,
+		most: func() int { return maxPipelined }, send: p.send, answer: func(*flight[*call, pipelineCargo]) {},
+		timeout: s.timeout, circuit: s.circuit,
 	}
 	return p
 }

@@ -26,6 +26,9 @@ type Observer interface {
 	RoundTrip(took time.Duration)
 	// Batch is told how many reads shared a script call.
 	Batch(reads int)
+	// Circuit is told when calls begin to fail at once, since Redis does not answer,
+	// and when they no longer do.
+	Circuit(open bool)
 }
 
 // unobserved is the Observer of those who give none.
@@ -33,6 +36,7 @@ type unobserved struct{}
 
 func (unobserved) RoundTrip(time.Duration) {}
 func (unobserved) Batch(int)               {}
+func (unobserved) Circuit(bool)            {}
 
 // Store is a store.Store on one Redis.
 type Store struct {
@@ -50,10 +54,12 @@ type Store struct {
 	logf    func(format string, args ...any)
 	watch   Observer
 
+	circuit *circuit
 	// down is whether a round trip found Redis unable to serve, and none since then
 	// showed that it is able.
 	down atomic.Bool
-	// failed is when the last one did, in Unix nanoseconds.
+	// failed is when a part of a cluster was last found so, or when one Redis last said
+	// so itself, in Unix nanoseconds.
 	failed atomic.Int64
 }
 
@@ -84,6 +90,7 @@ func open(o Options, clock string) (*Store, error) {
 	if s.watch == nil {
 		s.watch = unobserved{}
 	}
+	s.circuit = newCircuit(s, s.ping)
 	for i := range s.zones {
 		s.zones[i] = newZone(s, i)
 	}
@@ -107,7 +114,10 @@ func describe(option rueidis.ClientOption) string {
 func (s *Store) Addr() string { return s.addr }
 
 // Close implements store.Store.
-func (s *Store) Close() { s.connector.close() }
+func (s *Store) Close() {
+	s.circuit.close()
+	s.connector.close()
+}
 
 // Ping implements store.Store. A Redis Cluster of which a part can serve is one
 // that can: the requests for the others answer ErrUnavailable by themselves.
@@ -122,6 +132,21 @@ func (s *Store) Ping(ctx context.Context) error {
 	_, err = s.do(ctx, classicZone, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 		return client.Do(ctx, client.B().Ping().Build())
 	})
+	return err
+}
+
+// ping is a probe of the circuit. Of a Redis Cluster it is content with all: one node
+// that does not answer says nothing of the others.
+func (s *Store) ping(ctx context.Context) error {
+	conn, err := s.connector.current(ctx)
+	if err != nil || conn.layout.sharded() {
+		return err // noted by the connector
+	}
+	err = conn.client.Do(ctx, conn.client.B().Ping().Build()).Error()
+	// One in vain is no outage: see circuit.
+	if _, said := rueidis.IsRedisErr(err); err == nil || said {
+		s.note(err)
+	}
 	return err
 }
 
@@ -179,6 +204,9 @@ func (s *Store) exec(ctx context.Context, script *script, keys, args []string) (
 // do bounds one round trip and sorts its errors. What Redis refused because a
 // slot is moving is sent again, since it was not executed.
 func (s *Store) do(ctx context.Context, zone int, call func(context.Context, rueidis.Client) rueidis.RedisResult) (rueidis.RedisMessage, error) {
+	if err := s.circuit.refused(); err != nil {
+		return rueidis.RedisMessage{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	conn, err := s.connector.current(ctx)
@@ -210,17 +238,31 @@ func (s *Store) do(ctx context.Context, zone int, call func(context.Context, rue
 	}
 }
 
-// quietBeforeUp is how long a Redis Cluster must have served without fail to be
-// called usable again: while a node is gone, the others still serve.
-const quietBeforeUp = 3 * time.Second
+// How long Redis must have served without fail to be called usable again: a cluster,
+// since while a node is gone the others still serve; and one that said itself that it
+// cannot serve, since out of memory, or a replica, it refuses some commands and takes
+// others.
+const (
+	quietBeforeUp      = 3 * time.Second // a cluster
+	quietAfterARefusal = time.Second
+)
 
-// note keeps account of whether Redis can serve, and logs each change.
+// note keeps account of whether Redis answers and can serve, and logs each change.
 func (s *Store) note(err error) (logged bool) {
+	_, said := rueidis.IsRedisErr(err)
+	if err == nil || said {
+		s.circuit.heard()
+	}
 	if err != nil && errors.Is(classify(err), store.ErrUnavailable) {
 		if errors.Is(err, context.Canceled) {
 			return false
 		}
-		s.failed.Store(time.Now().UnixNano())
+		if said || s.onCluster() {
+			s.failed.Store(time.Now().UnixNano())
+		}
+		if !said {
+			s.circuit.suspect()
+		}
 		if !s.down.CompareAndSwap(false, true) {
 			return false
 		}
@@ -231,8 +273,14 @@ func (s *Store) note(err error) (logged bool) {
 		}
 		return true
 	}
-	if !s.down.Load() || s.onCluster() && time.Since(time.Unix(0, s.failed.Load())) < quietBeforeUp ||
-		!s.down.CompareAndSwap(true, false) {
+	if !s.down.Load() {
+		return false
+	}
+	quiet := quietAfterARefusal
+	if s.onCluster() {
+		quiet = quietBeforeUp
+	}
+	if time.Since(time.Unix(0, s.failed.Load())) < quiet || !s.down.CompareAndSwap(true, false) {
 		return false
 	}
 	s.logf("redis at %s can be used", s.addr)

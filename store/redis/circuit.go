@@ -1,0 +1,147 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/valyala/fastrand"
+
+	"rest-sessions/store"
+)
+
+const (
+	// probeTimeout bounds the wait for a probe's answer; a quarter of the timeout of
+	// calls if that is less.
+	probeTimeout = 250 * time.Millisecond
+	// Between two probes are probePause and up to as much again, at random, so that
+	// the servers of a fleet do not knock all at once.
+	probePause = 100 * time.Millisecond
+)
+
+// circuit lets calls fail at once while Redis is known not to answer, so that
+// they do not pile up, each until its time is out.
+//
+// A call that got no answer (its time was out, the connection broke or was
+// refused) is a suspicion, no more: one slow script of somebody, or one cut
+// connection, is not an outage. A suspicion sends a PING at once, while calls go on.
+// If nothing comes within probeTimeout, neither the PONG nor an answer to any other
+// call, the circuit opens: calls are refused with store.ErrUnavailable, and a PING
+// goes out every 100 to 200 ms, one at a time. The first answer closes it, for
+// all: letting a few calls through first would spare Redis nothing, since at most two
+// flights of each lane are on their way to it at once (see lane).
+//
+// Any answer will do, an error too. A Redis that says LOADING, READONLY or OOM
+// answers as fast as one that serves, so nobody waits; calls that it can carry out
+// while it refuses others, as kill when memory is out, do go through; and PING
+// could not tell when the refusal ends.
+type circuit struct {
+	// ping sends a PING and returns the error of the round trip.
+	ping    func(context.Context) error
+	timeout time.Duration // of a probe
+	addr    string
+	logf    func(format string, args ...any)
+	// watch is told of each change.
+	watch func(open bool)
+
+	refusal atomic.Pointer[error] // what calls get while it is open, else nil
+	probing atomic.Bool           // whether probe runs, or nothing is to start it any more
+	answers atomic.Uint32         // counted while probe runs
+
+	mu      sync.Mutex // held to start probe or to stop it
+	stop    context.CancelFunc
+	stopped context.Context
+	running sync.WaitGroup
+}
+
+func newCircuit(s *Store, ping func(context.Context) error) *circuit {
+	c := &circuit{
+		ping: ping, timeout: min(probeTimeout, s.timeout/4),
+		addr: s.addr, logf: s.logf, watch: s.watch.Circuit,
+	}
+	c.stopped, c.stop = context.WithCancel(context.Background())
+	return c
+}
+
+// refused is what to answer a call with while the circuit is open, nil while it is
+// closed.
+func (c *circuit) refused() error {
+	if err := c.refusal.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// heard notes that Redis has answered a call.
+func (c *circuit) heard() {
+	if c.probing.Load() {
+		c.answers.Add(1)
+	}
+}
+
+// suspect notes that a call got no answer.
+func (c *circuit) suspect() {
+	if !c.probing.CompareAndSwap(false, true) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped.Err() == nil {
+		c.running.Go(c.probe)
+	}
+}
+
+// close ends the probes and returns when none runs.
+func (c *circuit) close() {
+	c.mu.Lock()
+	c.stop()
+	c.mu.Unlock()
+	c.running.Wait()
+}
+
+// probe asks until Redis answers, at once first.
+func (c *circuit) probe() {
+	defer c.probing.Store(false)
+	var opened time.Time
+	for {
+		before := c.answers.Load()
+		err := c.knock()
+		if c.stopped.Err() != nil {
+			return
+		}
+		if err == nil || c.answers.Load() != before {
+			if !opened.IsZero() {
+				c.refusal.Store(nil)
+				c.watch(false)
+				c.logf("redis at %s answers again, after %v", c.addr, time.Since(opened).Round(time.Millisecond))
+			}
+			return
+		}
+		if opened.IsZero() {
+			opened = time.Now()
+			refusal := fmt.Errorf("%w: redis does not answer: %w", store.ErrUnavailable, err)
+			c.refusal.Store(&refusal)
+			c.watch(true)
+			c.logf("redis at %s does not answer, so requests fail at once until it does: %v", c.addr, err)
+		}
+		select {
+		case <-time.After(probePause + time.Duration(fastrand.Uint32n(uint32(probePause)))):
+		case <-c.stopped.Done():
+			return
+		}
+	}
+}
+
+// knock sends one PING. Its error is nil if there was an answer of any kind.
+func (c *circuit) knock() error {
+	ctx, cancel := context.WithTimeout(c.stopped, c.timeout)
+	defer cancel()
+	err := c.ping(ctx)
+	if _, said := rueidis.IsRedisErr(err); said {
+		return nil
+	}
+	return err
+}

@@ -18,4 +18,7 @@ require (
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
+	rest-sessions v0.0.0
 )
+
+replace rest-sessions => ../

@@ -17,9 +17,14 @@ const (
 	// probeTimeout bounds the wait for a probe's answer; a quarter of the timeout of
 	// calls if that is less.
 	probeTimeout = 250 * time.Millisecond
-	// Between two probes are probePause and up to as much again, at random, so that
-	// the servers of a fleet do not knock all at once.
-	probePause = 100 * time.Millisecond
+	// probesToOpen is how many in a row must be in vain. With one, a new connection
+	// that is cut like the one before it would do.
+	probesToOpen = 2
+	// After a probe in vain is a pause and up to as much again, at random, so that the
+	// servers of a fleet do not knock all at once: probePause while the circuit is
+	// open, secondPause before that.
+	probePause  = 100 * time.Millisecond
+	secondPause = 10 * time.Millisecond
 )
 
 // circuit lets calls fail at once while Redis is known not to answer, so that
@@ -28,10 +33,9 @@ const (
 // A call that got no answer (its time was out, the connection broke or was
 // refused) is a suspicion, no more: one slow script of somebody, or one cut
 // connection, is not an outage. A suspicion sends a PING at once, while calls go on.
-// If nothing comes within probeTimeout, neither the PONG nor an answer to any other
-// call, the circuit opens: calls are refused with store.ErrUnavailable, and a PING
-// goes out every 100 to 200 ms, one at a time. The first answer closes it, for
-// all: letting a few calls through first would spare Redis nothing, since at most two
+// If two in a row are in vain, and no other call is answered meanwhile, the circuit
+// opens: calls are refused with store.ErrUnavailable, and a PING goes out every
+// 100 to 200 ms, one at a time. The first answer closes it, for all: letting a few calls through first would spare Redis nothing, since at most two
 // flights of each lane are on their way to it at once (see lane).
 //
 // Any answer will do, an error too. A Redis that says LOADING, READONLY or OOM
@@ -106,7 +110,7 @@ func (c *circuit) close() {
 func (c *circuit) probe() {
 	defer c.probing.Store(false)
 	var opened time.Time
-	for {
+	for n := 1; ; n++ {
 		before := c.answers.Load()
 		err := c.knock()
 		if c.stopped.Err() != nil {
@@ -120,15 +124,19 @@ func (c *circuit) probe() {
 			}
 			return
 		}
-		if opened.IsZero() {
+		if n == probesToOpen {
 			opened = time.Now()
 			refusal := fmt.Errorf("%w: redis does not answer: %w", store.ErrUnavailable, err)
 			c.refusal.Store(&refusal)
 			c.watch(true)
 			c.logf("redis at %s does not answer, so requests fail at once until it does: %v", c.addr, err)
 		}
+		pause := probePause
+		if n < probesToOpen {
+			pause = secondPause
+		}
 		select {
-		case <-time.After(probePause + time.Duration(fastrand.Uint32n(uint32(probePause)))):
+		case <-time.After(pause + time.Duration(fastrand.Uint32n(uint32(pause)))):
 		case <-c.stopped.Done():
 			return
 		}

@@ -1,0 +1,128 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+)
+
+// counter reads r or w of a session from Redis itself.
+func counter(t *testing.T, server *redistest.Server, s *Store, token, name string) int {
+	t.Helper()
+	text, _ := server.Do(t, "HGET", s.keys.session("app", token), name).(string)
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s is %q", name, text)
+	}
+	return n
+}
+
+// TestNothingIsSentTwice cuts the connection after Redis has executed a request and
+// before, or while, its reply is passed on: the outcome is unknown to us, and the
+// request was executed once.
+func TestNothingIsSentTwice(t *testing.T) {
+	server := redistest.Start(t)
+	proxy := redistest.StartProxy(t, server)
+	s, _ := openShort(t, proxy.Port())
+	defer s.Close()
+	ctx := context.Background()
+	token := create(t, s, "app", "user", 100)
+	// Redis must hold the scripts: else what is cut is its asking for them.
+	s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "0"}})
+	s.Get(ctx, "app", token)
+	for i := range 20 {
+		part := float64(i%2) / 2
+		// Connected again, and what the last cut made the circuit ask is answered.
+		eventually(t, "it is connected", func() bool { return s.Ping(ctx) == nil && !s.circuit.probing.Load() })
+		w := counter(t, server, s, token, "w")
+		proxy.Cut("EVALSHA", part)
+		if _, err := s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: strconv.Itoa(i)}}); !errors.Is(err, store.ErrUnavailable) {
+			t.Fatalf("a set whose reply was cut at %v: %v", part, err)
+		}
+		eventually(t, "it is connected", func() bool { return s.Ping(ctx) == nil && !s.circuit.probing.Load() })
+		if got := counter(t, server, s, token, "w"); got != w+1 {
+			t.Fatalf("a set whose reply was cut at %v: w goes from %d to %d", part, w, got)
+		}
+
+		r := counter(t, server, s, token, "r")
+		proxy.Cut("EVALSHA", part)
+		if _, err := s.Get(ctx, "app", token); !errors.Is(err, store.ErrUnavailable) {
+			t.Fatalf("a get whose reply was cut at %v: %v", part, err)
+		}
+		eventually(t, "it is connected", func() bool { return s.Ping(ctx) == nil && !s.circuit.probing.Load() })
+		if got := counter(t, server, s, token, "r"); got != r+1 {
+			t.Fatalf("a get whose reply was cut at %v: r goes from %d to %d", part, r, got)
+		}
+	}
+	if proxy.Cuts() != 40 {
+		t.Errorf("%d cuts", proxy.Cuts())
+	}
+}
+
+// TestCutUnderLoad cuts connections while many set different keys of one session
+// in shared flights. Each key that is there was written once, as w says, and none
+// that was acknowledged is missing.
+func TestCutUnderLoad(t *testing.T) {
+	server := redistest.Start(t)
+	proxy := redistest.StartProxy(t, server)
+	s, _ := openShort(t, proxy.Port())
+	defer s.Close()
+	ctx := context.Background()
+	token := create(t, s, "app", "user", 100)
+	var acknowledged sync.Map
+	var sent, answered, unknown atomic.Int64
+	const cuts = 20
+	var setting sync.WaitGroup
+	for caller := range 32 {
+		setting.Go(func() {
+			for i := 0; proxy.Cuts() < cuts; i++ {
+				// One that is refused at once is not sent.
+				for s.circuit.refused() != nil {
+					time.Sleep(time.Millisecond)
+				}
+				sent.Add(1)
+				key := fmt.Sprintf(`"k%d_%d"`, caller, i)
+				switch _, err := s.Set(ctx, "app", token, store.Data{{Key: key, Value: "1"}}); {
+				case err == nil:
+					acknowledged.Store(key, true)
+					answered.Add(1)
+				case errors.Is(err, store.ErrUnavailable):
+					unknown.Add(1)
+				default:
+					t.Errorf("set: %v", err)
+				}
+			}
+		})
+	}
+	for i := range cuts {
+		before := answered.Load()
+		eventually(t, "sets are answered", func() bool { return answered.Load() > before })
+		proxy.Cut("EVALSHA", float64(i%4)/4)
+		eventually(t, "it is cut", func() bool { return proxy.Cuts() == i+1 })
+	}
+	setting.Wait()
+	d, _ := server.Do(t, "HGET", s.keys.session("app", token), "d").(string)
+	if got, want := counter(t, server, s, token, "w")-1, strings.Count(d, `"k`); got != want {
+		t.Errorf("w counts %d sets, and %d keys were written", got, want)
+	}
+	acknowledged.Range(func(key, _ any) bool {
+		if !strings.Contains(d, key.(string)) {
+			t.Errorf("%s was acknowledged and is missing", key)
+		}
+		return true
+	})
+	written, failed := strings.Count(d, `"k`), int(unknown.Load())
+	t.Logf("%d sets: %d without an answer, %d of them executed", sent.Load(), failed, written-int(sent.Load())+failed)
+	if failed == 0 {
+		t.Error("nothing was tried")
+	}
+}

@@ -1,0 +1,154 @@
+//go:build unix
+
+package redistest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// Proxy passes connections on to a server, and breaks them when told to: what a
+// network or a dying host does to a Redis that is well. Its methods are safe for
+// concurrent use.
+type Proxy struct {
+	listener net.Listener
+	target   string
+	next     atomic.Pointer[cut] // nil is none
+	cuts     atomic.Int64
+
+	mu     sync.Mutex
+	conns  map[net.Conn]bool
+	closed bool
+	copies sync.WaitGroup
+}
+
+// StartProxy starts a proxy before s and ends it with the test.
+func StartProxy(tb testing.TB, s *Server) *Proxy {
+	tb.Helper()
+	p, err := RunProxy(s)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(p.Close)
+	return p
+}
+
+// RunProxy is StartProxy without a testing.TB: the caller ends it with Close.
+func RunProxy(s *Server) (*Proxy, error) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("redistest: %w", err)
+	}
+	p := &Proxy{listener: listener, target: s.Addr(), conns: map[net.Conn]bool{}}
+	p.copies.Go(p.accept)
+	return p, nil
+}
+
+// Port returns the port that the proxy listens on.
+func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
+
+// cut is an order to break a connection.
+type cut struct {
+	command []byte
+	part    float64
+}
+
+// Cut breaks the connection on which command, as in "EVALSHA", is next answered. That
+// there is an answer says that the server has executed it; only part of the answer,
+// 0 to less than 1, is passed on.
+func (p *Proxy) Cut(command string, part float64) { p.next.Store(&cut{[]byte(command), part}) }
+
+// Cuts returns how many connections Cut has broken.
+func (p *Proxy) Cuts() int { return int(p.cuts.Load()) }
+
+// Close ends the proxy and its connections.
+func (p *Proxy) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.listener.Close()
+	for c := range p.conns {
+		c.Close()
+	}
+	p.mu.Unlock()
+	p.copies.Wait()
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp4", p.target)
+		if err != nil {
+			client.Close()
+			continue
+		}
+		p.mu.Lock()
+		if p.closed {
+			client.Close()
+			server.Close()
+		} else {
+			p.conns[client], p.conns[server] = true, true
+			asked := new(atomic.Pointer[cut])
+			p.copies.Go(func() { p.requests(server, client, asked) })
+			p.copies.Go(func() { p.replies(client, server, asked) })
+		}
+		p.mu.Unlock()
+	}
+}
+
+// requests passes on what a client sends until either end is closed, then closes
+// both. asked is the cut whose command went by.
+func (p *Proxy) requests(server, client net.Conn, asked *atomic.Pointer[cut]) {
+	defer p.drop(server, client)
+	b := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(b)
+		if err != nil {
+			return
+		}
+		if c := p.next.Load(); c != nil && bytes.Contains(b[:n], c.command) {
+			asked.Store(c)
+		}
+		if _, err := server.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// replies is requests for the other way.
+func (p *Proxy) replies(client, server net.Conn, asked *atomic.Pointer[cut]) {
+	defer p.drop(server, client)
+	b := make([]byte, 64<<10)
+	for {
+		n, err := server.Read(b)
+		if err != nil {
+			return
+		}
+		// Of several connections whose commands went by, one is broken. A client's
+		// keep-alive may be answered in between.
+		keepAlive := string(b[:n]) == "+PONG\r\n"
+		if c := asked.Load(); !keepAlive && c != nil && p.next.CompareAndSwap(c, nil) {
+			p.cuts.Add(1)
+			client.Write(b[:int(float64(n)*c.part)])
+			return
+		}
+		if _, err := client.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (p *Proxy) drop(conns ...net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+		delete(p.conns, c)
+	}
+}

@@ -1,5 +1,112 @@
+//go:build linux
+
+// Command chaos lets a real Redis fail in the ways that one can, under the web mix,
+// and holds every answer of a real rest-sessions against a model of what was
+// acknowledged. It prints a line a fault and exits with 1 if a limit is broken, with
+// 2 if it could not run.
+//
+//	chaos -server PATH [-short] [-only NAME,NAME...]
+//
+// scripts/chaos builds what it needs.
 package main
 
-import "rest-sessions/store/redis/redistest"
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
 
-func main() { _, _ = redistest.Run() }
+// form is how long things take.
+type form struct {
+	timeout  time.Duration // RS_TIMEOUT
+	calm     time.Duration // of load before a fault
+	hold     time.Duration // how long a fault stays
+	after    time.Duration // of load after it
+	sessions int
+	workers  int
+	crowd    int           // clients that wait at once
+	patience time.Duration // for what the crowd took to be given back
+}
+
+var (
+	longForm = form{
+		timeout: time.Second, calm: 2 * time.Second, hold: 6 * time.Second, after: 4 * time.Second,
+		sessions: 2000, workers: 32, crowd: 10_000, patience: time.Minute,
+	}
+	shortForm = form{
+		timeout: 400 * time.Millisecond, calm: 400 * time.Millisecond, hold: 1100 * time.Millisecond, after: 1100 * time.Millisecond,
+		sessions: 300, workers: 32, crowd: 10_000, patience: 20 * time.Second,
+	}
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	server := flag.String("server", "", "the rest-sessions to try")
+	short := flag.Bool("short", false, "a few seconds a fault")
+	only := flag.String("only", "", "names of faults, with commas between; all when empty")
+	flag.Parse()
+	if *server == "" || flag.NArg() > 0 {
+		flag.Usage()
+		return 2
+	}
+	f := longForm
+	if *short {
+		f = shortForm
+	}
+	var names []string
+	if *only != "" {
+		names = strings.Split(*only, ",")
+	}
+	known := []string{crowdName}
+	for _, fault := range faults {
+		known = append(known, fault.name)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			fmt.Fprintf(os.Stderr, "chaos: there is no fault %q, but: %s\n", name, strings.Join(known, ", "))
+			return 2
+		}
+	}
+	chosen := func(name string) bool { return names == nil || slices.Contains(names, name) }
+
+	began := time.Now()
+	fmt.Printf("RS_TIMEOUT=%v, %d clients, %d sessions; a limit on time is longer by what the slowest /livez took meanwhile.\n\n",
+		f.timeout, f.workers, f.sessions)
+	fmt.Println(header)
+	broken := 0
+	for _, fault := range faults {
+		if !chosen(fault.name) {
+			continue
+		}
+		r, err := fault.try(&f, *server)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "chaos: %s: %v\n", fault.name, err)
+			return 2
+		}
+		fmt.Println(r.line())
+		for _, problem := range r.problems {
+			fmt.Fprintf(os.Stderr, "%s: %s\n", fault.name, problem)
+			broken++
+		}
+	}
+	if chosen(crowdName) {
+		problems, err := tryCrowd(&f, *server)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "chaos: %s: %v\n", crowdName, err)
+			return 2
+		}
+		for _, problem := range problems {
+			fmt.Fprintf(os.Stderr, "%s: %s\n", crowdName, problem)
+			broken++
+		}
+	}
+	fmt.Printf("\n%d limits broken, %v\n", broken, time.Since(began).Round(time.Second))
+	if broken > 0 {
+		return 1
+	}
+	return 0
+}

@@ -15,20 +15,20 @@ var jsonType = http.Header{"Content-Type": {"application/json"}}
 
 // flight remembers which requests are on their way.
 type flight struct {
-	generator *generator
+	generator *Generator
 	base      string
 	mu        sync.Mutex
 	number    uint64
 	requests  map[string]*model.Request
 }
 
-func newFlight(g *generator, base string) *flight {
+func newFlight(g *Generator, base string) *flight {
 	return &flight{generator: g, base: base, requests: map[string]*model.Request{}}
 }
 
 // target implements vegeta.Targeter.
 func (f *flight) target(t *vegeta.Target) error {
-	r := f.generator.next()
+	r := f.generator.Next()
 	if r == nil {
 		return vegeta.ErrNoTargets
 	}

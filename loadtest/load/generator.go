@@ -15,9 +15,9 @@ const (
 	zipfExponent = 1.1
 )
 
-// generator chooses requests. Equal seeds give every server the same sequence of
+// Generator chooses requests. Equal seeds give every server the same sequence of
 // kinds and ranks.
-type generator struct {
+type Generator struct {
 	model *model.Model
 	mix   Mix
 	sum   int
@@ -28,16 +28,17 @@ type generator struct {
 	zipf   *rand.Zipf // nil: uniform
 }
 
-func newGenerator(m *model.Model, c *Config, seed int64) *generator {
-	g := &generator{model: m, mix: c.Mix, sum: c.Mix.sum(), users: c.users(), random: rand.New(rand.NewSource(seed))}
+// NewGenerator makes a generator of requests to the server that m knows.
+func NewGenerator(m *model.Model, c *Config, seed int64) *Generator {
+	g := &Generator{model: m, mix: c.Mix, sum: c.Mix.sum(), users: c.users(), random: rand.New(rand.NewSource(seed))}
 	if c.Zipf {
 		g.zipf = rand.NewZipf(g.random, zipfExponent, 1, uint64(c.Sessions-1))
 	}
 	return g
 }
 
-// next makes a request. It is nil only if no session is left and the mix makes none.
-func (g *generator) next() *model.Request {
+// Next makes a request. It is nil only if no session is left and the mix makes none.
+func (g *Generator) Next() *model.Request {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	kind := g.mix.at(g.random.Intn(g.sum))
@@ -70,7 +71,7 @@ func (g *generator) next() *model.Request {
 }
 
 // rank picks one of n sessions, hot ones more often.
-func (g *generator) rank(n int) int {
+func (g *Generator) rank(n int) int {
 	if g.zipf == nil {
 		return g.random.Intn(n)
 	}

@@ -34,7 +34,7 @@ const maxBody = 1 << 20
 
 // turn sends for one round's time.
 func (s *Step) turn(ctx context.Context, c *Config, server *Server, seed int64) {
-	client := newClient(c.Workers, c.Timeout)
+	client := NewClient(c.Workers, c.Timeout)
 	defer client.CloseIdleConnections()
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(client),
@@ -44,7 +44,7 @@ func (s *Step) turn(ctx context.Context, c *Config, server *Server, seed int64) 
 	)
 	defer context.AfterFunc(ctx, func() { attacker.Stop() })()
 
-	flight := newFlight(newGenerator(server.model, c, seed), server.URL)
+	flight := newFlight(NewGenerator(server.model, c, seed), server.URL)
 	pacer := vegeta.ConstantPacer{Freq: s.Rate, Per: time.Second}
 	interval := time.Second / time.Duration(s.Rate)
 	metrics := &vegeta.Metrics{}

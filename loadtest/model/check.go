@@ -121,6 +121,11 @@ func (m *Model) checkCreate(r *Request, body []byte, now uint64) string {
 		r.made.values[key] = r.made.values[key].acknowledged(0, now)
 	}
 	m.insert(r.made, *a.Token)
+	if r.made.lost {
+		// In which store it is nobody knows, so it may be there or not from now on.
+		m.withdraw(r.made)
+		r.made.killing = true
+	}
 	return ""
 }
 
@@ -131,10 +136,14 @@ func (m *Model) checkKill(r *Request, body []byte) string {
 	if reason := decode(body, &a); reason != "" {
 		return reason
 	}
+	s := r.view.session
+	if s.lost && a.Kill != nil && (*a.Kill == 0 || *a.Kill == 1) {
+		return ""
+	}
 	if a.Kill == nil || *a.Kill != 1 {
 		return "the session was there: kill must be 1"
 	}
-	m.bury(r.view.session)
+	m.bury(s)
 	return ""
 }
 

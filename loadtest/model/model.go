@@ -70,6 +70,7 @@ type session struct {
 	values             [keys]history
 	created            bool // acknowledged
 	killing, killed    bool // sent, acknowledged
+	lost               bool // see Emptied
 }
 
 // New makes the model of an app that has no session yet. If not checked, Check
@@ -137,6 +138,28 @@ func (m *Model) bury(s *session) {
 	}
 	m.dead[m.deadEnd] = s
 	m.deadEnd = (m.deadEnd + 1) % deadKept
+}
+
+// Emptied notes that the server's store is gone with all that was in it, and none
+// of it can be read any more: the next store is empty, and {} is the truth about
+// every session there was. One whose creation is in flight may begin in either.
+func (m *Model) Emptied() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tick()
+	for _, sessions := range m.users {
+		for _, s := range sessions {
+			s.lost = true
+			if !s.created {
+				continue
+			}
+			if !s.killing {
+				m.withdraw(s)
+			}
+			s.killing = true
+			m.bury(s)
+		}
+	}
 }
 
 func (m *Model) tick() uint64 {

@@ -183,3 +183,36 @@ func TestUncheckedKeepsItsSessions(t *testing.T) {
 		t.Errorf("%d sessions", m.Living())
 	}
 }
+
+// TestEmptied loses the store while requests are in flight.
+func TestEmptied(t *testing.T) {
+	m := one(t)
+	get, set, list := m.Get(first), m.Set(first), m.List(first)
+	begun := m.Create("user7") // in flight
+	m.Emptied()
+	// They were answered before, or after.
+	right(t, m, get, answerOf(1, 1))
+	right(t, m, set, "{}")
+	right(t, m, list, `{"sessions":[]}`)
+	if m.Living() != 0 {
+		t.Error("a session lives on")
+	}
+	for _, r := range []*Request{m.GetDead(first), m.SetDead(first)} {
+		wrong(t, m, r, answerOf(2, 1), "kill was acknowledged")
+		right(t, m, r, "{}")
+	}
+	right(t, m, begun, `{"token":"`+strings.Repeat("b", tokenLen)+`"}`)
+	if m.Living() != 0 {
+		t.Error("a session that was begun in one store or the other must not be counted on")
+	}
+	next := m.Create("user7") // in the new store
+	right(t, m, next, `{"token":"`+strings.Repeat("c", tokenLen)+`"}`)
+	wrong(t, m, m.Get(first), "{}", "nobody killed")
+	wrong(t, m, m.List(first), `{"sessions":[]}`, "not listed")
+	wrong(t, m, m.Kill(first), `{"kill":0}`, "must be 1")
+
+	m = one(t)
+	kill := m.Kill(first)
+	m.Emptied()
+	right(t, m, kill, `{"kill":0}`)
+}

@@ -1,0 +1,274 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"rest-sessions/loadtest/load"
+	"rest-sessions/loadtest/model"
+)
+
+const (
+	crowdName = "crowd"
+	// spareFiles is what this process opens besides the crowd's connections.
+	spareFiles = 200
+	// waitingMemory is how much more memory a waiting client may cost the server than
+	// one whose connection is idle, in bytes.
+	waitingMemory = 4 << 10
+	// spareGoroutines is how many the server may have besides those of its connections.
+	spareGoroutines = 50
+	// crowdLimit is how long after RS_TIMEOUT the last of the crowd is answered at the
+	// latest: two cores write and read as many answers at once as they do in a second
+	// else.
+	crowdLimit = 2 * time.Second
+)
+
+// crowd is many connections to the server, on each of which a session is read at
+// the same time as on the others.
+type crowd struct {
+	site  *site
+	path  string
+	conns []net.Conn
+}
+
+// wave is what came of one read on each connection.
+type wave struct {
+	served, refused, wrong int
+	slowest                time.Duration
+	example                string
+	goroutines, memory     int // most while it lasted
+}
+
+// tryCrowd lets very many clients wait for a Redis that is stopped, twice, and
+// measures the server's goroutines and memory before, meanwhile and afterwards.
+func tryCrowd(f *form, binary string) (problems []string, err error) {
+	clients := f.crowd
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return nil, err
+	}
+	if clients+spareFiles > int(files.Cur) {
+		return nil, fmt.Errorf("%d clients need %d open files, and the limit is %d (ulimit -n)", clients, clients+spareFiles, files.Cur)
+	}
+	site, err := newSite(f, binary, false, nil)
+	defer site.close()
+	if err != nil {
+		return nil, err
+	}
+	c := &crowd{site: site}
+	defer c.close()
+	m := model.New(app, true)
+	t := &trial{form: f, site: site, model: m, client: load.NewClient(4, f.timeout+hang)}
+	defer t.client.CloseIdleConnections()
+	t.send(context.Background(), m.Create("user1"))
+	session := m.Get(func(int) int { return 0 })
+	if session == nil {
+		return nil, fmt.Errorf("no session could be made: %v", t.examples)
+	}
+	c.path = session.Path
+
+	broken := func(is bool, format string, args ...any) {
+		if is {
+			problems = append(problems, fmt.Sprintf(format, args...))
+		}
+	}
+	goroutines, memory, err := site.measure(t)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Printf("\n%d clients at once: answers, slowest, goroutines and resident memory of the server\n", clients)
+	fmt.Printf("before:                       %27d goroutines, %3d MiB\n", goroutines, memory>>20)
+	if err := c.connect(clients); err != nil {
+		return nil, err
+	}
+	// tell sends a wave and prints it.
+	tell := func(name string) (*wave, error) {
+		w, err := c.send(t)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Printf("%-30s%5d 200, %5d 503, %7s, %5d goroutines, %3d MiB\n", name+":", w.served, w.refused,
+			millis(w.slowest), w.goroutines, w.memory>>20)
+		broken(w.wrong > 0, "%s: %d of the crowd got no answer or a wrong one: %s", name, w.wrong, w.example)
+		broken(w.goroutines > clients+goroutines+spareGoroutines, "%s: %d goroutines for %d connections", name, w.goroutines, clients)
+		return w, nil
+	}
+	calm, err := tell("Redis is well")
+	if err != nil {
+		return nil, err
+	}
+	var first *wave
+	for _, when := range []string{"first", "second"} {
+		site.redis.Pause()
+		silent, err := tell("stopped, the " + when + " time")
+		if err != nil {
+			return nil, err
+		}
+		known, err := tell("known to be stopped")
+		if err != nil {
+			return nil, err
+		}
+		site.redis.Resume()
+		resumed := time.Now()
+		for t.get(context.Background(), c.path).status != http.StatusOK && time.Since(resumed) < 2*recoverLimit {
+			time.Sleep(5 * time.Millisecond)
+		}
+		back := time.Since(resumed)
+		again, err := tell("goes on, served after " + millis(back))
+		if err != nil {
+			return nil, err
+		}
+		broken(back > recoverLimit, "it served again %v after Redis, more than %v", back, recoverLimit)
+		broken(silent.refused != clients || known.refused != clients || again.served != clients, "not all of the crowd got the same answer")
+		broken(silent.slowest > f.timeout+crowdLimit, "the slowest answer took %v", silent.slowest)
+		most := max(silent.memory, known.memory)
+		broken(most > calm.memory+clients*waitingMemory, "%d MiB while the crowd waits, %d MiB when it does not", most>>20, calm.memory>>20)
+		if first == nil {
+			first = silent
+		}
+		broken(most > first.memory*11/10, "%d MiB the second time, %d MiB the first: it grows", most>>20, first.memory>>20)
+	}
+	c.close()
+	left := time.Now()
+	for {
+		now, memory, err := site.measure(t)
+		if err != nil {
+			return nil, err
+		}
+		took := time.Since(left)
+		if now <= goroutines+spareGoroutines || took > f.patience {
+			fmt.Printf("%-30s%25s%5d goroutines, %3d MiB\n", fmt.Sprintf("%.1f s after they left:", took.Seconds()), "", now, memory>>20)
+			broken(now > goroutines+spareGoroutines, "%d goroutines are left, %d were there before", now, goroutines)
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	broken(!site.alive(), "the server ended")
+	if len(problems) > 0 {
+		problems = append(problems, "the server's log: "+site.log.String())
+	}
+	return problems, nil
+}
+
+// connect opens the connections.
+func (c *crowd) connect(n int) error {
+	u, err := url.Parse(c.site.url)
+	if err != nil {
+		return err
+	}
+	for range n {
+		conn, err := net.DialTimeout("tcp", u.Host, hang)
+		if err != nil {
+			return fmt.Errorf("connection %d: %w", len(c.conns)+1, err)
+		}
+		c.conns = append(c.conns, conn)
+	}
+	return nil
+}
+
+func (c *crowd) close() {
+	for _, conn := range c.conns {
+		conn.Close()
+	}
+	c.conns = nil
+}
+
+// send reads the session once on each connection.
+func (c *crowd) send(t *trial) (*wave, error) {
+	w := new(wave)
+	var mu sync.Mutex
+	var clients sync.WaitGroup
+	for _, conn := range c.conns {
+		clients.Go(func() {
+			start := time.Now()
+			status, err := c.read(conn, t.form.timeout+crowdLimit+hang)
+			took := time.Since(start)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				w.wrong++
+				w.example = err.Error()
+			case status == http.StatusOK:
+				w.served++
+			default:
+				w.refused++
+			}
+			w.slowest = max(w.slowest, took)
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		clients.Wait()
+		close(done)
+	}()
+	for {
+		goroutines, memory, err := c.site.measure(t)
+		if err != nil {
+			return nil, err
+		}
+		w.goroutines, w.memory = max(w.goroutines, goroutines), max(w.memory, memory)
+		select {
+		case <-done:
+			return w, nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// read sends a get and reads the answer, which must be the session or a 503.
+func (c *crowd) read(conn net.Conn, limit time.Duration) (int, error) {
+	if err := conn.SetDeadline(time.Now().Add(limit)); err != nil {
+		return 0, err
+	}
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: chaos\r\n\r\n", c.path); err != nil {
+		return 0, err
+	}
+	var response fasthttp.Response
+	if err := response.Read(bufio.NewReaderSize(conn, 1<<10)); err != nil {
+		return 0, err
+	}
+	switch status, body := response.StatusCode(), response.Body(); {
+	case status == http.StatusOK && bytes.HasPrefix(body, []byte(`{"id":"user1",`)), status == http.StatusServiceUnavailable:
+		return status, nil
+	default:
+		return status, fmt.Errorf("status %d: %s", status, body)
+	}
+}
+
+var goroutinesLine = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
+
+// measure asks the server for its goroutines, and the kernel for its memory.
+func (s *site) measure(t *trial) (goroutines, memory int, err error) {
+	response, err := t.client.Get(s.url + "/metrics")
+	if err != nil {
+		return 0, 0, err
+	}
+	text, err := io.ReadAll(response.Body)
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return 0, 0, err
+	}
+	m := goroutinesLine.FindSubmatch(text)
+	if m == nil {
+		return 0, 0, fmt.Errorf("no go_goroutines: %s", text)
+	}
+	goroutines, _ = strconv.Atoi(string(m[1]))
+	memory, err = s.resident()
+	return goroutines, memory, err
+}

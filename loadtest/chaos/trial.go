@@ -1,0 +1,204 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rest-sessions/loadtest/load"
+	"rest-sessions/loadtest/model"
+)
+
+const (
+	// pace is the shortest time between two requests of a client: those that are
+	// refused at once would else take the CPU from those that watch.
+	pace = 15 * time.Millisecond
+	// hang is how long after its time a request is given up: no answer.
+	hang = 3 * time.Second
+	app  = "chaos"
+)
+
+// trial is one fault tried.
+type trial struct {
+	form   *form
+	site   *site
+	model  *model.Model
+	client *http.Client
+
+	mu        sync.Mutex
+	answers   []answer
+	probes    []probe
+	strikes   time.Time
+	recovered time.Time
+	examples  []string // of what was wrong
+}
+
+// answer is what came of a request.
+type answer struct {
+	sent   time.Time
+	took   time.Duration
+	status int // 0: none
+	wrong  bool
+}
+
+// probe is what /readyz or /livez said.
+type probe struct {
+	answer
+	ready bool // /readyz
+}
+
+// try runs load before, during and after the fault, and reads every session at
+// the end.
+func (f *fault) try(form *form, binary string) (*result, error) {
+	site, err := newSite(form, binary, f.proxy, f.redis)
+	defer site.close()
+	if err != nil {
+		return nil, err
+	}
+	t := &trial{
+		form: form, site: site, model: model.New(app, true),
+		client: load.NewClient(form.workers+2, form.timeout+hang),
+	}
+	defer t.client.CloseIdleConnections()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+
+	random := rand.New(rand.NewSource(1))
+	users := max(1, form.sessions*4/5)
+	var requests []*model.Request
+	for range form.sessions {
+		requests = append(requests, t.model.Create(model.UserID(random.Intn(users))))
+	}
+	t.pass(ctx, requests)
+	before := len(t.answers)
+
+	config := &load.Config{Sessions: form.sessions, Mix: load.WebMix, Zipf: true, Seed: 1}
+	generator := load.NewGenerator(t.model, config, config.Seed)
+	var loading sync.WaitGroup
+	var stopped atomic.Bool
+	for range form.workers {
+		loading.Go(func() {
+			for !stopped.Load() {
+				next := time.Now().Add(pace)
+				t.send(ctx, generator.Next())
+				time.Sleep(time.Until(next))
+			}
+		})
+	}
+	for _, path := range []string{"/readyz", "/livez"} {
+		loading.Go(func() {
+			for !stopped.Load() {
+				next := time.Now().Add(pace)
+				a := t.get(ctx, path)
+				t.mu.Lock()
+				t.probes = append(t.probes, probe{a, path == "/readyz"})
+				t.mu.Unlock()
+				time.Sleep(time.Until(next))
+			}
+		})
+	}
+	time.Sleep(form.calm)
+	t.struck()
+	err = f.strike(t, form.hold)
+	t.mu.Lock()
+	t.recovered = time.Now()
+	t.mu.Unlock()
+	if err == nil {
+		time.Sleep(form.after)
+	}
+	stopped.Store(true)
+	loading.Wait()
+	if err != nil {
+		return nil, err
+	}
+	loaded := len(t.answers)
+	t.pass(ctx, t.model.Audit())
+	return t.judge(f, before, loaded), nil
+}
+
+// struck notes that the fault begins now.
+func (t *trial) struck() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.strikes = time.Now()
+}
+
+// pass sends requests, as fast as the clients can.
+func (t *trial) pass(ctx context.Context, requests []*model.Request) {
+	work := make(chan *model.Request)
+	var workers sync.WaitGroup
+	for range t.form.workers {
+		workers.Go(func() {
+			for r := range work {
+				t.send(ctx, r)
+			}
+		})
+	}
+	for _, r := range requests {
+		work <- r
+	}
+	close(work)
+	workers.Wait()
+}
+
+// send sends one request and judges the answer.
+func (t *trial) send(ctx context.Context, r *model.Request) {
+	a, body, err := t.ask(ctx, r.Method, r.Path, r.Body)
+	problem := ""
+	switch {
+	case err != nil:
+		problem = fmt.Sprintf("%v: no answer: %v", r.Kind, err)
+	case a.status == http.StatusOK:
+		if err := t.model.Check(r, body); err != nil {
+			a.wrong, problem = true, err.Error()
+		}
+	case a.status != http.StatusServiceUnavailable || !strings.Contains(string(body), `"storeUnavailable"`):
+		a.wrong, problem = true, fmt.Sprintf("%v: status %d: %s", r.Kind, a.status, body)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.answers = append(t.answers, a)
+	if problem != "" && len(t.examples) < 5 {
+		t.examples = append(t.examples, fmt.Sprintf("%v after the fault: %s", a.sent.Sub(t.strikes).Round(time.Millisecond), problem))
+	}
+}
+
+func (t *trial) get(ctx context.Context, path string) answer {
+	a, _, _ := t.ask(ctx, http.MethodGet, path, nil)
+	return a
+}
+
+func (t *trial) ask(ctx context.Context, method, path string, body []byte) (a answer, text []byte, err error) {
+	var reader io.Reader
+	if body != nil {
+		reader = bytes.NewReader(body)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, t.site.url+path, reader)
+	if err != nil {
+		return a, nil, err
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	a.sent = time.Now()
+	response, err := t.client.Do(request)
+	if err == nil {
+		text, err = io.ReadAll(response.Body)
+		err = errors.Join(err, response.Body.Close())
+	}
+	a.took = time.Since(a.sent)
+	if err == nil {
+		a.status = response.StatusCode
+	}
+	return a, text, err
+}

@@ -19,11 +19,14 @@ import (
 	"time"
 )
 
+// timeout is the server's RS_TIMEOUT: the default.
+const timeout = time.Second
+
 // form is how long things take.
 type form struct {
-	timeout  time.Duration // RS_TIMEOUT
 	calm     time.Duration // of load before a fault
 	hold     time.Duration // how long a fault stays
+	silence  time.Duration // how long one stays at which Redis is silent: longer than timeout
 	after    time.Duration // of load after it
 	sessions int
 	workers  int
@@ -33,11 +36,11 @@ type form struct {
 
 var (
 	longForm = form{
-		timeout: time.Second, calm: 2 * time.Second, hold: 6 * time.Second, after: 4 * time.Second,
-		sessions: 2000, workers: 32, crowd: 10_000, patience: time.Minute,
+		calm: 2 * time.Second, hold: 6 * time.Second, silence: 6 * time.Second, after: 4 * time.Second,
+		sessions: 2000, workers: 32, crowd: 10_000, patience: 5 * time.Minute,
 	}
 	shortForm = form{
-		timeout: 400 * time.Millisecond, calm: 400 * time.Millisecond, hold: 1100 * time.Millisecond, after: 1100 * time.Millisecond,
+		calm: 300 * time.Millisecond, hold: 700 * time.Millisecond, silence: timeout + 700*time.Millisecond, after: 1100 * time.Millisecond,
 		sessions: 300, workers: 32, crowd: 10_000, patience: 20 * time.Second,
 	}
 )
@@ -75,7 +78,7 @@ func run() int {
 
 	began := time.Now()
 	fmt.Printf("RS_TIMEOUT=%v, %d clients, %d sessions; a limit on time is longer by what the slowest /livez took meanwhile.\n\n",
-		f.timeout, f.workers, f.sessions)
+		timeout, f.workers, f.sessions)
 	fmt.Println(header)
 	broken := 0
 	for _, fault := range faults {

@@ -103,7 +103,7 @@ func (t *trial) judge(f *fault, from, loaded int) *result {
 	broken(r.silent > 0, "%d requests got no answer", r.silent)
 	broken(late > 0, "%d 503s while nothing was wrong with Redis", late)
 	broken(r.refused == 0 && !f.gentle, "no 503: the fault was none")
-	limit := t.form.timeout + answerLimit + r.liveliest
+	limit := timeout + answerLimit + r.liveliest
 	broken(r.slowest > limit, "the slowest answer took %v, more than %v", r.slowest, limit)
 	limit = recoverLimit + r.liveliest
 	broken(r.recovery > limit, "it served again %v after Redis, more than %v", r.recovery, limit)

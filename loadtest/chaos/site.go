@@ -32,7 +32,7 @@ type site struct {
 var listening = regexp.MustCompile(`listens on (http://[^\s,]+)`)
 
 // newSite starts it. Whatever happens, it is to be closed.
-func newSite(f *form, binary string, proxied bool, args []string) (s *site, err error) {
+func newSite(binary string, proxied bool, args []string) (s *site, err error) {
 	s = &site{ended: make(chan struct{})}
 	if s.redis, err = redistest.Run(args...); err != nil {
 		return s, err
@@ -51,7 +51,7 @@ func newSite(f *form, binary string, proxied bool, args []string) (s *site, err 
 		}
 	}
 	s.server.Env = append(s.server.Env, "RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none", "RS_STORE=redis",
-		"RS_REDISHOST=127.0.0.1", "RS_REDISPORT="+strconv.Itoa(port), "RS_TIMEOUT="+f.timeout.String())
+		"RS_REDISHOST=127.0.0.1", "RS_REDISPORT="+strconv.Itoa(port), "RS_TIMEOUT="+timeout.String())
 	s.server.Stderr = &s.log
 	s.server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)

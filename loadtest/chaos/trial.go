@@ -60,14 +60,14 @@ type probe struct {
 // try runs load before, during and after the fault, and reads every session at
 // the end.
 func (f *fault) try(form *form, binary string) (*result, error) {
-	site, err := newSite(form, binary, f.proxy, f.redis)
+	site, err := newSite(binary, f.proxy, f.redis)
 	defer site.close()
 	if err != nil {
 		return nil, err
 	}
 	t := &trial{
 		form: form, site: site, model: model.New(app, true),
-		client: load.NewClient(form.workers+2, form.timeout+hang),
+		client: load.NewClient(form.workers+2, timeout+hang),
 	}
 	defer t.client.CloseIdleConnections()
 	ctx, stop := context.WithCancel(context.Background())
@@ -109,7 +109,7 @@ func (f *fault) try(form *form, binary string) (*result, error) {
 	}
 	time.Sleep(form.calm)
 	t.struck()
-	err = f.strike(t, form.hold)
+	err = f.strike(t, form)
 	t.mu.Lock()
 	t.recovered = time.Now()
 	t.mu.Unlock()

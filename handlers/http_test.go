@@ -336,6 +336,8 @@ func TestStoreErrors(t *testing.T) {
 		name   string
 	}{
 		{fmt.Errorf("%w: %s", store.ErrUnavailable, secret), 503, "storeUnavailable"},
+		// A connection that broke, which is no end of a list.
+		{fmt.Errorf("%w: %s: %w", store.ErrUnavailable, secret, io.EOF), 503, "storeUnavailable"},
 		{errors.New(secret), 500, "internalError"},
 	} {
 		faulty.FailAll(c.err)

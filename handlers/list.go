@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"errors"
 	"io"
 	"runtime/debug"
 
@@ -48,7 +47,9 @@ type list struct {
 // next renders the next page, or the tail after the last.
 func (l *list) next() error {
 	page, err := l.pages.Next(l.api.ctx)
-	if errors.Is(err, io.EOF) {
+	// By identity: a connection to the store that breaks is an io.EOF too, wrapped, and
+	// would end the list as if that were all.
+	if err == io.EOF {
 		l.text = append(l.text, listTail...)
 		l.done = true
 		return nil

@@ -143,7 +143,7 @@ type Store interface {
 // Pages hands out a list page by page, so that neither side holds it whole.
 // It is for one goroutine.
 type Pages interface {
-	// Next returns the next page, or io.EOF after the last. A page is never
+	// Next returns the next page, or io.EOF itself after the last. A page is never
 	// empty and is valid until the next call. Any other error ends the list:
 	// what came before it is not the whole. An ended ctx is ErrUnavailable also
 	// where EOF would follow.

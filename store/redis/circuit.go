@@ -126,7 +126,7 @@ func (c *circuit) probe() {
 		}
 		if n == probesToOpen {
 			opened = time.Now()
-			refusal := fmt.Errorf("%w: redis does not answer: %w", store.ErrUnavailable, err)
+			refusal := fmt.Errorf("%w: redis does not answer: %v", store.ErrUnavailable, err)
 			c.refusal.Store(&refusal)
 			c.watch(true)
 			c.logf("redis at %s does not answer, so requests fail at once until it does: %v", c.addr, err)

@@ -85,7 +85,7 @@ func TestOpensAndCloses(t *testing.T) {
 	}
 	wg.Wait()
 	eventually(t, "it opens", func() bool { return c.refused() != nil })
-	if err := c.refused(); !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, io.EOF) {
+	if err := c.refused(); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, io.EOF) {
 		t.Errorf("it refuses with %v", err)
 	}
 	eventually(t, "it asks again", func() bool { return asked.Load() >= 3 })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -124,5 +125,26 @@ func TestCutUnderLoad(t *testing.T) {
 	t.Logf("%d sets: %d without an answer, %d of them executed", sent.Load(), failed, written-int(sent.Load())+failed)
 	if failed == 0 {
 		t.Error("nothing was tried")
+	}
+}
+
+// TestCutListIsNoEnd cuts the connection while a list is read: rueidis calls that
+// io.EOF, and so does store.Pages the end.
+func TestCutListIsNoEnd(t *testing.T) {
+	server := redistest.Start(t)
+	proxy := redistest.StartProxy(t, server)
+	s, _ := openShort(t, proxy.Port())
+	defer s.Close()
+	ctx := context.Background()
+	create(t, s, "app", "user", 100)
+	for name, list := range map[string]func() store.Pages{
+		"SessionsOfID":  func() store.Pages { return s.SessionsOfID(ctx, "app", "user") },
+		"SessionsOfApp": func() store.Pages { return s.SessionsOfApp(ctx, "app", 60) },
+	} {
+		eventually(t, "it is connected", func() bool { return s.Ping(ctx) == nil && !s.circuit.probing.Load() })
+		proxy.Cut("EVALSHA", 0)
+		if _, err := list().Next(ctx); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, io.EOF) {
+			t.Errorf("%s of a connection that was cut: %v", name, err)
+		}
 	}
 }

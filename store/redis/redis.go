@@ -293,7 +293,8 @@ func (s *Store) note(err error) (logged bool) {
 func classify(err error) error {
 	said, ok := rueidis.IsRedisErr(err)
 	if !ok {
-		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+		// Not wrapped: that of a connection that breaks is io.EOF, the end of a list.
+		return fmt.Errorf("%w: %v", store.ErrUnavailable, err)
 	}
 	code, _, _ := strings.Cut(said.Error(), " ")
 	switch code {

@@ -7,9 +7,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 
 COPY main.go config.go data.go data_unix.go keys.go ./
-COPY apikey ./apikey
 COPY handlers ./handlers
-COPY listener ./listener
 COPY store ./store
 # No cgo: the final image has no C library. -s -w leave out what only debuggers
 # read, a third of the size; stack traces keep their names and lines.

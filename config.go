@@ -15,7 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"rest-sessions/handlers"
-	"rest-sessions/listener"
+	"rest-sessions/handlers/listener"
 	"rest-sessions/store"
 	"rest-sessions/store/redis"
 )

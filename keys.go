@@ -6,8 +6,8 @@ import (
 	"os"
 	"strings"
 
-	"rest-sessions/apikey"
 	"rest-sessions/handlers"
+	"rest-sessions/handlers/apikey"
 )
 
 const keysName = "RS_API_KEYS"

@@ -19,7 +19,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/handlers"
-	"rest-sessions/listener"
+	"rest-sessions/handlers/listener"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
 	"rest-sessions/store/redis"

@@ -7,7 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"rest-sessions/apikey"
+	"rest-sessions/handlers/apikey"
 )
 
 // access is what a route asks of who uses it.

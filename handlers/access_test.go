@@ -7,7 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"rest-sessions/apikey"
+	"rest-sessions/handlers/apikey"
 )
 
 // Keys of tests.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"rest-sessions/apikey"
+	"rest-sessions/handlers/apikey"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 
-	"rest-sessions/apikey"
+	"rest-sessions/handlers/apikey"
 	"rest-sessions/store"
 )
 

@@ -9,6 +9,5 @@ func (k keyspace) session(app, token string) string {
 }
 func (k keyspace) sessions(app string) string { return k.classicLayout().classic(app).sessions() }
 func (k keyspace) users(app string) string    { return k.classicLayout().classic(app).users() }
-func (k keyspace) user(app, id string) string { return k.classicLayout().classic(app).user(id) }
 func (k keyspace) prefix(app string) string   { return k.classicLayout().classic(app).prefix }
 func (k keyspace) wipe() string               { return k.classicWipe() }

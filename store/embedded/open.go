@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"rest-sessions/store"
 	"rest-sessions/store/embedded/disk"
 )
 
@@ -55,54 +54,6 @@ func openOn(file *disk.File, commit func(*disk.Batch) error, o Options) (*Store,
 	return s, nil
 }
 
-// load brings the file's sessions to memory. It is for one goroutine, before
-// anything else uses the Store.
-func (s *Store) load(file *disk.File, log *touchLog) (err error) {
-	touches := map[uint64]touch{}
-	var aliases []stored
-	var rec stored
-	last := file.Last()
-	err = file.Load(func(number uint64, entry []byte) error {
-		if log.oldest == 0 {
-			log.oldest = number
-		}
-		err := parseTouches(entry, func(t touch) {
-			log.touches++
-			if t.r > touches[t.serial].r {
-				touches[t.serial] = t
-			}
-		})
-		if err != nil {
-			return fmt.Errorf("log entry %d: %w", number, err)
-		}
-		return nil
-	}, func(number uint64, content []byte) error {
-		if err := rec.parse(content); err != nil {
-			return fmt.Errorf("record %d: %w", number, err)
-		}
-		last = max(last, number)
-		rec.serial = number
-		if rec.aliasOf != 0 {
-			aliases = append(aliases, rec)
-			return nil
-		}
-		if t, ok := touches[number]; ok {
-			t.apply(&rec.session)
-		}
-		s.restore(&rec)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	s.restoreAliases(aliases)
-	s.serial.Store(last)
-	if log.next, err = file.NextLog(); log.oldest == 0 {
-		log.oldest = log.next
-	}
-	return err
-}
-
 // BackUp writes a copy of the file as it is at this moment, with all that was
 // acknowledged by then, and returns its path: the file's with ".backup" behind it.
 // One that is there is replaced once the new one is on disk. Writes go on, but where
@@ -121,49 +72,4 @@ func (s *Store) BackUp() (path string, err error) {
 		return "", err
 	}
 	return path, os.Rename(temp.Name(), path)
-}
-
-// restore adds a session with its serial. They come by rising serial, so a user's
-// are in the order of their creation again.
-func (s *Store) restore(rec *stored) {
-	token := rec.token.String()
-	k, userKey := s.key(rec.app, token), s.key(rec.app, rec.id())
-	sh := s.shard(store.TokenBucket(token))
-	active := max(rec.lastActivity, rec.userActivity)
-	if _, owner := sh.user(userKey, rec.app, rec.id()); owner != nil {
-		active = max(active, owner.lastActivity)
-	}
-	sh.insert(active, k, userKey, rec.app, rec.session)
-}
-
-// restoreAliases adds aliases, oldest first, to the sessions that are there, and
-// queues the others to be removed from disk.
-func (s *Store) restoreAliases(aliases []stored) {
-	slots := map[*shard]map[uint64]uint32{}
-	for _, a := range aliases {
-		token := a.token.String()
-		sh := s.shard(store.TokenBucket(token))
-		if slots[sh] == nil {
-			slots[sh] = sh.slots()
-		}
-		slot := slots[sh][a.aliasOf]
-		if slot == 0 {
-			sh.places = append(sh.places, place{sh, 0, true, a.serial})
-			continue
-		}
-		rec := sh.sessions.at(slot)
-		k := s.key(sh.apps.at(sh.users.at(rec.user).app).name, token)
-		sh.addAlias(k.hash, alias{token: a.token, until: a.until, number: a.serial, slot: slot, serial: uint32(rec.serial)})
-	}
-}
-
-// slots returns the slots of all sessions by serial.
-func (sh *shard) slots() map[uint64]uint32 {
-	slots := map[uint64]uint32{}
-	for i := range sh.sessions.heads.n {
-		for slot := *sh.sessions.heads.at(i); slot != 0; slot = sh.sessions.link(slot).next {
-			slots[sh.sessions.at(slot).serial] = slot
-		}
-	}
-	return slots
 }

@@ -16,8 +16,8 @@ import (
 // session, say) comes with a new format in package disk; for the rest, who does not
 // know a field refuses the record rather than lose it in the next write.
 const (
-	fieldApp          protowire.Number = 1
-	fieldToken        protowire.Number = 2 // as packed by pack
+	fieldToken        protowire.Number = 1 // as packed by pack; each record begins with it
+	fieldApp          protowire.Number = 2
 	fieldID           protowire.Number = 3
 	fieldIP           protowire.Number = 4
 	fieldData         protowire.Number = 5
@@ -48,8 +48,8 @@ type stored struct {
 }
 
 func (s *stored) append(b []byte) []byte {
-	b = appendBytes(b, fieldApp, s.app)
 	b = appendBytes(b, fieldToken, s.token[:])
+	b = appendBytes(b, fieldApp, s.app)
 	b = appendBytes(b, fieldID, s.id())
 	b = appendBytes(b, fieldIP, s.text[s.idLen:])
 	b = appendBytes(b, fieldData, s.d)
@@ -89,6 +89,22 @@ func appendNumber(b []byte, field protowire.Number, v int64) []byte {
 }
 
 var errRecord = errors.New("embedded: not the record of a session")
+
+// shardOfRecord returns the number of the shard that a record belongs to, without
+// reading more of it than the token's start.
+func shardOfRecord(b []byte) (int, bool) {
+	field, kind, n := protowire.ConsumeTag(b)
+	if n < 0 || field != fieldToken || kind != protowire.BytesType {
+		return 0, false
+	}
+	text, n := protowire.ConsumeBytes(b[n:])
+	var t token
+	if n < 0 || len(text) != len(t) {
+		return 0, false
+	}
+	copy(t[:], text)
+	return shardOf(store.TokenBucket(t.String())), true
+}
 
 // parse reads a record. It keeps nothing of b.
 func (s *stored) parse(b []byte) error {

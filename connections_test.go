@@ -156,7 +156,7 @@ func TestRedisFromFile(t *testing.T) {
 func TestRedisOverTLS(t *testing.T) {
 	authority := redistest.NewAuthority(t)
 	cert, key := authority.Issue("client", "client")
-	_, addr := redistest.StartTLS(t, authority)
+	_, addr := redistest.StartTLS(t, authority, "127.0.0.1")
 	socket := filepath.Join(t.TempDir(), "redis")
 	redistest.Start(t, "--unixsocket", socket)
 	for _, environ := range [][]string{

@@ -88,7 +88,7 @@ func TestPasswordAndDatabase(t *testing.T) {
 func TestTLS(t *testing.T) {
 	authority := redistest.NewAuthority(t)
 	cert, key := authority.Issue("client", "client")
-	_, addr := redistest.StartTLS(t, authority)
+	_, addr := redistest.StartTLS(t, authority, "127.0.0.1")
 	good := TLS{CA: authority.CA, Cert: cert, Key: key}
 	s, _, err := reach(t, Options{URL: "rediss://" + addr, TLS: good})
 	if err != nil {
@@ -128,6 +128,37 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestClusterByTLS finds out by TLS that a server is a cluster, and goes on by TLS
+// and with the password to the nodes that it names: their TLS ports, which Redis
+// names with tls-cluster only.
+func TestClusterByTLS(t *testing.T) {
+	authority := redistest.NewAuthority(t)
+	cert, key := authority.Issue("client", "client")
+	node, addr := redistest.StartTLS(t, authority, "127.0.0.1", "--cluster-enabled", "yes", "--tls-cluster", "yes", "--requirepass", "secret")
+	node.Do(t, "AUTH", "secret")
+	node.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	eventually(t, "the slots are served", func() bool {
+		return strings.Contains(fmt.Sprint(node.Do(t, "CLUSTER", "INFO")), "cluster_state:ok")
+	})
+	good := TLS{CA: authority.CA, Cert: cert, Key: key}
+	s, log, err := reach(t, Options{URL: "rediss://:secret@" + nowhere + "," + addr, TLS: good})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for method, err := range everyMethod(s, create(t, s, "app", "user", 100)) {
+		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, io.EOF) {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	if conn, err := s.connector.current(context.Background()); err != nil || !conn.layout.sharded() {
+		t.Errorf("no sharded layout: %v\n%s", err, log)
+	}
+	if _, log, err := reach(t, Options{URL: "rediss://:secret@" + addr + "/1", TLS: good}); !errors.Is(err, store.ErrUnavailable) ||
+		!strings.Contains(log.String(), "no database but 0") {
+		t.Errorf("database 1: %v\n%s", err, log)
+	}
+}
+
 // TestHalfWrittenCertificate reads a pair while it is being replaced.
 func TestHalfWrittenCertificate(t *testing.T) {
 	authority := redistest.NewAuthority(t)
@@ -149,7 +180,7 @@ func TestHalfWrittenCertificate(t *testing.T) {
 // longer takes.
 func TestClientCertificateChanges(t *testing.T) {
 	authority, strange := redistest.NewAuthority(t), redistest.NewAuthority(t)
-	_, addr := redistest.StartTLS(t, authority)
+	_, addr := redistest.StartTLS(t, authority, "127.0.0.1")
 	cert, key := strange.Issue("client", "client")
 	s, _, err := reach(t, Options{URL: "rediss://" + addr, TLS: TLS{CA: authority.CA, Cert: cert, Key: key}})
 	if err == nil {

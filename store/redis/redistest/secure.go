@@ -11,22 +11,19 @@ import (
 )
 
 // StartTLS is Start with a second port that speaks TLS and asks for a client's
-// certificate, and returns the address of that. The server's own is for names, or
-// for 127.0.0.1 without any. Without TLS in the redis-server in PATH the test fails.
-func StartTLS(tb testing.TB, authority *Authority, names ...string) (s *Server, addr string) {
+// certificate, and returns the address of that. The server's own is for name, a host
+// name or an address. Without TLS in the redis-server in PATH the test fails.
+func StartTLS(tb testing.TB, authority *Authority, name string, args ...string) (s *Server, addr string) {
 	tb.Helper()
-	if len(names) == 0 {
-		names = []string{"127.0.0.1"}
-	}
-	cert, key := authority.Issue("redis", names...)
+	cert, key := authority.Issue("redis", name)
 	var err error
 	for range portAttempts {
 		var port int
 		if port, err = freePort(); err != nil {
 			break
 		}
-		s, err = Run("--tls-port", strconv.Itoa(port), "--tls-cert-file", cert, "--tls-key-file", key,
-			"--tls-ca-cert-file", authority.CA, "--tls-auth-clients", "yes")
+		s, err = Run(append([]string{"--tls-port", strconv.Itoa(port), "--tls-cert-file", cert, "--tls-key-file", key,
+			"--tls-ca-cert-file", authority.CA, "--tls-auth-clients", "yes"}, args...)...)
 		if err == nil {
 			tb.Cleanup(s.Close)
 			return s, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))

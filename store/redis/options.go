@@ -65,7 +65,7 @@ const dialTimeout = 500 * time.Millisecond
 
 // sentinelRefresh is how often the master is asked for again, besides when a
 // Sentinel tells of a new one: that message may be lost with the Sentinel.
-const sentinelRefresh = time.Second
+const sentinelRefresh = 500 * time.Millisecond
 
 // address returns where Redis is and who asks.
 func (o Options) address() (address, error) {

@@ -155,32 +155,48 @@ func TestRotateForeignToken(t *testing.T) {
 	}
 }
 
-// A Create whose user has any number of sessions holds the lock for a step at a time.
+// A Create whose user has any number of sessions, over or not, holds the lock for a
+// step at a time.
 func TestLimitIsBounded(t *testing.T) {
-	s, clock := newTestStore()
-	for range 3000 {
-		create(t, s, "app", store.New{ID: "user"})
-	}
-	clock.now++
-	sh := s.shard(store.Bucket("user"))
-	left, steps := sh.sessions.len(), 0
-	ctx := atEachStep(func() {
-		steps++
-		if !sh.mu.TryLock() {
-			t.Fatal("the lock is held between steps")
+	for _, c := range []struct {
+		sessions int
+		over     bool
+		limit    int
+	}{
+		{limitStep - 1, false, 1}, {3000, false, 2}, {3000, true, 2},
+	} {
+		s, clock := newTestStore()
+		for range c.sessions {
+			create(t, s, "app", store.New{ID: "user", TTL: 10})
 		}
-		sh.mu.Unlock()
-		if left-sh.sessions.len() > removeStep {
-			t.Fatalf("%d sessions removed in a step", left-sh.sessions.len())
+		clock.now++
+		if c.over {
+			clock.now += 10
 		}
-		left = sh.sessions.len()
-	})
-	n := store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: 2}
-	if err := s.Create(ctx, "app", store.NewToken("user"), n); err != nil {
-		t.Fatal(err)
+		sh := s.shard(store.Bucket("user"))
+		left, steps := sh.sessions.len(), 0
+		ctx := atEachStep(func() {
+			steps++
+			if !sh.mu.TryLock() {
+				t.Fatal("the lock is held between steps")
+			}
+			sh.mu.Unlock()
+			if left-sh.sessions.len() > removeStep {
+				t.Fatalf("%d sessions removed in a step", left-sh.sessions.len())
+			}
+			left = sh.sessions.len()
+		})
+		n := store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: c.limit}
+		if err := s.Create(ctx, "app", store.NewToken("user"), n); err != nil {
+			t.Fatal(err)
+		}
+		want := c.limit
+		if c.over {
+			want = 1
+		}
+		if got := sh.sessions.len(); got != want || left-got > removeStep || steps < c.sessions/removeStep {
+			t.Errorf("%+v: %d sessions, %d of them ended at last, after %d steps", c, got, left-got, steps)
+		}
+		s.check(t)
 	}
-	if sh.sessions.len() != 2 || steps < 3000/removeStep {
-		t.Errorf("%d sessions after %d steps", sh.sessions.len(), steps)
-	}
-	s.check(t)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -173,40 +174,79 @@ func TestWipeRearmsMaxAge(t *testing.T) {
 }
 
 // TestLimitHoldsRedisShortly gives a user far more sessions than a limit allows, and
-// sees that no call looks at more or ends more than a page.
+// then as many that are over, and sees that no call looks at many or ends many.
 func TestLimitHoldsRedisShortly(t *testing.T) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
 	defer s.Close()
 	ctx := context.Background()
-	const many = 3000
-	for i := range many {
-		create(t, s, "app", "user", 1000)
-		if i%1000 == 0 {
-			clock.Advance(1)
+	const many, atOnce = 800, 128
+	for _, over := range []bool{false, true} {
+		for i := range many {
+			create(t, s, "app", "user", 10)
+			if i%300 == 0 {
+				clock.Advance(1)
+			}
 		}
+		want := 5
+		if over {
+			clock.Advance(20)
+			want = 1
+		}
+		server.Do(t, "CONFIG", "RESETSTAT")
+		if err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 10, MaxSessions: 5}); err != nil {
+			t.Fatal(err)
+		}
+		n := calls(t, server)
+		if n["evalsha"] < many/atOnce || n["del"] < many-5 || n["del"] > atOnce*n["evalsha"] || n["hmget"] > atOnce*n["evalsha"] {
+			t.Errorf("over %v: %d calls of scripts look at %d sessions and end %d", over, n["evalsha"], n["hmget"], n["del"])
+		}
+		if got := countPages(t, s.SessionsOfID(ctx, "app", "user")); got != want {
+			t.Errorf("over %v: %d sessions are left, want %d", over, got, want)
+		}
+		checkIndexes(t, server, s)
 	}
-	server.Do(t, "CONFIG", "RESETSTAT")
-	if err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 1000, MaxSessions: 5}); err != nil {
-		t.Fatal(err)
+}
+
+// TestBigUserWhileRotated rotates sessions of a user whose tokens are walked in
+// pages, once they were listed: none of them is listed again.
+func TestBigUserWhileRotated(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	ctx := context.Background()
+	const n = wholeUser + 500
+	tokens := map[string]string{} // by ip
+	for i := range n {
+		token, ip := store.NewToken("user"), strconv.Itoa(i)
+		if err := s.Create(ctx, "app", token, store.New{ID: "user", IP: ip, TTL: 100}); err != nil {
+			t.Fatal(err)
+		}
+		tokens[ip] = token
 	}
-	scripts := calls(t, server)["evalsha"]
-	if least := (many - 5) / pageSize; scripts < least {
-		t.Errorf("%d calls of scripts end %d sessions, want %d at least", scripts, many-5, least)
-	}
-	sessions := 0
+	seen := map[string]bool{}
 	for pages := s.SessionsOfID(ctx, "app", "user"); ; {
 		page, err := pages.Next(ctx)
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			break
 		}
-		sessions += len(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, session := range page {
+			if seen[session.IP] {
+				t.Errorf("session %s is listed again", session.IP)
+			}
+			seen[session.IP] = true
+			if _, err := s.Rotate(ctx, "app", tokens[session.IP], store.NewTokenLike(tokens[session.IP]), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	if sessions != 5 {
-		t.Errorf("%d sessions are left, want 5", sessions)
+	if len(seen) != n {
+		t.Errorf("listed %d sessions of %d", len(seen), n)
 	}
-	checkIndexes(t, server, s)
 }
 
 // TestUserOfSeveralPages lists users at the border of what goes out in one reply,
@@ -217,15 +257,18 @@ func TestUserOfSeveralPages(t *testing.T) {
 	defer s.Close()
 	ctx := context.Background()
 	made := 0
-	for _, n := range []int{1, listPageSize, listPageSize + 1, wholeUser, wholeUser + 1, 3 * wholeUser} {
+	for _, n := range []int{1, listPageSize, listPageSize + 1, wholeUser, wholeUser + 1, wholeUser + 500} {
 		for ; made < n; made++ {
 			create(t, s, "app", "user", 1000)
 		}
 		pages, got := s.SessionsOfID(ctx, "app", "user"), 0
 		for {
 			page, err := pages.Next(ctx)
-			if err != nil {
+			if errors.Is(err, io.EOF) {
 				break
+			}
+			if err != nil {
+				t.Fatal(err)
 			}
 			if len(page) > 2*listPageSize { // SSCAN may give more than it was asked for
 				t.Errorf("a page of %d sessions", len(page))

@@ -129,6 +129,13 @@ func testKillOthers(s *suite) {
 		s.create("app", store.New{ID: "u"})
 		s.wantKillOthers("app", "u", except, 1)
 	}
+	// However many there are: a page, or one more or less, or two.
+	for _, n := range []int{31, 32, 33, 63, 64, 65, 99, 100, 101} {
+		for range n {
+			s.create("app", store.New{ID: "u"})
+		}
+		s.wantKillOthers("app", "u", stranger, int64(n))
+	}
 	s.get("app", stranger)
 	s.wantKillOthers("none", "u", stranger, 0)
 	s.wantKillApp("app", 1)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -200,6 +201,43 @@ func testRotateIndexes(s *suite) {
 	s.wantWipe(275)
 	s.wantActivity("app", forever, 0)
 	s.wantKillApp("app", 0)
+}
+
+// A list that is under way holds each session once, whatever token it gets meanwhile.
+func testListDuringRotations(s *suite) {
+	const n = 500
+	var tokens []string
+	for i := range n {
+		tokens = append(tokens, s.create("app", store.New{ID: "u", IP: fmt.Sprint(i)}))
+	}
+	for name, list := range map[string]func() store.Pages{
+		"SessionsOfApp": func() store.Pages { return s.store.SessionsOfApp(s.ctx, "app", forever) },
+		"SessionsOfID":  func() store.Pages { return s.store.SessionsOfID(s.ctx, "app", "u") },
+	} {
+		times := map[string]int{}
+		pages := list()
+		page, err := pages.Next(s.ctx)
+		for round := 0; err == nil; round++ {
+			for _, session := range page {
+				times[session.IP]++
+			}
+			if round < 2 {
+				s.clock.Advance(int64(round))
+				for i, token := range tokens {
+					tokens[i] = s.rotate("app", token, int64(i%2))
+				}
+			}
+			page, err = pages.Next(s.ctx)
+		}
+		if err != io.EOF {
+			s.Fatalf("%s: %v", name, err)
+		}
+		for i := range n {
+			if times[fmt.Sprint(i)] != 1 {
+				s.Errorf("%s lists session %d %d times", name, i, times[fmt.Sprint(i)])
+			}
+		}
+	}
 }
 
 // Of those who rotate a session at once one makes the token, and all are told it;

@@ -81,6 +81,7 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"RotateEnds", testRotateEnds},
 		{"RotateChain", testRotateChain},
 		{"RotateIndexes", testRotateIndexes},
+		{"ListDuringRotations", testListDuringRotations},
 
 		{"Apps", testApps},
 		{"IDs", testIDs},

@@ -37,7 +37,7 @@ type form struct {
 var (
 	longForm = form{
 		calm: 2 * time.Second, hold: 6 * time.Second, silence: 6 * time.Second, after: 4 * time.Second,
-		sessions: 2000, workers: 32, crowd: 10_000, patience: 5 * time.Minute,
+		sessions: 2000, workers: 32, crowd: 10_000, patience: 90 * time.Second,
 	}
 	shortForm = form{
 		calm: 300 * time.Millisecond, hold: 700 * time.Millisecond, silence: timeout + 700*time.Millisecond, after: 1100 * time.Millisecond,

@@ -1,11 +1,13 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -160,33 +162,24 @@ func (s *Store) some(ctx context.Context, commands []command) (replies []rueidis
 }
 
 // each calls f for each part, a few at once, from different ends of the slots, so
-// mostly on different nodes. It ends at the first error.
+// mostly on different nodes. After an error no more is begun; what is on its way is
+// not called off (see pingCluster).
 func each(ctx context.Context, parts []part, f func(ctx context.Context, index int, p part) error) error {
 	if len(parts) == 1 {
 		return f(ctx, 0, parts[0])
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var wg sync.WaitGroup
+	var failed atomic.Bool
+	errs := make([]error, workers)
 	for w := range workers {
 		wg.Go(func() {
-			for i := w * len(parts) / workers; i < (w+1)*len(parts)/workers; i++ {
-				if ctx.Err() != nil {
-					return
-				}
-				if err := f(ctx, i, parts[i]); err != nil {
-					cancel(err)
-					return
+			for i := w * len(parts) / workers; i < (w+1)*len(parts)/workers && !failed.Load(); i++ {
+				if errs[w] = f(ctx, i, parts[i]); errs[w] != nil {
+					failed.Store(true)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if err := context.Cause(ctx); err != nil {
-		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
-		}
-		return err
-	}
-	return nil
+	return cmp.Or(errs...)
 }

@@ -219,24 +219,29 @@ func appsOf(held []map[string]bool) []string {
 }
 
 // pingCluster asks for the registry's copies, each on the node that has its slots,
-// until one answers.
+// until one answers. The others are not called off then: rueidis may be dialing for
+// one of them, and whoever else waits for that connection would fail with it.
 func (s *Store) pingCluster(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	errs := make(chan error, len(s.registry.keys))
 	for _, key := range s.registry.keys {
 		go func() {
-			_, err := s.do(ctx, s.zoneOf(key), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+			_, err := s.do(context.WithoutCancel(ctx), s.zoneOf(key), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 				return client.Do(ctx, client.B().Exists().Key(key).Build())
 			})
 			errs <- err
 		}()
 	}
-	var err error
+	var failure error
 	for range s.registry.keys {
-		if err = <-errs; err == nil {
-			return nil
+		select {
+		case err := <-errs:
+			if err == nil {
+				return nil
+			}
+			failure = err
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 		}
 	}
-	return fmt.Errorf("%w: no part of the cluster answers: %w", store.ErrUnavailable, err)
+	return fmt.Errorf("%w: no part of the cluster answers: %w", store.ErrUnavailable, failure)
 }

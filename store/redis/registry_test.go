@@ -266,13 +266,12 @@ func TestClusterAccessList(t *testing.T) {
 	if err := cluster.BeginMove(of.slot, cluster.Masters[0], cluster.Masters[1]); err != nil {
 		t.Fatal(err)
 	}
-	read := make(chan error)
-	go func() { _, err := s.Get(ctx, "app", token); read <- err }()
-	time.Sleep(50 * time.Millisecond)
 	keys := []string{of.session(token), of.sessions(), of.users(), of.user(id), of.wipe}
 	if err := cluster.MoveKeys(cluster.Masters[0], cluster.Masters[1], keys...); err != nil {
 		t.Fatal(err)
 	}
+	read := make(chan error)
+	go func() { _, err := s.Get(ctx, "app", token); read <- err }() // ASK sends it on
 	time.Sleep(50 * time.Millisecond)
 	if err := cluster.EndMove(of.slot, cluster.Masters[0], cluster.Masters[1]); err != nil {
 		t.Fatal(err)

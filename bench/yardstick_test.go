@@ -74,6 +74,8 @@ func serve(kind string) {
 	handler := api.Handler()
 	if kind == "hello" {
 		handler = hello
+	} else {
+		handler = wiping(handler, s)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -81,6 +83,22 @@ func serve(kind string) {
 	}
 	fmt.Println(listener.Addr())
 	fail(api.Server(handler).Serve(listener))
+}
+
+// wiping adds PUT /wipe, which wipes as the server's wiper does.
+func wiping(next fasthttp.RequestHandler, s store.Store) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if !ctx.IsPut() || string(ctx.Path()) != "/wipe" {
+			next(ctx)
+			return
+		}
+		n, err := s.Wipe(context.Background())
+		if err != nil {
+			ctx.Error(err.Error(), fasthttp.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintf(ctx, "%d wiped", n)
+	}
 }
 
 // process is a server in a process of its own.

@@ -16,11 +16,18 @@ func (a *API) activity(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// soapp answers GET /{app}/soapp?dt=.
+// soapp answers GET /{app}/soapp?dt=&limit=&cursor=.
 func (a *API) soapp(ctx *fasthttp.RequestCtx) error {
 	app, dt, err := appAndDT(ctx)
 	if err != nil {
 		return err
+	}
+	limit, cursor, err := queryPart(ctx)
+	if err != nil {
+		return err
+	}
+	if limit > 0 {
+		return a.writePart(ctx, a.store.PartOfApp(a.ctx, app, dt, limit, cursor))
 	}
 	return a.writeSessions(ctx, a.store.SessionsOfApp(a.ctx, app, dt))
 }

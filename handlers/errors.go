@@ -32,6 +32,7 @@ func invalidValue(message string) error {
 }
 
 var (
+	errCursor       = &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid cursor format"}
 	errInvalidJSON  = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not valid JSON in UTF-8"}
 	errBadRequest   = &apiError{fasthttp.StatusBadRequest, "badRequest", "The request is not valid HTTP"}
 	errUnauthorized = &apiError{fasthttp.StatusUnauthorized, "unauthorized", "A valid API key is needed, as Authorization: Bearer KEY"}
@@ -63,6 +64,8 @@ func statusOf(err error) *apiError {
 		return e
 	case errors.Is(err, store.ErrUnavailable):
 		return errStore
+	case errors.Is(err, store.ErrCursor):
+		return errCursor
 	default:
 		return errInternal
 	}

@@ -320,6 +320,7 @@ func everyRoute(token string) [][3]string {
 		{"PUT", "/app/create/id?ip=::1"}, {"GET", "/app/get/" + token}, {"POST", "/app/set/" + token, `{"a":1}`},
 		{"POST", "/app/rotate/" + token},
 		{"GET", "/app/activity?dt=60"}, {"GET", "/app/soapp?dt=60"}, {"GET", "/app/soid/id"},
+		{"GET", "/app/soapp?dt=60&limit=1"}, {"GET", "/app/soid/id?limit=1"},
 		{"DELETE", "/app/kill/" + token}, {"DELETE", "/app/killsoid/id"}, {"DELETE", "/app/killall"}, {"GET", "/ping"},
 	}
 }

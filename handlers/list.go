@@ -12,12 +12,23 @@ import (
 const (
 	listHead = `{"sessions":[`
 	listTail = `]}`
+	partTail = `],"cursor":"` // then the cursor and partEnd
+	partEnd  = `"}`
 )
 
 // writeSessions answers with a list. One that fits a page goes out with its
 // length; a longer one is streamed in chunks, as its pages come.
 func (a *API) writeSessions(ctx *fasthttp.RequestCtx, pages store.Pages) error {
-	l := &list{api: a, pages: pages, text: append(body(ctx), listHead...)}
+	return a.writeList(ctx, &list{pages: pages})
+}
+
+// writePart answers with a part of a list, and the cursor of the next at its end.
+func (a *API) writePart(ctx *fasthttp.RequestCtx, part store.Part) error {
+	return a.writeList(ctx, &list{pages: part, part: part})
+}
+
+func (a *API) writeList(ctx *fasthttp.RequestCtx, l *list) error {
+	l.api, l.text = a, append(body(ctx), listHead...)
 	// The first two pages are asked for before the status is sent, so that a store
 	// that is down is a 503, and that one page is known to be all.
 	for i := 0; i < 2 && !l.done; i++ {
@@ -38,10 +49,11 @@ func (a *API) writeSessions(ctx *fasthttp.RequestCtx, pages store.Pages) error {
 type list struct {
 	api   *API
 	pages store.Pages
-	text  []byte // rendered and not yet read
-	read  int    // bytes of text already read
-	any   bool   // whether a session was rendered
-	done  bool   // whether the tail was
+	part  store.Part // pages, if they are but a part
+	text  []byte     // rendered and not yet read
+	read  int        // bytes of text already read
+	any   bool       // whether a session was rendered
+	done  bool       // whether the tail was
 }
 
 // next renders the next page, or the tail after the last.
@@ -50,7 +62,7 @@ func (l *list) next() error {
 	// By identity: a connection to the store that breaks is an io.EOF too, wrapped, and
 	// would end the list as if that were all.
 	if err == io.EOF {
-		l.text = append(l.text, listTail...)
+		l.text = l.appendTail(l.text)
 		l.done = true
 		return nil
 	}
@@ -65,6 +77,15 @@ func (l *list) next() error {
 		l.text = appendSession(l.text, &page[i])
 	}
 	return nil
+}
+
+func (l *list) appendTail(text []byte) []byte {
+	if l.part == nil || l.part.Cursor() == "" {
+		return append(text, listTail...)
+	}
+	text = append(text, partTail...)
+	text = append(text, l.part.Cursor()...)
+	return append(text, partEnd...)
 }
 
 // Read implements io.Reader. An error makes fasthttp close the connection without

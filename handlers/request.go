@@ -118,6 +118,30 @@ func seconds(name, text string, ok bool, least int64) (int64, error) {
 	return int64(n), nil
 }
 
+// maxLimit is the most sessions in a part of a list.
+const maxLimit = 1000
+
+// queryPart returns the limit and cursor parameters. A limit of 0 means that the
+// whole list is asked for; then there is no cursor.
+func queryPart(ctx *fasthttp.RequestCtx) (limit int, cursor string, err error) {
+	query := ctx.URI().QueryString()
+	text, ok := queryValue(query, "limit")
+	cursor, cursorOK := queryValue(query, "cursor")
+	if ok && text != "" {
+		limit, err = strconv.Atoi(text)
+		ok = err == nil && 1 <= limit && limit <= maxLimit && text[0] != '+'
+	}
+	switch {
+	case !ok:
+		return 0, "", invalidValue("limit must be a positive integer <= " + strconv.Itoa(maxLimit))
+	case !cursorOK:
+		return 0, "", errCursor
+	case cursor != "" && limit == 0:
+		return 0, "", missingParameter("limit")
+	}
+	return limit, cursor, nil
+}
+
 // queryNoResave returns the no_resave parameter, false when it is empty.
 func queryNoResave(ctx *fasthttp.RequestCtx) (bool, error) {
 	text, ok := queryValue(ctx.URI().QueryString(), "no_resave")

@@ -121,11 +121,18 @@ func (a *API) rotate(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// soid answers GET /{app}/soid/{id}.
+// soid answers GET /{app}/soid/{id}?limit=&cursor=.
 func (a *API) soid(ctx *fasthttp.RequestCtx) error {
 	app, id, err := pathUser(ctx)
 	if err != nil {
 		return err
+	}
+	limit, cursor, err := queryPart(ctx)
+	if err != nil {
+		return err
+	}
+	if limit > 0 {
+		return a.writePart(ctx, a.store.PartOfID(a.ctx, app, id, limit, cursor))
 	}
 	return a.writeSessions(ctx, a.store.SessionsOfID(a.ctx, app, id))
 }

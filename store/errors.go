@@ -11,4 +11,7 @@ var (
 	// cannot serve now (loading, out of memory, read-only). It says nothing
 	// about the session, and the operation may or may not have been done.
 	ErrUnavailable = errors.New("store: unavailable")
+
+	// ErrCursor means that a cursor is not one of this list: the caller's mistake.
+	ErrCursor = errors.New("store: not a cursor of this list")
 )

@@ -100,6 +100,20 @@ type Store interface {
 	// SessionsOfApp does.
 	SessionsOfID(ctx context.Context, app, id string) Pages
 
+	// PartOfApp lists at most limit of the sessions that SessionsOfApp lists: the
+	// first ones if cursor is empty, else those after the part whose Cursor it
+	// is. An engine keeps nothing between two parts. Over all parts, a session
+	// that is there throughout is listed: once and in the order of the start if it
+	// is not active meanwhile; if it is, once or twice, the last time after all that
+	// are not, in no set order. So the list ends, however busy the app. Where many
+	// sessions were active within a minute, an engine may give that minute's in the
+	// order of their first activity in it.
+	PartOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) Part
+
+	// PartOfID lists at most limit of the sessions that SessionsOfID lists, by
+	// token, upwards. Over all parts, one that is there throughout is listed once.
+	PartOfID(ctx context.Context, app, id string, limit int, cursor string) Part
+
 	// Kill ends a session and reports whether there was one. It leaves one that is
 	// over to Wipe.
 	Kill(ctx context.Context, app, token string) (bool, error)
@@ -148,4 +162,14 @@ type Pages interface {
 	// what came before it is not the whole. An ended ctx is ErrUnavailable also
 	// where EOF would follow.
 	Next(ctx context.Context) ([]Session, error)
+}
+
+// Part is a part of a list, in pages. Its first page is ErrCursor if the cursor
+// that it was asked for is no such list's.
+type Part interface {
+	Pages
+	// Cursor returns what the next part is asked for with, once Next has said
+	// io.EOF; "" if this was the last. Sessions that end meanwhile may leave a part
+	// shorter than its limit, even empty, and others after it.
+	Cursor() string
 }

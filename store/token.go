@@ -39,9 +39,13 @@ func TokenBucket(token string) int {
 // any one bucket; one of them is taken at random, so they look random too.
 func NewToken(id string) string { return newToken(Bucket(id)) }
 
-// NewTokenLike makes a token for the session that has this one: another one that
-// carries the same bucket.
-func NewTokenLike(token string) string { return newToken(TokenBucket(token)) }
+// NewTokenLike makes another token for the session that has this one, which begins
+// alike: so it carries the same bucket, and the session keeps its place in lists,
+// which a cursor remembers by that (see CursorTokenLen). The other 48 characters, 285
+// bits, tell nothing of each other.
+func NewTokenLike(token string) string {
+	return token[:CursorTokenLen] + newToken(0)[CursorTokenLen:]
+}
 
 func newToken(bucket int) string {
 	pool := entropyPool.Get().(*entropy)

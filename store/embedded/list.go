@@ -72,27 +72,37 @@ func (s *Store) entriesOfApp(ctx context.Context, app string, since int64) (all 
 }
 
 // scanApp appends to out a step of the app's live sessions that were active at
-// since or later, from index from of its list on downwards, and returns the index
-// to go on at, -1 at the end.
+// since or later, and returns the index to go on at, see eachOfApp.
+func (sh *shard) scanApp(k key, name string, since, now int64, number, from int, seen *slotSet, out []entry) ([]entry, int) {
+	from = sh.eachOfApp(k, name, now, from, seen, func(slot uint32) {
+		if sh.sessions.at(slot).lastActivity >= since {
+			out = append(out, sh.entry(slot, number))
+		}
+	})
+	return out, from
+}
+
+// eachOfApp calls see with the slots of a step of the app's live sessions, from
+// index from of its list on downwards, and returns the index to go on at, -1 at
+// the end.
 //
 // It meets every session that stays, for the reason given at killApp. One that
 // moves down after it was met is met again, which is what seen is for. A slot that
 // changed hands meanwhile is passed over too: its new session came after the
 // start.
-func (sh *shard) scanApp(k key, name string, since, now int64, number, from int, seen *slotSet, out []entry) ([]entry, int) {
+func (sh *shard) eachOfApp(k key, name string, now int64, from int, seen *slotSet, see func(slot uint32)) int {
 	_, a := sh.app(k, name)
 	if a == nil {
-		return out, -1
+		return -1
 	}
 	from = min(from, a.sessions.n-1)
 	for end := from - scanStep; from >= 0 && from > end; from-- {
 		slot := *a.sessions.at(from)
-		rec := sh.sessions.at(slot)
-		if seen.add(slot) && rec.lastActivity >= since && rec.alive(now) {
-			out = append(out, sh.entry(slot, number))
+		if seen.add(slot) && sh.sessions.at(slot).alive(now) {
+			see(slot)
 		}
 	}
-	return out, from
+	return from
 }
 
 // order sorts entries, latest first, then by token, descending. It drops those

@@ -15,8 +15,8 @@ import (
 // hundreds, with the shard's records in the CPU's caches.
 const partLen = 64 << 10
 
-// part is some records of one shard, in their order.
-type part struct {
+// lot is some records of one shard, in their order.
+type lot struct {
 	text    []byte
 	records []partRecord
 }
@@ -32,7 +32,7 @@ type loader struct {
 	store   *Store
 	touches map[uint64]touch
 	last    uint64 // the last number
-	parts   [shards]part
+	parts   [shards]lot
 	workers []chan func() error
 
 	mu      sync.Mutex
@@ -99,7 +99,7 @@ func (l *loader) log(number uint64, entry []byte, log *touchLog) error {
 	return nil
 }
 
-// record adds a record to its shard's part.
+// record adds a record to its shard's lot.
 func (l *loader) record(number uint64, content []byte) error {
 	shard, ok := shardOfRecord(content)
 	if !ok {
@@ -118,10 +118,10 @@ func (l *loader) record(number uint64, content []byte) error {
 	return l.send(shard)
 }
 
-// send gives a shard's part to the worker that the shard belongs to.
+// send gives a shard's lot to the worker that the shard belongs to.
 func (l *loader) send(shard int) error {
 	p := l.parts[shard]
-	l.parts[shard] = part{}
+	l.parts[shard] = lot{}
 	if len(p.records) > 0 {
 		l.workers[shard%len(l.workers)] <- func() error { return l.restore(p) }
 	}
@@ -130,7 +130,7 @@ func (l *loader) send(shard int) error {
 	return l.err
 }
 
-func (l *loader) restore(p part) error {
+func (l *loader) restore(p lot) error {
 	var rec stored
 	start := 0
 	for _, r := range p.records {

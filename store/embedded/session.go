@@ -28,6 +28,8 @@ type session struct {
 	appPos, timerPos uint32
 	idLen            uint16
 	noResave         bool
+	// listings is the low byte of Store.listings at the last activity.
+	listings uint8
 }
 
 // user is the record of a user who has sessions. It has no id of its own: that

@@ -28,6 +28,8 @@ type shard struct {
 	places  []place
 	seq     uint64
 	touched []uint64
+	// listings is Store.listings.
+	listings *atomic.Uint32
 	// A mutex of the next shard on the same cache line would slow both.
 	_ [64]byte
 }
@@ -107,6 +109,7 @@ func (sh *shard) insert(now int64, k, userKey key, appName string, rec session) 
 		sh.makeRoomForTouches()
 	}
 	sh.serial = rec.serial
+	rec.listings = uint8(sh.listings.Load())
 	rec.user = u
 	rec.appPos = uint32(a.sessions.n)
 	a.sessions.push(slot)
@@ -146,6 +149,9 @@ func (sh *shard) touch(rec *session, now int64) {
 		return
 	}
 	rec.lastActivity = now
+	// A list in parts tells by it what was active before it began and what after,
+	// within the second. It wraps after 256 lists, far more than a second begins.
+	rec.listings = uint8(sh.listings.Load())
 	if rec.noResave {
 		rec.ttl -= idle
 	}

@@ -57,6 +57,8 @@ type Store struct {
 	// journal and file are nil without a directory.
 	journal *journal
 	file    *disk.File
+	// listings counts the lists in parts that have begun, see begin.
+	listings atomic.Uint32
 }
 
 // New returns an empty Store.
@@ -72,6 +74,7 @@ func New(o Options) *Store {
 	}
 	for i := range s.shards {
 		s.shards[i].serials = &s.serial
+		s.shards[i].listings = &s.listings
 	}
 	return s
 }

@@ -55,7 +55,10 @@ func openCluster(tb testing.TB, cluster *redistest.Cluster, buckets int, clock *
 	namespace := "t" + strconv.FormatInt(namespaces.Add(1), 10)
 	expression := serverClock
 	if clock != nil {
-		expression = fmt.Sprintf(`({string.match(redis.call('PUBSUB', 'CHANNELS', '%s-clock:*')[1], '%%d+$')})`, namespace)
+		// Its microseconds go up for a hundred seconds of real time, as a real clock
+		// never says the same twice.
+		expression = fmt.Sprintf(`({string.match(redis.call('PUBSUB', 'CHANNELS', '%s-clock:*')[1], '%%d+$'),`+
+			` math.floor((redis.call('TIME')[1] - %d) * 10000 + redis.call('TIME')[2] / 100)})`, namespace, time.Now().Unix())
 		var tellers []*redistest.Subscriber
 		for _, node := range cluster.Masters {
 			tellers = append(tellers, node.Subscribe(tb))

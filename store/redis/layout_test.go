@@ -26,7 +26,7 @@ func TestLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	ns := strings.TrimSuffix(s.keys.ns, ":")
-	want := []string{ns + "-clock", ns + ":SESSIONS", ns + ":app:" + token, ns + ":app:_sessions", ns + ":app:_users", ns + ":app:us:a:b"}
+	want := []string{ns + "-clock", ns + "-clock-us", ns + ":SESSIONS", ns + ":app:" + token, ns + ":app:_sessions", ns + ":app:_users", ns + ":app:us:a:b"}
 	if got := strs(t, server.Do(t, "KEYS", "*")); !sameSet(got, want) {
 		t.Errorf("keys are %q, not %q", got, want)
 	}

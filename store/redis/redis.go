@@ -55,6 +55,8 @@ type Store struct {
 	watch   Observer
 
 	circuit *circuit
+	// exactLooks is the constant of that name unless a test sets it.
+	exactLooks int
 	// down is whether a round trip found Redis unable to serve, and none since then
 	// showed that it is able.
 	down atomic.Bool
@@ -83,6 +85,8 @@ func open(o Options, clock string) (*Store, error) {
 		logf:    o.Logf,
 		watch:   o.Observer,
 		wide:    make(chan struct{}, maxWide),
+
+		exactLooks: exactLooks,
 	}
 	if s.logf == nil {
 		s.logf = func(string, ...any) {}

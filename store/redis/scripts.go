@@ -16,6 +16,7 @@ type scripts struct {
 	create, get, set, kill, rotate, activity *script
 	soid, soapp, sessions, ages              *script
 	killsoid, killall, wipe, due             *script
+	begin, latest, moved, mark, tokens       *script
 }
 
 // newScripts reads the embedded scripts. clock is the Lua expression that they
@@ -35,6 +36,11 @@ func newScripts(clock string) *scripts {
 		soapp:    script("soapp"),
 		sessions: script("sessions"),
 		ages:     script("ages"),
+		begin:    script("begin"),
+		latest:   script("latest"),
+		moved:    script("moved"),
+		mark:     script("mark"),
+		tokens:   script("tokens"),
 		killsoid: script("killsoid"),
 		killall:  script("killall"),
 		wipe:     script("wipe"),

@@ -116,6 +116,41 @@ func compareSessions(a, b store.Session) int {
 	)
 }
 
+// inParts joins a list's parts.
+func inParts(ctx context.Context, part func(cursor string) store.Part) ([]store.Session, error) {
+	var all []store.Session
+	for cursor := ""; ; {
+		p := part(cursor)
+		sessions, err := readAll(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, sessions...)
+		if cursor = p.Cursor(); cursor == "" {
+			return all, nil
+		}
+	}
+}
+
+func ofAppInParts(app string, dt int64, limit int) operation {
+	return func(ctx context.Context, s store.Store) string {
+		return said(inParts(ctx, func(cursor string) store.Part { return s.PartOfApp(ctx, app, dt, limit, cursor) }))
+	}
+}
+
+func ofIDInParts(app, id string, limit int) operation {
+	return func(ctx context.Context, s store.Store) string {
+		return said(inParts(ctx, func(cursor string) store.Part { return s.PartOfID(ctx, app, id, limit, cursor) }))
+	}
+}
+
+func badCursor(app string) operation {
+	return func(ctx context.Context, s store.Store) string {
+		_, err := s.PartOfApp(ctx, app, forever, 1, "bad").Next(ctx)
+		return fmt.Sprint(errors.Is(err, store.ErrCursor), errors.Is(err, store.ErrUnavailable))
+	}
+}
+
 func kill(app, token string) operation {
 	return func(ctx context.Context, s store.Store) string { return said(s.Kill(ctx, app, token)) }
 }

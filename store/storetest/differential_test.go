@@ -23,6 +23,12 @@ var unseen = []string{
 	"a list is one page",
 	"a list loses rotated sessions",
 	"a list may have an empty page",
+	// Nothing happens between the parts, and only what they are together is compared.
+	"a part counts places",
+	"a part forgets what was active",
+	"a part has no limit",
+	"a part of all has a cursor",
+	"a part of an id has no limit",
 	"a set revives",
 	"an ended context is no such session",
 	"an ended context is not seen",

@@ -67,6 +67,17 @@ func testEndedContext(s *suite) {
 			"SessionsOfID, later page": func(ctx context.Context) error {
 				return secondPage(s, s.store.SessionsOfID(s.ctx, "app", "u"), ctx)
 			},
+			"PartOfApp": func(ctx context.Context) error {
+				_, err := s.store.PartOfApp(ctx, "app", forever, 10, "").Next(ctx)
+				return err
+			},
+			"PartOfID of none": func(ctx context.Context) error {
+				_, err := s.store.PartOfID(ctx, "none", "u", 10, "").Next(ctx)
+				return err
+			},
+			"PartOfID, later page": func(ctx context.Context) error {
+				return secondPage(s, s.store.PartOfID(s.ctx, "app", "u", 1000, ""), ctx)
+			},
 			"Kill": func(ctx context.Context) error {
 				_, err := s.store.Kill(ctx, "none", token)
 				return err

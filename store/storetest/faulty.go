@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"rest-sessions/store"
@@ -11,7 +12,8 @@ import (
 
 // methods are those that Faulty can let fail: all of store.Store but Close.
 var methods = []string{
-	"Create", "Get", "Set", "Activity", "SessionsOfApp", "SessionsOfID", "Kill", "KillID", "KillApp", "Rotate", "Wipe", "Ping",
+	"Create", "Get", "Set", "Activity", "SessionsOfApp", "SessionsOfID", "PartOfApp", "PartOfID",
+	"Kill", "KillID", "KillApp", "Rotate", "Wipe", "Ping",
 }
 
 // Faulty is a store whose methods fail on demand, for the tests of those who use
@@ -52,11 +54,11 @@ func (f *Faulty) FailAll(err error) {
 	}
 }
 
-// FailPage lets the lists of SessionsOfApp or SessionsOfID answer err in place of
-// their nth page (from 1) and of those after it; the list may have n-1 pages. It
+// FailPage lets the lists of SessionsOfApp, SessionsOfID, PartOfApp or PartOfID
+// answer err in place of their nth page (from 1) and of those after it; the list may have n-1 pages. It
 // concerns lists under way, too.
 func (f *Faulty) FailPage(method string, n int, err error) {
-	if method != "SessionsOfApp" && method != "SessionsOfID" || n < 1 {
+	if !strings.Contains(method, "Of") || n < 1 {
 		panic(fmt.Sprintf("storetest: %s has no page %d", method, n))
 	}
 	f.set(method, fault{err, n})
@@ -118,6 +120,25 @@ func (f *Faulty) SessionsOfApp(ctx context.Context, app string, dt int64) store.
 func (f *Faulty) SessionsOfID(ctx context.Context, app, id string) store.Pages {
 	return &faultyPages{f, "SessionsOfID", f.store.SessionsOfID(ctx, app, id), 0}
 }
+
+// PartOfApp implements store.Store.
+func (f *Faulty) PartOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) store.Part {
+	part := f.store.PartOfApp(ctx, app, dt, limit, cursor)
+	return &faultyPart{faultyPages{f, "PartOfApp", part, 0}, part}
+}
+
+// PartOfID implements store.Store.
+func (f *Faulty) PartOfID(ctx context.Context, app, id string, limit int, cursor string) store.Part {
+	part := f.store.PartOfID(ctx, app, id, limit, cursor)
+	return &faultyPart{faultyPages{f, "PartOfID", part, 0}, part}
+}
+
+type faultyPart struct {
+	faultyPages
+	part store.Part
+}
+
+func (p *faultyPart) Cursor() string { return p.part.Cursor() }
 
 type faultyPages struct {
 	f      *Faulty

@@ -25,6 +25,8 @@ func calls(t *testing.T, s store.Store) map[string]error {
 	_, errs["Activity"] = s.Activity(ctx, "app", 10)
 	_, errs["SessionsOfApp"] = readAll(ctx, s.SessionsOfApp(ctx, "app", 10))
 	_, errs["SessionsOfID"] = readAll(ctx, s.SessionsOfID(ctx, "app", "u"))
+	_, errs["PartOfApp"] = readAll(ctx, s.PartOfApp(ctx, "app", 10, 1, ""))
+	_, errs["PartOfID"] = readAll(ctx, s.PartOfID(ctx, "app", "u", 1, ""))
 	_, errs["Kill"] = s.Kill(ctx, "app", token)
 	_, errs["KillID"] = s.KillID(ctx, "app", "u", "")
 	_, errs["KillApp"] = s.KillApp(ctx, "app")
@@ -78,6 +80,8 @@ func TestFaultyPages(t *testing.T) {
 	lists := map[string]func() store.Pages{
 		"SessionsOfApp": func() store.Pages { return f.SessionsOfApp(t.Context(), "app", 10) },
 		"SessionsOfID":  func() store.Pages { return f.SessionsOfID(t.Context(), "app", "u") },
+		"PartOfApp":     func() store.Pages { return f.PartOfApp(t.Context(), "app", 10, sessions, "") },
+		"PartOfID":      func() store.Pages { return f.PartOfID(t.Context(), "app", "u", sessions, "") },
 	}
 	for method, list := range lists {
 		for fail := 1; fail <= 4; fail++ {

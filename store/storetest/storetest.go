@@ -70,6 +70,16 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"EmptyLists", testEmptyLists},
 		{"ListDuringChanges", testListDuringChanges},
 
+		{"PartsAreTheWhole", testPartsAreTheWhole},
+		{"PartsOfID", testPartsOfID},
+		{"PartsDuringChanges", testPartsDuringChanges},
+		{"PartsOfOneSecond", testPartsOfOneSecond},
+		{"PartsOfABusyApp", testPartsOfABusyApp},
+		{"PartsDuringRotations", testPartsDuringRotations},
+		{"PartsLeaveOutWhatIsOver", testPartsLeaveOutWhatIsOver},
+		{"BadCursors", testBadCursors},
+		{"PartsAgainstTouches", testPartsAgainstTouches},
+
 		{"Kill", testKill},
 		{"KillIDPages", testKillIDPages},
 		{"KillAppPages", testKillAppPages},

@@ -75,8 +75,16 @@ func (w *workload) next() (string, operation) {
 		return fmt.Sprintf("Set %s %.8s %q", k.app, k.token, d), set(k.app, k.token, d)
 	case n < 640:
 		return fmt.Sprintf("Activity %s %d", app, dt), activity(app, dt)
-	case n < 680:
+	case n < 670:
 		return fmt.Sprintf("SessionsOfApp %s %d", app, dt), ofApp(app, dt)
+	case n < 690:
+		limit := 1 + w.IntN(6)
+		return fmt.Sprintf("PartOfApp %s %d %d", app, dt, limit), ofAppInParts(app, dt, limit)
+	case n < 700:
+		limit := 1 + w.IntN(6)
+		return fmt.Sprintf("PartOfID %s %q %d", app, id, limit), ofIDInParts(app, id, limit)
+	case n < 702:
+		return "PartOfApp " + app + " after a bad cursor", badCursor(app)
 	case n < 730:
 		return fmt.Sprintf("SessionsOfID %s %q", app, id), ofID(app, id)
 	case n < 780:

@@ -1,0 +1,211 @@
+package embedded
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"math"
+	"strings"
+
+	"rest-sessions/store"
+)
+
+// cutLen is the length of a cursor's token, packed.
+const cutLen = store.CursorTokenLen * 6 / 8
+
+// found is a session that belongs in a part of a list.
+type found struct {
+	token [cutLen]byte
+	entry entry
+}
+
+// latestFirst is the order of store.ByActivity.
+func latestFirst(a, b found) int {
+	return cmp.Or(cmp.Compare(b.entry.lastActivity, a.entry.lastActivity), byToken(b, a))
+}
+
+// byToken is the order of store.ByToken and store.Moved.
+func byToken(a, b found) int { return bytes.Compare(a.token[:], b.token[:]) }
+
+// part hands out the sessions of a part of a list.
+type part struct {
+	pages
+	cursor string
+}
+
+// Cursor implements store.Part.
+func (p *part) Cursor() string { return p.cursor }
+
+// take takes the first limit of some for the part, and returns the last and
+// whether there are more.
+func (p *part) take(some []found, limit int) (last found, more bool) {
+	for _, f := range some[:min(limit, len(some))] {
+		p.entries = append(p.entries, f.entry)
+		last = f
+	}
+	return last, len(some) > limit
+}
+
+// PartOfID lists a part of a user's sessions. As PartOfApp it notes at once which
+// there are.
+func (s *Store) PartOfID(ctx context.Context, app, id string, limit int, cursor string) store.Part {
+	p := &part{pages: pages{store: s}}
+	p.err = p.ofID(ctx, app, id, limit, cursor)
+	return p
+}
+
+func (p *part) ofID(ctx context.Context, app, id string, limit int, cursor string) error {
+	list, low := store.ListOfID(app, id), ""
+	if cursor != "" {
+		c, err := store.ParseCursor(cursor, list)
+		if err != nil || c.Stage != store.ByToken {
+			return store.ErrCursor
+		}
+		low = c.Token
+	}
+	all, err := p.store.entriesOfUser(ctx, app, id)
+	if err != nil {
+		return err
+	}
+	first, after := store.NewFirst(limit+1, byToken), cut(low)
+	sh := p.store.shard(store.Bucket(id))
+	for len(all) > 0 {
+		n := min(scanStep, len(all))
+		sh.mu.Lock()
+		for _, e := range all[:n] {
+			if rec := sh.at(e.slot, e.serial); rec != nil && bytes.Compare(rec.token[:cutLen], after) > 0 {
+				first.Add(found{[cutLen]byte(rec.token[:]), e})
+			}
+		}
+		sh.mu.Unlock()
+		all = all[n:]
+	}
+	if last, more := p.take(first.All(), limit); more {
+		p.cursor = (&store.Cursor{Stage: store.ByToken, Token: last.text()}).Text(list)
+	}
+	return ended(ctx)
+}
+
+// PartOfApp lists a part of an app's sessions. It takes the order at once, before
+// it returns.
+func (s *Store) PartOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) store.Part {
+	p := &part{pages: pages{store: s}}
+	p.err = p.ofApp(ctx, app, dt, limit, cursor)
+	return p
+}
+
+func (p *part) ofApp(ctx context.Context, app string, dt int64, limit int, cursor string) error {
+	s, list := p.store, store.ListOfApp(app)
+	c := store.Cursor{Stage: store.ByActivity, LastActivity: math.MaxInt64}
+	if cursor == "" {
+		c.Start = s.begin()
+	} else {
+		var err error
+		if c, err = store.ParseCursor(cursor, list); err != nil || c.Stage != store.ByActivity && c.Stage != store.Moved {
+			return store.ErrCursor
+		}
+	}
+	start, after := c.Start/1e6, cut(c.Token)
+	moved := func(rec *session) bool {
+		return rec.lastActivity > start || rec.lastActivity == start && int8(rec.listings-uint8(c.Start%1e6)) >= 0
+	}
+
+	if c.Stage == store.ByActivity {
+		first := store.NewFirst(limit+1, latestFirst)
+		err := s.scanAll(ctx, app, func(rec *session, e entry) {
+			if la := rec.lastActivity; start-dt <= la && !moved(rec) &&
+				(la < c.LastActivity || la == c.LastActivity && bytes.Compare(rec.token[:cutLen], after) < 0) {
+				first.Add(found{[cutLen]byte(rec.token[:]), e})
+			}
+		})
+		if err != nil {
+			return err
+		}
+		last, more := p.take(first.All(), limit)
+		if len(p.entries) > 0 {
+			c.LastActivity, c.Token = last.entry.lastActivity, last.text()
+		}
+		if more {
+			p.cursor = c.Text(list)
+			return nil
+		}
+		after = nil
+	}
+
+	// What was taken just now may have been active since.
+	taken := make(map[uint64]bool, len(p.entries))
+	for _, e := range p.entries {
+		taken[e.key()] = true
+	}
+	room := limit - len(p.entries)
+	first := store.NewFirst(room+1, byToken)
+	err := s.scanAll(ctx, app, func(rec *session, e entry) {
+		if moved(rec) && bytes.Compare(rec.token[:cutLen], after) > 0 && !taken[e.key()] {
+			first.Add(found{[cutLen]byte(rec.token[:]), e})
+		}
+	})
+	if err != nil {
+		return err
+	}
+	last, more := p.take(first.All(), room)
+	switch {
+	case !more:
+	case room > 0:
+		p.cursor = (&store.Cursor{Stage: store.Moved, Start: c.Start, Token: last.text()}).Text(list)
+	default: // the next part will see that ByActivity is done
+		p.cursor = c.Text(list)
+	}
+	return nil
+}
+
+// begin returns the start of a list for its cursors: the second and a number, such
+// that a session that is active from now on has that or a later one (see
+// shard.touch).
+func (s *Store) begin() int64 {
+	n := uint8(s.listings.Add(1))
+	return s.now()*1e6 + int64(n)
+}
+
+// scanAll calls see with the live sessions of an app, some of them twice if they
+// move. A shard's lock is held meanwhile, and let go between steps.
+func (s *Store) scanAll(ctx context.Context, app string, see func(*session, entry)) error {
+	k := s.key(app, "")
+	for i := range s.shards {
+		sh := &s.shards[i]
+		var seen slotSet
+		for from := math.MaxInt; from >= 0; {
+			if err := ended(ctx); err != nil {
+				return err
+			}
+			sh.mu.Lock()
+			from = sh.eachOfApp(k, app, s.now(), from, &seen, func(slot uint32) {
+				see(sh.sessions.at(slot), sh.entry(slot, i))
+			})
+			sh.mu.Unlock()
+			if from >= 0 {
+				yield()
+			}
+		}
+	}
+	return nil
+}
+
+// key is unique to the session.
+func (e entry) key() uint64 { return uint64(e.serial)<<8 | uint64(e.shardNumber()) }
+
+// text is the token as a cursor has it.
+func (f found) text() string {
+	var t token
+	copy(t[:], f.token[:])
+	return t.String()[:store.CursorTokenLen]
+}
+
+// cut packs a cursor's token. Of an empty one nothing is left, which comes before
+// any.
+func cut(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	t := pack(text + strings.Repeat("0", store.TokenLen-len(text)))
+	return t[:cutLen]
+}

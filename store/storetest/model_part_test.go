@@ -1,0 +1,176 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"slices"
+	"strings"
+
+	"rest-sessions/store"
+)
+
+func (m *model) PartOfApp(_ context.Context, app string, dt int64, limit int, cursor string) store.Part {
+	p := &modelPart{m: m, list: store.ListOfApp(m.copied(app)), limit: limit, cursor: m.copied(cursor)}
+	app = m.copied(app)
+	p.find = func() error {
+		c := store.Cursor{Stage: store.ByActivity, Start: m.tick(), LastActivity: store.MaxTTL}
+		if err := p.parse(&c); err != nil {
+			return err
+		}
+		since := m.clock.Now() - dt
+		all := m.find(func(k key, r *record) bool { return k.app == app && r.lastActivity >= since })
+		if m.has("a part counts places") {
+			p.byPlace(c, all)
+			return nil
+		}
+		moved := func(k key) bool {
+			if m.has("a part tells seconds alone apart") {
+				return m.sessions[k].lastActivity >= m.clock.Now()
+			}
+			return m.sessions[k].tick > c.Start
+		}
+		if c.Stage == store.ByActivity {
+			still := slices.DeleteFunc(slices.Clone(all), func(k key) bool {
+				la := m.lastActivity(k)
+				return moved(k) || la > c.LastActivity || la == c.LastActivity && k.cut() >= c.Token && !m.has("a part lists its last once more")
+			})
+			slices.SortFunc(still, m.latestFirst)
+			if m.has("a part goes by token alone") {
+				slices.SortFunc(still, func(a, b key) int { return strings.Compare(b.name, a.name) })
+			}
+			if more := p.take(still, func(last key) { c.LastActivity, c.Token = m.lastActivity(last), last.cut() }); more {
+				p.next = c.Text(p.list)
+				return nil
+			}
+			if m.has("a part forgets what was active") {
+				return nil
+			}
+			c = store.Cursor{Stage: store.Moved, Start: c.Start}
+		}
+		again := slices.DeleteFunc(all, func(k key) bool {
+			return !moved(k) || k.cut() <= c.Token || slices.Contains(p.left, k)
+		})
+		slices.SortFunc(again, func(a, b key) int { return strings.Compare(a.name, b.name) })
+		if more := p.take(again, func(last key) { c.Token = last.cut() }); more {
+			c.Token = cmp.Or(c.Token, strings.Repeat("0", store.CursorTokenLen))
+			p.next = c.Text(p.list)
+		}
+		if m.has("a part of all has a cursor") && p.next == "" && len(p.left) == limit {
+			c.Token = cmp.Or(c.Token, strings.Repeat("z", store.CursorTokenLen))
+			p.next = c.Text(p.list)
+		}
+		return nil
+	}
+	return p
+}
+
+func (m *model) PartOfID(_ context.Context, app, id string, limit int, cursor string) store.Part {
+	p := &modelPart{m: m, list: store.ListOfID(m.copied(app), m.copied(id)), limit: limit, cursor: m.copied(cursor)}
+	app, id = m.copied(app), m.copied(id)
+	p.find = func() error {
+		c := store.Cursor{Stage: store.ByToken}
+		if err := p.parse(&c); err != nil {
+			return err
+		}
+		all := m.ofUser(app, id)
+		if m.has("a part of an id is of the app") {
+			all = m.find(func(k key, _ *record) bool { return k.app == app })
+		}
+		all = slices.DeleteFunc(all, func(k key) bool { return k.cut() <= c.Token })
+		slices.SortFunc(all, func(a, b key) int { return strings.Compare(a.name, b.name) })
+		if m.has("a part of an id has no limit") {
+			p.limit = len(all)
+		}
+		if p.take(all, func(last key) { c.Token = last.cut() }) {
+			p.next = c.Text(p.list)
+		}
+		return nil
+	}
+	return p
+}
+
+func (k key) cut() string { return k.name[:store.CursorTokenLen] }
+
+func (m *model) latestFirst(a, b key) int {
+	return cmp.Or(cmp.Compare(m.lastActivity(b), m.lastActivity(a)), strings.Compare(b.name, a.name))
+}
+
+// modelPart holds all of a part at once, and hands it out in pages.
+type modelPart struct {
+	m            *model
+	list         string
+	limit        int
+	cursor, next string
+	find         func() error // with the lock
+	found        bool
+	left         []key
+}
+
+func (p *modelPart) parse(c *store.Cursor) error {
+	if p.cursor == "" {
+		return nil
+	}
+	parsed, err := store.ParseCursor(p.cursor, p.list)
+	if p.m.has("a part takes any cursor") && err != nil {
+		return nil
+	}
+	if ofID := c.Stage == store.ByToken; err != nil || ofID != (parsed.Stage == store.ByToken) {
+		return store.ErrCursor
+	}
+	*c = parsed
+	return nil
+}
+
+// take takes keys while there is room, tells the last, and reports whether there
+// are more.
+func (p *modelPart) take(keys []key, last func(key)) (more bool) {
+	n := min(len(keys), p.limit-len(p.left))
+	if p.m.has("a part has no limit") {
+		n = len(keys)
+	}
+	if p.left = append(p.left, keys[:n]...); n > 0 {
+		last(keys[n-1])
+	}
+	return n < len(keys)
+}
+
+// byPlace pages as a client would that counts places.
+func (p *modelPart) byPlace(c store.Cursor, all []key) {
+	slices.SortFunc(all, p.m.latestFirst)
+	if p.cursor == "" {
+		c.LastActivity = 0
+	}
+	c.LastActivity, all = c.LastActivity+int64(p.limit), all[min(int(c.LastActivity), len(all)):]
+	if p.take(all, func(last key) { c.Token = last.cut() }) {
+		p.next = c.Text(p.list)
+	}
+}
+
+func (p *modelPart) Next(ctx context.Context) ([]store.Session, error) {
+	if err := p.m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer p.m.mu.Unlock()
+	if !p.found {
+		if err := p.find(); err != nil {
+			return nil, err
+		}
+		p.found = true
+	}
+	var page []store.Session
+	for len(p.left) > 0 && len(page) < modelPage {
+		if _, answer, err := p.m.alive(p.left[0]); err == nil {
+			page = append(page, answer)
+		} else if p.m.has("a part holds what is over") {
+			page = append(page, p.m.sessions[p.left[0]].Session)
+		}
+		p.left = p.left[1:]
+	}
+	if len(page) == 0 {
+		return nil, io.EOF
+	}
+	return page, nil
+}
+
+func (p *modelPart) Cursor() string { return p.next }

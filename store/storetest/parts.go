@@ -1,0 +1,349 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rest-sessions/store"
+)
+
+// partsOf reads a list in parts, and calls between with their numbers after each
+// but the last. Each part is within limit, and only the last may be empty.
+func (s *suite) partsOf(limit int, part func(cursor string) store.Part, between func(n int)) (all []store.Session) {
+	s.Helper()
+	cursor := ""
+	for n := 1; ; n++ {
+		if n > 2000 {
+			s.Fatal("the list does not end")
+		}
+		p := part(cursor)
+		sessions, err := readAll(s.ctx, p)
+		if err != nil {
+			s.Fatalf("part %d: %v", n, err)
+		}
+		if len(sessions) > limit {
+			s.Fatalf("part %d holds %d sessions, over its limit of %d", n, len(sessions), limit)
+		}
+		all = append(all, sessions...)
+		if cursor = p.Cursor(); cursor == "" {
+			return all
+		}
+		if len(cursor) > store.MaxCursorLen || strings.Trim(cursor, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			s.Errorf("a cursor is %q", cursor)
+		}
+		between(n)
+	}
+}
+
+func (s *suite) appInParts(dt int64, limit int, between func(n int)) []store.Session {
+	s.Helper()
+	return s.partsOf(limit, func(cursor string) store.Part { return s.store.PartOfApp(s.ctx, "app", dt, limit, cursor) }, between)
+}
+
+func (s *suite) idInParts(id string, limit int, between func(n int)) []store.Session {
+	s.Helper()
+	return s.partsOf(limit, func(cursor string) store.Part { return s.store.PartOfID(s.ctx, "app", id, limit, cursor) }, between)
+}
+
+func nothing(int) {}
+
+// While nothing changes, the parts joined are the list, whatever their length; and
+// there is no part more than needed.
+func testPartsAreTheWhole(s *suite) {
+	sessions := s.fill("app", 350)
+	s.create("other", store.New{ID: "other"})
+	for i := range sessions {
+		if i%5 == 0 {
+			s.get("app", sessions[i].token)
+		}
+	}
+	for _, wait := range []int64{0, 1, 70} {
+		s.clock.Advance(wait)
+		whole := s.ofApp("app", forever)
+		for _, limit := range []int{1, 7, 100, 175, 349, 350, 351, 1000} {
+			if limit == 1 && wait > 0 {
+				continue
+			}
+			parts := 1
+			got := s.appInParts(forever, limit, func(int) { parts++ })
+			s.wantList(got, whole)
+			if want := (len(whole) + limit - 1) / limit; parts != want {
+				s.Errorf("%d parts of %d, want %d", parts, limit, want)
+			}
+		}
+		s.wantList(s.appInParts(72, 3, nothing), s.ofApp("app", 72))
+	}
+	s.wantIDs(s.partsOf(5, func(cursor string) store.Part { return s.store.PartOfApp(s.ctx, "none", forever, 5, cursor) }, nothing))
+}
+
+// A user's sessions are in the parts once each, also those that are active
+// meanwhile, and whatever comes and goes.
+func testPartsOfID(s *suite) {
+	const n = 700
+	tokens := map[string]string{} // by ip
+	for i := range n {
+		ip := fmt.Sprint(i)
+		tokens[ip] = s.create("app", store.New{ID: "u", IP: ip})
+	}
+	s.create("app", store.New{ID: "u2", IP: "another user"})
+	s.create("other", store.New{ID: "u", IP: "another app"})
+	for _, limit := range []int{1000, n, n - 1, 33} {
+		seen := map[string]int{}
+		for _, session := range s.idInParts("u", limit, func(part int) {
+			s.clock.Advance(1)
+			for i := 0; limit == 33 && i < n; i++ {
+				ip := fmt.Sprint(i)
+				switch {
+				case i%10 == 0 && i/10%21 == part:
+					s.kill("app", tokens[ip])
+				case i%4 == part%4 && i%10 != 0:
+					s.get("app", tokens[ip])
+				}
+			}
+			s.create("app", store.New{ID: "u", IP: "new"})
+		}) {
+			seen[session.IP]++
+		}
+		for i := range n {
+			if times := seen[fmt.Sprint(i)]; times != 1 && (limit != 33 || i%10 != 0) {
+				s.Errorf("in parts of %d, a session is listed %d times", limit, times)
+			}
+		}
+		if seen["another user"]+seen["another app"] > 0 {
+			s.Error("sessions of others are listed")
+		}
+	}
+}
+
+// Of sessions that stay, those that are not active are listed once, in order; those
+// that are, once or twice, the last time after them.
+func testPartsDuringChanges(s *suite) {
+	const n = 300
+	for _, limit := range []int{10, 33, 120} {
+		s.wantKillApp("app", int64(len(s.ofApp("app", forever))))
+		sessions := s.fill("app", n)
+		var still []listed
+		kind := map[string]byte{} // still, active or killed
+		for i, l := range sessions {
+			kind[l.session.ID] = "sak"[i%3]
+			if i%3 == 0 {
+				still = append(still, l)
+			}
+		}
+		var want, got []string
+		for _, session := range inOrder(still, s.clock.Now()) {
+			want = append(want, session.ID)
+		}
+		times, last := map[string]int{}, map[string]int{}
+		for place, session := range s.appInParts(forever, limit, func(part int) {
+			s.clock.Advance(int64(part % 3))
+			for i, l := range sessions {
+				switch {
+				case i%3 == 2 && i%11 == part:
+					s.kill("app", l.token)
+				case i%3 == 1 && (i/3)%4 == part%4:
+					s.get("app", l.token)
+				}
+			}
+			s.create("app", store.New{ID: fmt.Sprint("new", part)})
+		}) {
+			id := session.ID
+			times[id]++
+			last[id] = place
+			if kind[id] == 's' {
+				got = append(got, id)
+			}
+		}
+		if !slices.Equal(got, want) {
+			s.Errorf("in parts of %d, those not active: listed %q\nwant %q", limit, got, want)
+		}
+		for id, k := range kind {
+			if k == 'a' && (times[id] < 1 || times[id] > 2) {
+				s.Errorf("in parts of %d, a session that was active is listed %d times", limit, times[id])
+			}
+		}
+	}
+}
+
+// The clock stands: what is active in the second in which the list begins, after
+// that, has the same last activity as what was active in it before.
+func testPartsOfOneSecond(s *suite) {
+	const n, limit = 60, 10
+	var older, tokens []string
+	for i := range n {
+		older = append(older, s.create("app", store.New{ID: fmt.Sprint("older", i)}))
+	}
+	s.clock.Advance(100)
+	for i := range n {
+		id := fmt.Sprint("user", i/2)
+		tokens = append(tokens, s.create("app", store.New{ID: id, IP: fmt.Sprint(i)}))
+	}
+	parts := 0
+	times := map[string]int{}
+	for _, session := range s.appInParts(forever, limit, func(part int) {
+		parts++
+		if part == 2 {
+			for _, token := range older[:n/2] {
+				s.get("app", token)
+			}
+		}
+		if part > 2 {
+			s.clock.Advance(1)
+			s.get("app", tokens[0]) // user0 has a session that is active, and one that is not
+		}
+	}) {
+		times[session.ID+" "+session.IP]++
+	}
+	for i := range n {
+		if got := times[fmt.Sprintf("user%d %d", i/2, i)]; got != 1 && i != 0 || got < 1 || got > 2 {
+			s.Errorf("session %d of the first second is listed %d times", i, got)
+		}
+		active := i < n/2
+		if got := times[fmt.Sprintf("older%d 127.0.0.1", i)]; got != 1 && !active || got < 1 || got > 2 {
+			s.Errorf("session %d, active after the first part: %v, is listed %d times", i, active, got)
+		}
+	}
+	if parts < 2*n/limit-1 {
+		s.Errorf("%d parts", parts)
+	}
+}
+
+// A list ends although every session is active between any two of its parts.
+func testPartsOfABusyApp(s *suite) {
+	const n, limit = 90, 10
+	sessions := s.fill("app", n)
+	times := map[string]int{}
+	for _, session := range s.appInParts(forever, limit, func(int) {
+		s.clock.Advance(1)
+		for _, l := range sessions {
+			s.get("app", l.token)
+		}
+	}) {
+		times[session.ID]++
+	}
+	for _, l := range sessions {
+		if got := times[l.session.ID]; got < 1 || got > 2 {
+			s.Errorf("%s is listed %d times", l.session.ID, got)
+		}
+	}
+}
+
+// A session keeps its place when it gets another token: a user's list has it once,
+// an app's once or twice, since it was active.
+func testPartsDuringRotations(s *suite) {
+	const n = 200
+	tokens := map[string]string{} // by ip
+	for i := range n {
+		ip := fmt.Sprint(i)
+		tokens[ip] = s.create("app", store.New{ID: "u", IP: ip})
+	}
+	s.clock.Advance(100)
+	rotate := func(part int) {
+		s.clock.Advance(1)
+		for i := part % 3; i < n; i += 3 {
+			ip := fmt.Sprint(i)
+			fresh, err := s.store.Rotate(s.ctx, "app", tokens[ip], store.NewTokenLike(tokens[ip]), int64(i%2)*10)
+			if err != nil {
+				s.Fatal(err)
+			}
+			tokens[ip] = fresh
+		}
+	}
+	for name, c := range map[string]struct {
+		most int
+		list []store.Session
+	}{
+		"the user": {1, s.idInParts("u", 17, rotate)},
+		"the app":  {2, s.appInParts(forever, 17, rotate)},
+	} {
+		times := map[string]int{}
+		for _, session := range c.list {
+			times[session.IP]++
+		}
+		for ip := range tokens {
+			if got := times[ip]; got < 1 || got > c.most {
+				s.Errorf("%s has session %s %d times", name, ip, got)
+			}
+		}
+	}
+}
+
+// What is over is in no part, and a part that has only that is not the end.
+func testPartsLeaveOutWhatIsOver(s *suite) {
+	for i := range 30 {
+		ttl := int64(1000)
+		if i%2 == 0 {
+			ttl = 10
+		}
+		s.create("app", store.New{ID: "u", IP: fmt.Sprint(i), TTL: ttl})
+	}
+	s.clock.Advance(11)
+	for _, limit := range []int{1, 4, 50} {
+		if got := len(s.appInParts(forever, limit, nothing)); got != 15 {
+			s.Errorf("the app has %d sessions in parts of %d, want 15", got, limit)
+		}
+		if got := len(s.idInParts("u", limit, nothing)); got != 15 {
+			s.Errorf("the user has %d sessions in parts of %d, want 15", got, limit)
+		}
+	}
+}
+
+func testBadCursors(s *suite) {
+	for range 5 {
+		s.create("app", store.New{ID: "u"})
+		s.create("two", store.New{ID: "u"})
+	}
+	cursor := func(p store.Part) string {
+		s.Helper()
+		if _, err := readAll(s.ctx, p); err != nil || p.Cursor() == "" {
+			s.Fatalf("a part of a longer list: cursor %q, %v", p.Cursor(), err)
+		}
+		return p.Cursor()
+	}
+	ofApp := cursor(s.store.PartOfApp(s.ctx, "app", forever, 2, ""))
+	ofID := cursor(s.store.PartOfID(s.ctx, "app", "u", 2, ""))
+	for _, c := range []struct{ app, id string }{
+		{"x", "x"}, {ofApp[1:], ofID[1:]}, {ofApp + "A", ofID + "A"}, {ofID, ofApp}, {strings.Repeat("A", 10_000), "é"},
+		{cursor(s.store.PartOfApp(s.ctx, "two", forever, 2, "")), cursor(s.store.PartOfID(s.ctx, "two", "u", 2, ""))},
+		{(&store.Cursor{Stage: store.ByToken, Token: ofApp}).Text(store.ListOfApp("app")),
+			(&store.Cursor{Stage: store.Moved, Start: 1, Token: ofApp}).Text(store.ListOfID("app", "u"))},
+	} {
+		for name, p := range map[string]store.Part{
+			"PartOfApp": s.store.PartOfApp(s.ctx, "app", forever, 2, c.app),
+			"PartOfID":  s.store.PartOfID(s.ctx, "app", "u", 2, c.id),
+		} {
+			if page, err := p.Next(s.ctx); !errors.Is(err, store.ErrCursor) {
+				s.Errorf("%s after %+.60q: %d sessions, %v, want ErrCursor", name, c, len(page), err)
+			}
+		}
+	}
+}
+
+// Readers at work: no session that stays is left out, and none that nobody reads is
+// there twice.
+func testPartsAgainstTouches(s *suite) {
+	const n, limit = 400, 23
+	sessions := s.fill("app", n)
+	stop := s.background(3, func(worker, i int) {
+		if _, err := s.store.Get(s.ctx, "app", sessions[(2*(3*i+worker))%n].token); err != nil {
+			s.Errorf("Get: %v", err)
+		}
+		if i%40 == 0 && i < 10_000 {
+			s.clock.Advance(1)
+		}
+	})
+	defer stop()
+	for range 3 {
+		times := map[string]int{}
+		for _, session := range s.appInParts(forever, limit, nothing) {
+			times[session.ID]++
+		}
+		for i, l := range sessions {
+			if got := times[l.session.ID]; got < 1 || got > 1+(i+1)%2 {
+				s.Errorf("%s, read meanwhile: %v, is listed %d times", l.session.ID, i%2 == 0, got)
+			}
+		}
+	}
+}

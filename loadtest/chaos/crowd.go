@@ -5,10 +5,8 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,7 +19,6 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"rest-sessions/loadtest/load"
 	"rest-sessions/loadtest/model"
 )
 
@@ -34,6 +31,9 @@ const (
 	waitingMemory = 4 << 10
 	// spareGoroutines is how many the server may have besides those of its connections.
 	spareGoroutines = 50
+	// leaveLimit is how long after the crowd has left its goroutines are gone at the
+	// latest. fasthttp ends those that have had no work for 10 s.
+	leaveLimit = 30 * time.Second
 	// crowdLimit is how long after RS_TIMEOUT the last of the crowd is answered at the
 	// latest: two cores write and read as many answers at once as they do in a second
 	// else.
@@ -75,9 +75,9 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 	c := &crowd{site: site}
 	defer c.close()
 	m := model.New(app, true)
-	t := &trial{form: f, site: site, model: m, client: load.NewClient(4, timeout+hang)}
+	t := &trial{form: f, site: site, model: m, client: newClient(site.url)}
 	defer t.client.CloseIdleConnections()
-	t.send(context.Background(), m.Create("user1"))
+	t.send(m.Create("user1"))
 	session := m.Get(func(int) int { return 0 })
 	if session == nil {
 		return nil, fmt.Errorf("no session could be made: %v", t.examples)
@@ -94,7 +94,7 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 		return nil, err
 	}
 	fmt.Printf("\n%d clients at once: answers, slowest, goroutines and resident memory of the server\n", clients)
-	fmt.Printf("before:                       %27d goroutines, %3d MiB\n", goroutines, memory>>20)
+	fmt.Printf("before:                       %30d goroutines, %3d MiB\n", goroutines, memory>>20)
 	if err := c.connect(clients); err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 		}
 		site.redis.Resume()
 		resumed := time.Now()
-		for t.get(context.Background(), c.path).status != http.StatusOK && time.Since(resumed) < 2*recoverLimit {
+		for t.get(c.path).status != http.StatusOK && time.Since(resumed) < 2*recoverLimit {
 			time.Sleep(5 * time.Millisecond)
 		}
 		back := time.Since(resumed)
@@ -142,17 +142,29 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 	}
 	c.close()
 	left := time.Now()
-	for {
-		// Asking often makes garbage, as any load does, and so the runtime collect it.
-		now, memory, err := site.measure(t)
-		if err != nil {
-			return nil, err
+	// after waits until done says so, for at most this long, and prints what there is.
+	after := func(patience time.Duration, done func(goroutines, memory int) bool) (int, error) {
+		for {
+			// Asking often makes garbage, as any load does, and so the runtime collect it.
+			n, memory, err := site.measure(t)
+			if err != nil {
+				return 0, err
+			}
+			if took := time.Since(left); done(n, memory) || took > patience {
+				fmt.Printf("%-30s%25s%5d goroutines, %3d MiB\n", fmt.Sprintf("%.1f s after they left:", took.Seconds()), "", n, memory>>20)
+				return n, nil
+			}
+			time.Sleep(time.Millisecond)
 		}
-		took := time.Since(left)
-		if now <= goroutines+spareGoroutines && memory < calm.memory/2 || took > f.patience {
-			fmt.Printf("%-30s%25s%5d goroutines, %3d MiB\n", fmt.Sprintf("%.1f s after they left:", took.Seconds()), "", now, memory>>20)
-			broken(now > goroutines+spareGoroutines, "%d goroutines are left, %d were there before", now, goroutines)
-			break
+	}
+	n, err := after(leaveLimit, func(n, _ int) bool { return n <= goroutines+spareGoroutines })
+	if err != nil {
+		return nil, err
+	}
+	broken(n > goroutines+spareGoroutines, "%d goroutines are left, %d were there before", n, goroutines)
+	if f.settle > 0 {
+		if _, err := after(f.settle, func(_, memory int) bool { return memory < calm.memory/2 }); err != nil {
+			return nil, err
 		}
 	}
 	broken(!site.alive(), "the server ended")
@@ -263,12 +275,8 @@ var goroutinesLine = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
 
 // measure asks the server for its goroutines, and the kernel for its memory.
 func (s *site) measure(t *trial) (goroutines, memory int, err error) {
-	response, err := t.client.Get(s.url + "/metrics")
+	_, text, err := t.ask(http.MethodGet, "/metrics", nil)
 	if err != nil {
-		return 0, 0, err
-	}
-	text, err := io.ReadAll(response.Body)
-	if err = errors.Join(err, response.Body.Close()); err != nil {
 		return 0, 0, err
 	}
 	m := goroutinesLine.FindSubmatch(text)

@@ -71,9 +71,9 @@ var faults = []fault{
 		// A key takes long to load, and requests are looked at between keys.
 		redis: append([]string{"--key-load-delay", "100", "--loading-process-events-interval-bytes", "1024"}, durable...),
 		strike: func(t *trial, f *form) error {
-			// So many keys that loading takes about the time to hold.
+			// So many keys that loading takes about the time to hold on a slow machine.
 			const fill = `for i = 1, tonumber(ARGV[1]) do redis.call('SET', 'filler:' .. i, string.rep('x', 100)) end return 1`
-			if err := t.site.command("EVAL", fill, "0", strconv.Itoa(int(f.hold/(200*time.Microsecond)))); err != nil {
+			if err := t.site.command("EVAL", fill, "0", strconv.Itoa(int(f.hold/(600*time.Microsecond)))); err != nil {
 				return err
 			}
 			t.struck() // only now

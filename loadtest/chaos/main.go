@@ -31,17 +31,17 @@ type form struct {
 	sessions int
 	workers  int
 	crowd    int           // clients that wait at once
-	patience time.Duration // for what the crowd took to be given back
+	settle   time.Duration // for the memory that the crowd took to be given back
 }
 
 var (
 	longForm = form{
 		calm: 2 * time.Second, hold: 6 * time.Second, silence: 6 * time.Second, after: 4 * time.Second,
-		sessions: 2000, workers: 32, crowd: 10_000, patience: 90 * time.Second,
+		sessions: 2000, workers: 32, crowd: 10_000, settle: 90 * time.Second,
 	}
 	shortForm = form{
 		calm: 300 * time.Millisecond, hold: 700 * time.Millisecond, silence: timeout + 700*time.Millisecond, after: 1100 * time.Millisecond,
-		sessions: 300, workers: 32, crowd: 10_000, patience: 20 * time.Second,
+		sessions: 300, workers: 32, crowd: 10_000,
 	}
 )
 

@@ -3,17 +3,15 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"rest-sessions/loadtest/load"
 	"rest-sessions/loadtest/model"
@@ -33,7 +31,7 @@ type trial struct {
 	form   *form
 	site   *site
 	model  *model.Model
-	client *http.Client
+	client *fasthttp.HostClient
 
 	mu        sync.Mutex
 	answers   []answer
@@ -67,11 +65,9 @@ func (f *fault) try(form *form, binary string) (*result, error) {
 	}
 	t := &trial{
 		form: form, site: site, model: model.New(app, true),
-		client: load.NewClient(form.workers+2, timeout+hang),
+		client: newClient(site.url),
 	}
 	defer t.client.CloseIdleConnections()
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
 
 	random := rand.New(rand.NewSource(1))
 	users := max(1, form.sessions*4/5)
@@ -79,7 +75,7 @@ func (f *fault) try(form *form, binary string) (*result, error) {
 	for range form.sessions {
 		requests = append(requests, t.model.Create(model.UserID(random.Intn(users))))
 	}
-	t.pass(ctx, requests)
+	t.pass(requests)
 	before := len(t.answers)
 
 	config := &load.Config{Sessions: form.sessions, Mix: load.WebMix, Zipf: true, Seed: 1}
@@ -90,7 +86,7 @@ func (f *fault) try(form *form, binary string) (*result, error) {
 		loading.Go(func() {
 			for !stopped.Load() {
 				next := time.Now().Add(pace)
-				t.send(ctx, generator.Next())
+				t.send(generator.Next())
 				time.Sleep(time.Until(next))
 			}
 		})
@@ -99,7 +95,7 @@ func (f *fault) try(form *form, binary string) (*result, error) {
 		loading.Go(func() {
 			for !stopped.Load() {
 				next := time.Now().Add(pace)
-				a := t.get(ctx, path)
+				a := t.get(path)
 				t.mu.Lock()
 				t.probes = append(t.probes, probe{a, path == "/readyz"})
 				t.mu.Unlock()
@@ -122,7 +118,7 @@ func (f *fault) try(form *form, binary string) (*result, error) {
 		return nil, err
 	}
 	loaded := len(t.answers)
-	t.pass(ctx, t.model.Audit())
+	t.pass(t.model.Audit())
 	return t.judge(f, before, loaded), nil
 }
 
@@ -134,13 +130,13 @@ func (t *trial) struck() {
 }
 
 // pass sends requests, as fast as the clients can.
-func (t *trial) pass(ctx context.Context, requests []*model.Request) {
+func (t *trial) pass(requests []*model.Request) {
 	work := make(chan *model.Request)
 	var workers sync.WaitGroup
 	for range t.form.workers {
 		workers.Go(func() {
 			for r := range work {
-				t.send(ctx, r)
+				t.send(r)
 			}
 		})
 	}
@@ -152,8 +148,8 @@ func (t *trial) pass(ctx context.Context, requests []*model.Request) {
 }
 
 // send sends one request and judges the answer.
-func (t *trial) send(ctx context.Context, r *model.Request) {
-	a, body, err := t.ask(ctx, r.Method, r.Path, r.Body)
+func (t *trial) send(r *model.Request) {
+	a, body, err := t.ask(r.Method, r.Path, r.Body)
 	problem := ""
 	switch {
 	case err != nil:
@@ -173,32 +169,39 @@ func (t *trial) send(ctx context.Context, r *model.Request) {
 	}
 }
 
-func (t *trial) get(ctx context.Context, path string) answer {
-	a, _, _ := t.ask(ctx, http.MethodGet, path, nil)
+func (t *trial) get(path string) answer {
+	a, _, _ := t.ask(http.MethodGet, path, nil)
 	return a
 }
 
-func (t *trial) ask(ctx context.Context, method, path string, body []byte) (a answer, text []byte, err error) {
-	var reader io.Reader
+// ask sends a request once: nothing is sent again if the connection breaks.
+func (t *trial) ask(method, path string, body []byte) (a answer, text []byte, err error) {
+	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(request)
+	defer fasthttp.ReleaseResponse(response)
+	request.URI().DisablePathNormalizing = true
+	request.SetRequestURI(t.site.url + path)
+	request.Header.SetMethod(method)
 	if body != nil {
-		reader = bytes.NewReader(body)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, t.site.url+path, reader)
-	if err != nil {
-		return a, nil, err
-	}
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
+		request.Header.SetContentType("application/json")
+		request.SetBody(body)
 	}
 	a.sent = time.Now()
-	response, err := t.client.Do(request)
-	if err == nil {
-		text, err = io.ReadAll(response.Body)
-		err = errors.Join(err, response.Body.Close())
-	}
+	err = t.client.Do(request, response)
 	a.took = time.Since(a.sent)
 	if err == nil {
-		a.status = response.StatusCode
+		a.status, text = response.StatusCode(), append(text, response.Body()...)
 	}
 	return a, text, err
+}
+
+// newClient makes a client of a server at url.
+func newClient(url string) *fasthttp.HostClient {
+	return &fasthttp.HostClient{
+		Addr: strings.TrimPrefix(url, "http://"), DisablePathNormalizing: true,
+		MaxIdemponentCallAttempts: 1, RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
+		ReadTimeout: timeout + hang, WriteTimeout: hang,
+		// Long before the server would close them.
+		MaxIdleConnDuration: 10 * time.Second,
+	}
 }

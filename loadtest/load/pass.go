@@ -62,7 +62,7 @@ func (s *Server) clean(c *Config) {
 		return
 	}
 	// Mass removal may take longer than a request.
-	client := NewClient(1, time.Minute)
+	client := newClient(1, time.Minute)
 	defer client.CloseIdleConnections()
 	status, body, err := send(context.Background(), client, http.MethodDelete, s.URL+"/"+s.App+"/killall", nil)
 	var answer struct {
@@ -86,7 +86,7 @@ func (s *Server) clean(c *Config) {
 
 // run sends requests and judges the answers.
 func (s *Server) run(ctx context.Context, c *Config, pass *Pass, requests []*model.Request) {
-	client := NewClient(passWorkers, c.Timeout)
+	client := newClient(passWorkers, c.Timeout)
 	defer client.CloseIdleConnections()
 	began := time.Now()
 	work := make(chan *model.Request)

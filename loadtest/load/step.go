@@ -34,7 +34,7 @@ const maxBody = 1 << 20
 
 // turn sends for one round's time.
 func (s *Step) turn(ctx context.Context, c *Config, server *Server, seed int64) {
-	client := NewClient(c.Workers, c.Timeout)
+	client := newClient(c.Workers, c.Timeout)
 	defer client.CloseIdleConnections()
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(client),

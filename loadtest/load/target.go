@@ -43,8 +43,8 @@ func ParseTarget(text string) (Target, error) {
 	return t, nil
 }
 
-// NewClient makes an HTTP client that keeps up to connections open.
-func NewClient(connections int, timeout time.Duration) *http.Client {
+// newClient makes an HTTP client that keeps up to connections open.
+func newClient(connections int, timeout time.Duration) *http.Client {
 	return &http.Client{
 		Timeout: timeout,
 		Transport: once{&http.Transport{

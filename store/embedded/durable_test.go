@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -439,36 +438,6 @@ func flush(t *testing.T, s *Store) {
 	j.seq, j.saved = old.seq, old.saved
 	s.journal = j
 	go j.run()
-}
-
-// TestOpenRefusesForeignRecords opens a sound file with something else in it.
-func TestOpenRefusesForeignRecords(t *testing.T) {
-	sound := stored{session: session{text: "user", idLen: 4, token: pack(store.NewToken("user")), ttl: 10}, app: "app"}
-	other := sound
-	other.token = pack(store.NewToken("other"))
-	for name, content := range map[string][]byte{
-		"noise":           []byte("\xff\xff\xff"),
-		"no token":        appendBytes(nil, fieldApp, "app"),
-		"a later field":   appendNumber(sound.append(nil), 100, 1),
-		"another's token": other.append(nil),
-	} {
-		dir := privateDir(t)
-		f, err := disk.Open(dir, disk.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Commit(&disk.Batch{Records: []disk.Record{{Number: 77, Content: content}}}); err != nil {
-			t.Fatal(err)
-		}
-		f.Close()
-		before, _ := os.ReadFile(filepath.Join(dir, disk.Name))
-		if _, err := Open(Options{Dir: dir}); !errors.Is(err, errRecord) || !strings.Contains(err.Error(), "record 77") {
-			t.Errorf("%s: %v", name, err)
-		}
-		if after, _ := os.ReadFile(filepath.Join(dir, disk.Name)); string(before) != string(after) {
-			t.Errorf("%s: the file was changed", name)
-		}
-	}
 }
 
 func TestOpenTwice(t *testing.T) {

@@ -235,9 +235,26 @@ func TestBrokenDisk(t *testing.T) {
 	s, d, _ := openFaulty(t, Options{Logf: log.logf})
 	ctx := context.Background()
 	token := create(t, s, "app", store.New{ID: "user"})
-	d.fail(fmt.Errorf("%w: %w", disk.ErrBroken, syscall.EIO))
-	if _, err := s.Kill(ctx, "app", token); !errors.Is(err, store.ErrUnavailable) {
-		t.Error(err)
+	// One write is under way, and others wait for the next commit, which never comes.
+	hold := make(chan struct{})
+	d.mu.Lock()
+	d.err, d.hold = fmt.Errorf("%w: %w", disk.ErrBroken, syscall.EIO), hold
+	d.mu.Unlock()
+	results := make(chan error, 3)
+	kill := func() {
+		_, err := s.Kill(ctx, "app", token)
+		results <- err
+	}
+	go kill()
+	<-d.held
+	go kill()
+	go func() { results <- s.Create(ctx, "app", store.NewToken("late"), store.New{ID: "late", TTL: 10}) }()
+	eventually(t, "the create is queued", func() bool { n, _ := s.journal.backlog(); return n == 1 })
+	close(hold)
+	for range 3 {
+		if err := <-results; !errors.Is(err, store.ErrUnavailable) {
+			t.Error(err)
+		}
 	}
 	d.mu.Lock()
 	d.err = nil

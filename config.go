@@ -22,20 +22,21 @@ import (
 
 // config is the environment. The tags are the table that --help prints.
 type config struct {
-	Port      int           `env:"RS_PORT" envDefault:"3000" help:"port to listen on, 0 for any free one"`
-	Host      string        `env:"RS_HOST" help:"address to listen on, or unix:/path for a socket; all interfaces when empty"`
-	RedisHost string        `env:"RS_REDISHOST" envDefault:"127.0.0.1" help:"host of Redis"`
-	RedisPort int           `env:"RS_REDISPORT" envDefault:"6379" help:"port of Redis"`
-	RedisURL  string        `env:"RS_REDIS_URL" help:"redis://user:password@host:port/db, rediss:// for TLS, unix:///path, redis://host,host/db?master_set=name for Sentinels; instead of the two above"`
-	Namespace string        `env:"RS_NAMESPACE" envDefault:"drs" help:"what all keys in Redis begin with"`
-	LogLevel  string        `env:"RS_LOGLEVEL" envDefault:"dev" help:"a line a request: combined, common, dev, short, tiny, json; or none"`
-	Store     string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded: this process' memory; auto: redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded; with RS_DATA embedded"`
-	Data      string        `env:"RS_DATA" help:"directory in which the embedded store keeps its sessions across restarts; in memory only when empty"`
-	Wipe      int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of sessions whose time is over; at least 10, or 0 for off"`
-	Timeout   time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, as in 500ms or 2s; past it the answer is 503"`
-	APIKeys   string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key with !ro before the colon for read-only; none when empty"`
-	MissWarn  int           `env:"RS_MISS_WARN" envDefault:"1000" help:"tokens without a session that one address asks for in a minute until a line is logged, 0 for none"`
-	Buckets   int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets an app is split into on Redis Cluster, a power of two up to 1024; one Redis has none"`
+	Port        int           `env:"RS_PORT" envDefault:"3000" help:"port to listen on, 0 for any free one"`
+	Host        string        `env:"RS_HOST" help:"address to listen on, or unix:/path for a socket; all interfaces when empty"`
+	RedisHost   string        `env:"RS_REDISHOST" envDefault:"127.0.0.1" help:"host of Redis"`
+	RedisPort   int           `env:"RS_REDISPORT" envDefault:"6379" help:"port of Redis"`
+	RedisURL    string        `env:"RS_REDIS_URL" help:"redis://user:password@host:port/db, rediss:// for TLS, unix:///path, redis://host,host/db?master_set=name for Sentinels; instead of the two above"`
+	Namespace   string        `env:"RS_NAMESPACE" envDefault:"drs" help:"what all keys in Redis begin with"`
+	LogLevel    string        `env:"RS_LOGLEVEL" envDefault:"dev" help:"a line a request: combined, common, dev, short, tiny, json; or none"`
+	Store       string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded: this process' memory; auto: redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded; with RS_DATA embedded"`
+	Data        string        `env:"RS_DATA" help:"directory in which the embedded store keeps its sessions across restarts; in memory only when empty"`
+	Wipe        int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of sessions whose time is over; at least 10, or 0 for off"`
+	Timeout     time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, as in 500ms or 2s; past it the answer is 503"`
+	MaxInFlight int           `env:"RS_MAX_INFLIGHT" envDefault:"512" help:"requests on their way to the store at once; past it, or fewer when it is slow, the answer is 503"`
+	APIKeys     string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key with !ro before the colon for read-only; none when empty"`
+	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"tokens without a session that one address asks for in a minute until a line is logged, 0 for none"`
+	Buckets     int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets an app is split into on Redis Cluster, a power of two up to 1024; one Redis has none"`
 
 	RedisUser        string `env:"RS_REDIS_USER" help:"user of Redis, if RS_REDIS_URL names none"`
 	RedisPassword    string `env:"RS_REDIS_PASSWORD" help:"password of Redis, if RS_REDIS_URL holds none"`
@@ -116,6 +117,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	}
 	check("RS_TIMEOUT", c.Timeout >= 10*time.Millisecond, "a duration of at least 10ms, as in 500ms or 2s")
 	check("RS_BUCKETS", 1 <= c.Buckets && c.Buckets <= store.Buckets && c.Buckets&(c.Buckets-1) == 0, "a power of two, 1 to 1024")
+	check("RS_MAX_INFLIGHT", 1 <= c.MaxInFlight && c.MaxInFlight <= 1_000_000, "a number, 1 to 1000000")
 	check("RS_MISS_WARN", c.MissWarn >= 0, "a number, 0 or more")
 	if !bad[keysName+"_FILE"] {
 		problems = append(problems, keyProblems(c, environ)...)

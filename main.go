@@ -122,6 +122,7 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 	}
 
 	api := handlers.New(sessions, metrics, log.Printf)
+	api.LimitInFlight(c.MaxInFlight)
 	api.WarnOfMisses(c.MissWarn)
 	keys, err := parseKeys(c, environ)
 	if err != nil {

@@ -24,6 +24,9 @@ const (
 	accessRead
 	// accessWrite: a key that covers the app and is not read-only.
 	accessWrite
+	// accessSweep: the same, for routes that remove page after page, however many
+	// there are.
+	accessSweep
 )
 
 // The reasons of metrics for what is refused.
@@ -41,7 +44,7 @@ const (
 func (a *API) SetKeys(keys *apikey.Set) { a.keys.Store(keys) }
 
 // authorize returns an error unless a request may do what needs the access. app is
-// that of the request, for accessRead and accessWrite. It allocates nothing for who
+// that of the request, for accessRead and what comes after it. It allocates nothing for who
 // may.
 func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) error {
 	if need == accessOpen {
@@ -69,11 +72,11 @@ func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) error
 	switch {
 	case key == nil:
 		return a.unauthorized(ctx, refusedInvalid)
-	case need != accessRead && need != accessWrite:
+	case need < accessRead:
 		return nil
 	case !key.Covers(app):
 		return a.refuse(refusedApp, errApp)
-	case need == accessWrite && key.ReadOnly:
+	case need > accessRead && key.ReadOnly:
 		return a.refuse(refusedReadOnly, errReadOnly)
 	}
 	return nil

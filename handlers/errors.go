@@ -49,6 +49,7 @@ var (
 	errInternal     = &apiError{fasthttp.StatusInternalServerError, "internalError", "The server failed; its log says why"}
 	errStore        = &apiError{fasthttp.StatusServiceUnavailable, "storeUnavailable", "The session store cannot be used now"}
 	errDraining     = &apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down"}
+	errOverloaded   = &apiError{fasthttp.StatusServiceUnavailable, "overloaded", "The server has more to do than it can"}
 	errConnections  = &apiError{fasthttp.StatusServiceUnavailable, "tooManyConnections", "The server has too many connections"}
 )
 

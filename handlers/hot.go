@@ -22,8 +22,9 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			return
 		}
 		metrics.start()
-		defer a.end(ctx, metrics)
-		err := a.authorize(ctx, accessRead, app)
+		entered := nowhere
+		defer a.end(ctx, metrics, &entered)
+		err := a.enter(ctx, accessRead, app, &entered)
 		if err == nil {
 			err = a.answerGet(ctx, app, token)
 		}

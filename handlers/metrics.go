@@ -25,6 +25,7 @@ type Metrics struct {
 	circuit   prometheus.Gauge
 	openings  prometheus.Counter
 	inFlight  atomic.Int64
+	admission atomic.Pointer[admission]
 }
 
 // secondsBuckets are the bounds of time histograms, from 50 us, about what a read
@@ -79,6 +80,14 @@ func NewMetrics(version string) *Metrics {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rest_sessions_requests_in_flight", Help: "Requests that are being answered.",
 		}, func() float64 { return float64(m.inFlight.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rest_sessions_in_flight_limit", Help: "How many requests may be on their way to the store at once, now.",
+		}, func() float64 {
+			if a := m.admission.Load(); a != nil {
+				return float64(a.limit.Load())
+			}
+			return 0
+		}),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -125,6 +134,13 @@ func (m *Metrics) served() {
 	}
 }
 
+// watch tells of an admission's limit.
+func (m *Metrics) watch(a *admission) {
+	if m != nil {
+		m.admission.Store(a)
+	}
+}
+
 // missed counts a token that names no session.
 func (m *Metrics) missed() {
 	if m != nil {
@@ -161,16 +177,15 @@ func (r routeMetrics) start() {
 }
 
 // end counts the answer to a request.
-func (r routeMetrics) end(ctx *fasthttp.RequestCtx) {
+func (r routeMetrics) end(ctx *fasthttp.RequestCtx, took time.Duration) {
 	if r.m == nil {
 		return
 	}
 	r.m.inFlight.Add(-1)
-	took := time.Since(ctx.Time()).Seconds() // since the handler was called
 	if status := ctx.Response.StatusCode(); status == fasthttp.StatusOK {
-		r.ok.Observe(took)
+		r.ok.Observe(took.Seconds())
 	} else {
-		r.m.duration.WithLabelValues(r.name, strconv.Itoa(status)).Observe(took)
+		r.m.duration.WithLabelValues(r.name, strconv.Itoa(status)).Observe(took.Seconds())
 	}
 }
 

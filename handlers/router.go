@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
@@ -19,12 +20,13 @@ import (
 
 // API serves the routes on a store.
 type API struct {
-	store    store.Store
-	logf     func(format string, args ...any)
-	metrics  *Metrics // nil for none
-	draining atomic.Bool
-	keys     atomic.Pointer[apikey.Set] // nil for none
-	sources  *sources
+	store     store.Store
+	logf      func(format string, args ...any)
+	metrics   *Metrics // nil for none
+	draining  atomic.Bool
+	keys      atomic.Pointer[apikey.Set] // nil for none
+	sources   *sources
+	admission *admission
 	// maxConnections is the constant of that name unless a test sets it.
 	maxConnections int32
 	// ctx is what store calls run under: the server's life. Deadlines are the
@@ -36,8 +38,16 @@ type API struct {
 // nothing is counted and there is no route /metrics.
 func New(s store.Store, metrics *Metrics, logf func(format string, args ...any)) *API {
 	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: maxConnections, ctx: context.Background()}
+	a.LimitInFlight(DefaultMaxInFlight)
 	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
 	return a
+}
+
+// LimitInFlight sets how many requests may be on their way to the store at once, at
+// least one. It is called before the first request.
+func (a *API) LimitInFlight(most int) {
+	a.admission = newAdmission(most)
+	a.metrics.watch(a.admission)
 }
 
 // routeGet is the route of nine requests in ten.
@@ -68,8 +78,8 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	handle("GET", "/{app}/soapp", accessRead, a.soapp)
 	handle("GET", "/{app}/soid/{id}", accessRead, a.soid)
 	handle("DELETE", "/{app}/kill/{token}", accessWrite, a.kill)
-	handle("DELETE", "/{app}/killsoid/{id}", accessWrite, a.killsoid)
-	handle("DELETE", "/{app}/killall", accessWrite, a.killall)
+	handle("DELETE", "/{app}/killsoid/{id}", accessSweep, a.killsoid)
+	handle("DELETE", "/{app}/killall", accessSweep, a.killall)
 	for _, method := range []string{"GET", "HEAD"} {
 		handle(method, "/ping", accessOpen, a.ping)
 		handle(method, "/livez", accessOpen, a.livez)
@@ -97,9 +107,10 @@ func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHand
 	metrics := a.metrics.route(route)
 	return func(ctx *fasthttp.RequestCtx) {
 		metrics.start()
-		defer a.end(ctx, metrics)
+		entered := nowhere
+		defer a.end(ctx, metrics, &entered)
 		app, _ := pathApp(ctx) // one that is malformed is nobody's, and the endpoint's 400
-		err := a.authorize(ctx, need, app)
+		err := a.enter(ctx, need, app, &entered)
 		if err == nil {
 			err = e(ctx)
 		}
@@ -120,11 +131,37 @@ func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
 	writeError(ctx, e)
 }
 
+// enter lets a request in, if who sends it has the access that it needs and, where the
+// store is asked, not too many others are on their way. What it has entered is for end.
+func (a *API) enter(ctx *fasthttp.RequestCtx, need access, app string, entered *queue) error {
+	if err := a.authorize(ctx, need, app); err != nil {
+		return err
+	}
+	to := nowhere
+	switch need {
+	case accessRead, accessWrite:
+		to = short
+	case accessSweep:
+		to = long
+	}
+	if !a.admission.enter(to) {
+		return errOverloaded
+	}
+	*entered = to
+	return nil
+}
+
 // end is deferred by whoever answers: it counts the answer, and makes one of a
 // panic, a 500, which fasthttp would let end the process.
-func (a *API) end(ctx *fasthttp.RequestCtx, metrics routeMetrics) {
+func (a *API) end(ctx *fasthttp.RequestCtx, metrics routeMetrics, entered *queue) {
 	if p := recover(); p != nil {
 		a.fail(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	}
-	metrics.end(ctx)
+	now := time.Now()
+	took := now.Sub(ctx.Time()) // since the handler was called
+	metrics.end(ctx, took)
+	if ctx.Response.StatusCode() != fasthttp.StatusOK {
+		took = 0 // the store was not asked, or did not answer
+	}
+	a.admission.leave(*entered, now, took)
 }

@@ -173,7 +173,7 @@ func TestNoQueue(t *testing.T) {
 		s.free = max(s.free, s.now) + 100*time.Millisecond
 		s.run(capacity/2, 100*time.Millisecond)
 		s.run(capacity/2, 10*time.Millisecond)
-		if s.run(capacity/2, time.Second); s.shed > capacity/2/100 {
+		if s.run(capacity/2, time.Second); s.shed > capacity/2/33 {
 			t.Fatalf("%d of %d shed after a pause", s.shed, capacity/2)
 		}
 	}

@@ -206,5 +206,5 @@ func TestPartCallsAreBounded(t *testing.T) {
 		}
 	}
 	long, longest := slowest(t, server, 2e6)
-	t.Log(fmt.Sprintf("longest call %v, %d over 2 ms", longest, long))
+	t.Logf("longest call %v, %d over 2 ms", longest, long)
 }

@@ -119,7 +119,8 @@ func compareSessions(a, b store.Session) int {
 // inParts joins a list's parts.
 func inParts(ctx context.Context, part func(cursor string) store.Part) ([]store.Session, error) {
 	var all []store.Session
-	for cursor := ""; ; {
+	cursor := ""
+	for range 10_000 {
 		p := part(cursor)
 		sessions, err := readAll(ctx, p)
 		if err != nil {
@@ -130,6 +131,7 @@ func inParts(ctx context.Context, part func(cursor string) store.Part) ([]store.
 			return all, nil
 		}
 	}
+	return nil, errors.New("the list does not end")
 }
 
 func ofAppInParts(app string, dt int64, limit int) operation {

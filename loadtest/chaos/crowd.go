@@ -28,7 +28,7 @@ const (
 	spareFiles = 200
 	// waitingMemory is how much more memory a waiting client may cost the server than
 	// one whose connection is idle, in bytes.
-	waitingMemory = 4 << 10
+	waitingMemory = 8 << 10
 	// spareGoroutines is how many the server may have besides those of its connections.
 	spareGoroutines = 50
 	// leaveLimit is how long after the crowd has left its goroutines are gone at the

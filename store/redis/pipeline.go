@@ -36,7 +36,7 @@ func noScript(err error) bool {
 // pipeline sends the short calls of many clients, each of one script, in shared
 // flights. rueidis writes what comes while it writes in one go too, but a lone call
 // costs both sides a system call and a waking, and those are most of it: 64 clients
-// that create sessions cost the server a fifth less so, and Redis a quarter.
+// that create sessions cost the server a fifth less so.
 type pipeline struct {
 	s       *Store
 	sharded bool // whether the keys are those of the sharded layout

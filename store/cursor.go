@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -87,7 +88,8 @@ func (c *Cursor) Text(list string) string {
 // ErrCursor. That holds off mistakes, not malice: who makes up a cursor learns
 // nothing that the list would not tell.
 func ParseCursor(text, list string) (Cursor, error) {
-	if len(text) > MaxCursorLen {
+	// base64 would skip line breaks.
+	if len(text) > MaxCursorLen || strings.ContainsAny(text, "\r\n") {
 		return Cursor{}, ErrCursor
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)

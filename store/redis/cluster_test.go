@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"rest-sessions/store"
 	"rest-sessions/store/embedded"
 	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
@@ -92,13 +91,6 @@ func openClusterAs(tb testing.TB, cluster *redistest.Cluster, o Options, clock s
 		tb.Fatal(err)
 	}
 	return s
-}
-
-func TestClusterConformance(t *testing.T) {
-	cluster := ofCluster(t)
-	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) store.Store {
-		return openCluster(t, cluster, DefaultBuckets, clock)
-	})
 }
 
 // TestClusterDifferential does the same to this engine on a cluster and to the

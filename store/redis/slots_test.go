@@ -138,35 +138,6 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// TestClusterSpread creates 100,000 sessions and counts them on each master.
-func TestClusterSpread(t *testing.T) {
-	if testing.Short() {
-		t.Skip("half a minute under the race detector")
-	}
-	cluster := ofCluster(t)
-	s := openCluster(t, cluster, DefaultBuckets, nil)
-	defer s.Close()
-	const n = 100_000
-	seed(t, s, "app", n, 7200)
-	total := 0
-	for _, master := range cluster.Masters {
-		held := 0
-		for _, p := range s.connector.made.Load().layout.parts("app") {
-			if k, ok := master.Do(t, "ZCARD", p.sessions()).(int64); ok { // else MOVED
-				held += int(k)
-			}
-		}
-		t.Logf("%s: %d sessions, %+.1f%%", master.Addr(), held, 100*(float64(held)*3/n-1))
-		if off := math.Abs(float64(held)*3/n - 1); off > 0.1 {
-			t.Errorf("a master holds %d of %d sessions", held, n)
-		}
-		total += held
-	}
-	if total != n {
-		t.Errorf("%d sessions on all masters, not %d", total, n)
-	}
-}
-
 func BenchmarkPartsOf(b *testing.B) {
 	for _, buckets := range []int{64, 1024} {
 		b.Run(strconv.Itoa(buckets), func(b *testing.B) {

@@ -32,10 +32,15 @@ const (
 )
 
 // slotIsMoving reports whether Redis refused a call, without executing it, since
-// of its keys some have moved to another node with their slot and some have not.
+// of its keys some have moved to another node with their slot and some have not, or
+// since nodes that have not all heard of a move sent it from one to the other.
 func slotIsMoving(err error) bool {
 	said, ok := rueidis.IsRedisErr(err)
-	return ok && said.IsTryAgain()
+	if !ok {
+		return false
+	}
+	_, moved := said.IsMoved()
+	return moved || said.IsTryAgain()
 }
 
 // wait waits for about pause. It returns false if ctx ends before.

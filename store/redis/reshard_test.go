@@ -39,6 +39,7 @@ func TestReshard(t *testing.T) {
 	// it moved, Redis itself may lose the owner.
 	for _, app := range []string{"app0", "app1"} {
 		for i := range 2 {
+			eventually(t, "the masters agree", cluster.Agreed)
 			for _, p := range lay.parts(app)[22*i:][:8] { // of the first master, of the second
 				start := time.Now()
 				if err := cluster.Move(p.slot, cluster.Masters[i], cluster.Masters[i+1], 10); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -255,6 +256,35 @@ func (c *Cluster) EndMove(slot int, from, to *Server) error {
 		}
 	}
 	return nil
+}
+
+// Agreed reports whether all masters say the same of each other's epochs and slots.
+// Until they do, a master that is given a slot may take an epoch that another has
+// already, and then Redis itself may forget whose the slot is.
+func (c *Cluster) Agreed() bool {
+	var first []string
+	for _, s := range c.Masters {
+		reply, err := s.Call("CLUSTER", "NODES")
+		if err != nil {
+			return false
+		}
+		var view []string
+		for line := range strings.Lines(fmt.Sprint(reply)) {
+			// id, address, flags, master, ping, pong, epoch, link, slots …
+			f := strings.Fields(line)
+			if len(f) > 8 && strings.Contains(f[2], "master") {
+				view = append(view, f[0]+" "+strings.Join(append(f[6:7:7], f[8:]...), " "))
+			}
+		}
+		slices.Sort(view)
+		if first == nil {
+			first = view
+		}
+		if len(view) != len(c.Masters) || !slices.Equal(first, view) {
+			return false
+		}
+	}
+	return true
 }
 
 // ok sends a command that answers OK or NOKEY.

@@ -8,9 +8,6 @@ type keyspace struct {
 	ns string
 }
 
-// cache is the channel on which ended and changed sessions are told.
-func (k keyspace) cache() string { return k.ns + "cache" }
-
 // classicWipe is the zset "app:token:id" of the classic layout, of all apps.
 func (k keyspace) classicWipe() string { return k.ns + "SESSIONS" }
 
@@ -24,6 +21,16 @@ type layout struct {
 }
 
 func (l layout) sharded() bool { return l.tags != nil }
+
+// cache is the channel on which Node servers hear of sessions that ended or changed,
+// or "" in the sharded layout: they cannot use it, and a cluster passes each message on
+// to all its nodes, which was more than half of what a set cost it.
+func (l layout) cache() string {
+	if l.sharded() {
+		return ""
+	}
+	return l.ns + "cache"
+}
 
 // part is a part of an app. All its keys are in one slot.
 type part struct {

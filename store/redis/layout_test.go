@@ -272,10 +272,7 @@ func TestCacheChannel(t *testing.T) {
 	listener, cancel := context.WithCancel(ctx)
 	defer cancel()
 	subscribed := make(chan struct{})
-	go func() {
-		channel := s.keys.cache()
-		subscriber(listener, s, channel, subscribed, told)
-	}()
+	go subscriber(listener, s, s.keys.ns+"cache", subscribed, told)
 	<-subscribed
 	token := create(t, s, "app", "user", 100)
 	expect := func(what, want string) {

@@ -23,14 +23,14 @@ var errOutrun = fmt.Errorf("redis: %w: sessions of the user come faster than the
 
 // createWithin starts a session whose user may have so many with it. When there are
 // too many for the script to end at once, they are ended in pages first.
-func (s *Store) createWithin(ctx context.Context, p part, id string, limit int, keys, args []string) error {
-	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize), s.keys.cache())
+func (s *Store) createWithin(ctx context.Context, l layout, p part, id string, limit int, keys, args []string) error {
+	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize), l.cache())
 	for range trimTries {
 		n, err := s.count(ctx, s.scripts.create, keys, args)
 		if n > 0 || err != nil {
 			return err
 		}
-		if err := s.trim(ctx, p, id, limit); err != nil {
+		if err := s.trim(ctx, l, p, id, limit); err != nil {
 			return err
 		}
 	}
@@ -39,7 +39,7 @@ func (s *Store) createWithin(ctx context.Context, p part, id string, limit int, 
 
 // trim ends, in pages, all of a user's sessions that are over and of the others all
 // but the keep latest.
-func (s *Store) trim(ctx context.Context, p part, id string, keep int) error {
+func (s *Store) trim(ctx context.Context, l layout, p part, id string, keep int) error {
 	all, err := s.ages(ctx, p, id)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (s *Store) trim(ctx context.Context, p part, id string, keep int) error {
 		alive++
 	}
 	keys := []string{p.user(id), p.sessions(), p.users(), p.wipe}
-	args := []string{p.app, id, p.prefix, s.keys.cache(), "", ""}
+	args := []string{p.app, id, p.prefix, l.cache(), "", ""}
 	for page := range slices.Chunk(all[min(keep, alive):], pageSize) {
 		args := slices.Clone(args)
 		for _, h := range page {

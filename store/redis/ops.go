@@ -48,7 +48,7 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	keys := []string{key, p.sessions(), p.users(), p.wipe, p.user(id)}
 	args := []string{p.app, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d, maxAge}
 	if n.MaxSessions > 0 {
-		return s.createWithin(ctx, p, id, n.MaxSessions, keys, args)
+		return s.createWithin(ctx, l, p, id, n.MaxSessions, keys, args)
 	}
 	_, err = s.brief(ctx, s.scripts.create, keys, append(args, ""))
 	return err

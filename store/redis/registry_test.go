@@ -189,32 +189,42 @@ func TestClusterOneRoundTrip(t *testing.T) {
 	}
 }
 
-// TestClusterCacheChannel listens on one node for what ends on any.
-func TestClusterCacheChannel(t *testing.T) {
+// TestClusterTellsNobody has sessions end and change on a cluster: no Node server can
+// be there to hear of it.
+func TestClusterTellsNobody(t *testing.T) {
 	cluster := ofCluster(t)
 	s := openCluster(t, cluster, 64, nil)
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	told, subscribed := make(chan string, 100), make(chan struct{})
-	create(t, s, "app", "user", 100)
-	go subscriber(ctx, s, s.keys.cache(), subscribed, told)
+	old := create(t, s, "app", "user", 100)
+	channel := s.keys.ns + "cache"
+	go subscriber(ctx, s, channel, subscribed, told)
 	<-subscribed
-	want := map[string]bool{}
-	for i := range 20 {
-		token := create(t, s, "app", fmt.Sprint("user", i), 100)
-		want["app:"+token] = true
-		if _, err := s.Kill(ctx, "app", token); err != nil {
-			t.Fatal(err)
-		}
+	token, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for len(want) > 0 {
-		select {
-		case got := <-told:
-			delete(want, got)
-		case <-ctx.Done():
-			t.Fatalf("%d kills were not told", len(want))
+	if _, err := s.Set(ctx, "app", token, number(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.KillApp(ctx, "app"); err != nil {
+		t.Fatal(err)
+	}
+	for _, server := range cluster.Masters { // wherever the subscriber is
+		server.Do(t, "PUBLISH", channel, "the end")
+	}
+	select {
+	case got := <-told:
+		if got != "the end" {
+			t.Errorf("%q was told", got)
 		}
+	case <-ctx.Done():
+		t.Fatal("the subscriber hears nothing")
 	}
 }
 

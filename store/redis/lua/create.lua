@@ -9,7 +9,7 @@
 --       7 d, the text of a flat JSON object, or ''
 --       8 how many seconds from now the session ends whatever its activity, or ''
 --       9 how many sessions the user may have with this one, or ''; then
---       10 most others to look at  11 most to end  12 ns:cache
+--       10 most others to look at  11 most to end  12 ns:cache or ""
 -- Returns 1, or 0 if there were more to look at or to end: then nothing is done.
 -- Cost: O(log n) of the app's and of all sessions; with a limit, O(others to look at
 -- + those to end * log n).

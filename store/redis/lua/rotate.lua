@@ -7,7 +7,7 @@
 --       5 ns:SESSIONS
 --       ns:app:us:id cannot be declared: the id stands in the hash. Nor can the
 --       alias of the session's first token.
--- ARGV  1 app  2 token  3 new token  4 grace (seconds)  5 ns:cache
+-- ARGV  1 app  2 token  3 new token  4 grace (seconds)  5 ns:cache or ""
 -- Returns the session's token, '' if there is no such session.
 -- Cost: O(log n) of the app's and of all sessions.
 
@@ -61,5 +61,7 @@ end
 redis.call('EXPIRE', key, alias_seconds)
 
 touch(s, KEYS[2], KEYS[3], KEYS[4], KEYS[5], app, new, now, fraction)
-redis.call('PUBLISH', ARGV[5], app .. ':' .. old)
+if ARGV[5] ~= '' then
+  redis.call('PUBLISH', ARGV[5], app .. ':' .. old)
+end
 return new

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       If the token is an old one, the session's key cannot be declared.
--- ARGV  1 app  2 token  3 ns:cache
+-- ARGV  1 app  2 token  3 ns:cache or ""
 --       4 the change: the text of a flat JSON object without white space, no key
 --         twice, keys spelled as JSON.stringify does; null removes a key
 -- Returns the session after the change, as render makes it. Fails, before any
@@ -112,5 +112,7 @@ else
   redis.call('HDEL', key, 'd')
 end
 touch(s, key, KEYS[2], KEYS[3], KEYS[4], ARGV[1], token, now, fraction)
-redis.call('PUBLISH', ARGV[3], ARGV[1] .. ':' .. token)
+if ARGV[3] ~= '' then
+  redis.call('PUBLISH', ARGV[3], ARGV[1] .. ':' .. token)
+end
 return render(s)

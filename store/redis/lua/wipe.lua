@@ -4,7 +4,7 @@
 --
 -- KEYS  1 ns:SESSIONS
 --       All others cannot be declared: apps, tokens and ids stand in KEYS[1].
--- ARGV  1 "ns:"  2 ns:cache  3 entries a page
+-- ARGV  1 "ns:"  2 ns:cache or ""  3 entries a page
 --       In the sharded layout, where KEYS[1] is of one part of one app:
 --       1 what the part's keys begin with  4 app
 -- Returns {how many sessions it removed, how many entries it took}. Fewer

@@ -1,6 +1,6 @@
 -- drop removes a session and its index entries, and the user when it was the
--- user's last, and tells Node servers to drop their cached copy. It returns 1 if
--- there was a hash, else 0. Cost: O(log n) of the indexes.
+-- user's last, and tells Node servers to drop their cached copy, on channel if it is
+-- not ''. It returns 1 if there was a hash, else 0. Cost: O(log n) of the indexes.
 --
 -- prefix is "ns:app:". The key of the user's set is made here from an id that
 -- only the hash or an index knows, so no caller can declare it.
@@ -18,6 +18,8 @@ local function drop(prefix, sessions, users, wipe, channel, app, token, id)
       redis.call('ZADD', users, 'XX', 'GT', la, id)
     end
   end
-  redis.call('PUBLISH', channel, app .. ':' .. token)
+  if channel ~= '' then
+    redis.call('PUBLISH', channel, app .. ':' .. token)
+  end
   return redis.call('DEL', prefix .. token)
 end

@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"rest-sessions/handlers"
+	"rest-sessions/handlers/apikey"
 	"rest-sessions/handlers/listener"
 	"rest-sessions/store"
 	"rest-sessions/store/redis"
@@ -120,7 +121,11 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	check("RS_MAX_INFLIGHT", 1 <= c.MaxInFlight && c.MaxInFlight <= 1_000_000, "a number, 1 to 1000000")
 	check("RS_MISS_WARN", c.MissWarn >= 0, "a number, 0 or more")
 	if !bad[keysName+"_FILE"] {
-		problems = append(problems, keyProblems(c, environ)...)
+		if _, err := c.keys(environ); err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				problems = append(problems, keysName+": "+line)
+			}
+		}
 	}
 	for _, err := range c.listener().Check() {
 		problems = append(problems, fmt.Sprintf("RS_HOST, RS_TLS_CERT, RS_TLS_KEY: %v", err))
@@ -134,6 +139,17 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 // listener is where to listen.
 func (c config) listener() listener.Options {
 	return listener.Options{Host: c.Host, Port: c.Port, Cert: c.TLSCert, Key: c.TLSKey}
+}
+
+const keysName = "RS_API_KEYS"
+
+// keys are the API keys, nil if none are named. The errors quote nothing of them. A file
+// that is empty is an error and not a server open to all.
+func (c config) keys(environ map[string]string) (*apikey.Set, error) {
+	if c.APIKeys == "" && environ[keysName+"_FILE"] == "" {
+		return nil, nil
+	}
+	return apikey.Parse(c.APIKeys)
 }
 
 // redis is how Redis is to be reached and used.

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rest-sessions/store/embedded"
 )
 
 // newDir names a directory that is not there yet.
@@ -59,7 +61,7 @@ func TestData(t *testing.T) {
 	}
 
 	// A backup of a server that runs; it is restored below.
-	p.cmd.Process.Signal(backupSignal)
+	p.cmd.Process.Signal(embedded.BackupSignal)
 	backup := filepath.Join(dir, "sessions.db.backup")
 	for waited := time.Now(); !strings.Contains(p.log(), "backup: "+backup); time.Sleep(5 * time.Millisecond) {
 		if time.Since(waited) > patience {

@@ -118,18 +118,18 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 	}
 
 	if s, ok := sessions.(*embedded.Store); ok && c.Data != "" {
-		background.Go(func() { backUp(ctx, s) })
+		background.Go(func() { s.BackUpOnSignal(ctx) })
 	}
 
 	api := handlers.New(sessions, metrics, log.Printf)
 	api.LimitInFlight(c.MaxInFlight)
 	api.WarnOfMisses(c.MissWarn)
-	keys, err := parseKeys(c, environ)
+	keys, err := c.keys(environ)
 	if err != nil {
 		return err
 	}
 	api.SetKeys(keys)
-	if keys == nil && isOpen(door.Addr()) {
+	if keys == nil && door.Open() {
 		log.Printf("warning: whoever can reach %s can read, change and end every session: set RS_API_KEYS, or RS_HOST=127.0.0.1", door.Addr())
 	}
 	handler := api.Handler()
@@ -157,7 +157,11 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 
 // reload takes up, on SIGHUP, what can change while the server runs.
 func reload(api *handlers.API, door *listener.Listener, environ map[string]string) {
-	reloadKeys(api, environ, log.Printf)
+	if path := environ[keysName+"_FILE"]; path != "" {
+		api.ReloadKeys(path)
+	} else {
+		log.Printf("reload: API keys are as at the start: they come from a file only with %s_FILE", keysName)
+	}
 	if err := door.Reload(); err != nil {
 		log.Printf("reload: the certificate is as before: %v", err)
 	} else if door.TLS() {
@@ -189,7 +193,14 @@ func drain(server *fasthttp.Server, api *handlers.API, signals <-chan os.Signal,
 // where sessions are kept.
 func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (store.Store, string, error) {
 	if c.Data != "" {
-		return openData(c, environ)
+		if namesRedis(environ) {
+			log.Print("warning: RS_DATA is set, so sessions are kept there, not in Redis, though an RS_REDIS variable is set too")
+		}
+		s, err := embedded.Open(embedded.Options{Dir: c.Data, Timeout: c.Timeout, Logf: log.Printf})
+		if err != nil {
+			return nil, "", fmt.Errorf("RS_DATA: %w", err)
+		}
+		return s, fmt.Sprintf("%d sessions in this process' memory and in %s (RS_DATA)", s.Len(), c.Data), nil
 	}
 	if c.Store == "embedded" || c.Store == "auto" && !namesRedis(environ) && !answers(c) {
 		how := "sessions in this process' memory (RS_STORE=embedded)"

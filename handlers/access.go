@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"bytes"
+	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -42,6 +44,29 @@ const (
 // SetKeys sets the keys that requests need from now on. Without, nil, all may do
 // everything, but read /metrics from another machine.
 func (a *API) SetKeys(keys *apikey.Set) { a.keys.Store(keys) }
+
+// ReloadKeys takes the keys of a file as it is now. A file that is wrong, or gone,
+// changes nothing. The log hears what was done.
+func (a *API) ReloadKeys(path string) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		a.logf("reload: API keys are as before: %v", err)
+		return
+	}
+	keys, err := apikey.Parse(string(text))
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			a.logf("reload: API keys are as before: %s: %s", path, line)
+		}
+		return
+	}
+	a.SetKeys(keys)
+	if keys.Len() == 1 {
+		a.logf("reload: 1 API key from %s", path)
+	} else {
+		a.logf("reload: %d API keys from %s", keys.Len(), path)
+	}
+}
 
 // authorize returns an error unless a request may do what needs the access. app is
 // that of the request, for accessRead and what comes after it. It allocates nothing for who

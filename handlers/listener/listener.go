@@ -95,5 +95,11 @@ func (l *Listener) Reload() error {
 	return nil
 }
 
+// Open reports whether programs on other machines can connect.
+func (l *Listener) Open() bool {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	return ok && !tcp.IP.IsLoopback()
+}
+
 // TLS reports whether connections are encrypted.
 func (l *Listener) TLS() bool { return l.pair != nil }

@@ -94,12 +94,11 @@ func (p *listPart) unmoved(ctx context.Context, parts []part, c *store.Cursor, d
 }
 
 // mark marks those of the sessions listed whose last activity was in the second of
-// the start, unless their index entries tell already.
+// the start.
 func (p *listPart) mark(ctx context.Context, c *store.Cursor, hits []latestHit) error {
 	args := map[string][]string{} // by the part's index
 	for _, h := range hits {
-		second := c.Start / 1e6 * 1e6
-		if h.la*1e6 != second || h.micros > second {
+		if h.la != c.Start/1e6 {
 			continue
 		}
 		key := h.of.sessions()

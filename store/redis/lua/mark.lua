@@ -1,8 +1,9 @@
 #!lua
 -- mark writes into an app's index that a list holds sessions whose last activity
 -- was in the second in which it began, so that moved can tell them from those that
--- are active in that second later. It is no activity: their entries only become
--- as exact as an entry may be.
+-- the list may have missed. It is no activity: their entries only become as exact as
+-- an entry may be. Another list that began in that second may hold such a session
+-- twice, since it finds it moved.
 --
 -- KEYS  1 ns:app:_sessions
 -- ARGV  1 start, as scores have it

@@ -25,12 +25,12 @@ local start, low, high = tonumber(ARGV[4]), ARGV[6], ARGV[7]
 local began = tonumber(ARGV[4] .. ARGV[5])
 
 -- after reports whether a session whose last activity was in the second of the
--- start was active after it. Its index entry has a fraction of that second up to
--- the start's if it was made before, or listed since (see mark). One of whole
--- seconds is a Node server's, which may be of any time in it.
+-- start may have been active after it. Its index entry has the start itself if the list
+-- holds it already (see mark). One of any other score may have moved past the list's
+-- walk, if only because another list has marked it or it was rotated, or is a Node
+-- server's, of whole seconds.
 local function after(score)
-  score = tonumber(score)
-  return score <= start or score > began
+  return tonumber(score) ~= began
 end
 
 local score, last, rank = ARGV[8], ARGV[9], nil

@@ -73,9 +73,11 @@ it(`three servers, a Node one, kills and steps of the clock: INTEROP_SEED=${seed
 
   for (let round = 0; round < rounds; round++) {
     const until = Date.now() + roundSeconds * 1000;
-    await Promise.all([killer(until), ...all.map(async (each) => {
-      while (Date.now() < until) await each.one();
+    // All come to rest, whatever one of them meets.
+    const ended = await Promise.allSettled([killer(until), ...all.map(async (each) => {
+      while (Date.now() < until && m.wrongs.length === 0) await each.one();
     })]);
+    for (const { reason } of ended) if (reason) m.wrong(reason.stack);
     await rest(`round ${round}`);
     const seconds = stepUnit * Math.floor(random() * 3);
     await step(raw, ns, seconds);

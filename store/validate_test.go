@@ -74,16 +74,24 @@ func FuzzValid(f *testing.F) {
 	f.Fuzz(checkValid)
 }
 
-// No bytes make TokenBucket fail once they are a valid token.
-func FuzzTokenBucket(f *testing.F) {
-	f.Add(strings.Repeat("z", 64))
-	f.Add(strings.Repeat("0", 64))
-	f.Fuzz(func(t *testing.T, token string) {
-		if !store.ValidToken(token) {
-			t.Skip()
+// FuzzToken makes tokens: of any id they carry its bucket, and so does what rotates
+// them. And no bytes make TokenBucket fail once they are a valid token.
+func FuzzToken(f *testing.F) {
+	f.Add(strings.Repeat("z", 64), "user")
+	f.Add(strings.Repeat("0", 64), "")
+	f.Fuzz(func(t *testing.T, text, id string) {
+		if store.ValidToken(text) {
+			if b := store.TokenBucket(text); b < 0 || b >= store.Buckets {
+				t.Errorf("TokenBucket(%q) = %d", text, b)
+			}
 		}
-		if b := store.TokenBucket(token); b < 0 || b >= store.Buckets {
-			t.Errorf("TokenBucket(%q) = %d", token, b)
+		token := store.NewToken(id)
+		next := store.NewTokenLike(token)
+		if b := store.Bucket(id); !store.ValidToken(token) || !store.ValidToken(next) || store.TokenBucket(token) != b || store.TokenBucket(next) != b {
+			t.Errorf("%q and then %q of %q, whose bucket is %d", token, next, id, b)
+		}
+		if token == next || token[:store.CursorTokenLen] != next[:store.CursorTokenLen] {
+			t.Errorf("%q rotates to %q", token, next)
 		}
 	})
 }

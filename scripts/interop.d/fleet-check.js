@@ -31,7 +31,7 @@ const settle = (m, snap) => {
       users.add(`${hash.app}:${fields.id}`);
     } else if (fields.to !== undefined || fields.root !== undefined) {
       aliases.set(key(hash), fields);
-      if (hash.ttl < 0 || hash.ttl > aliasSeconds) wrong('an alias stays', null, hash);
+      if (hash.ttl < 0 || hash.ttl > aliasSeconds + m.ahead) wrong('an alias stays', null, hash);
     } else if (!m.ghosts.has(key(hash))) {
       wrong('half a session', m.byToken.get(key(hash)), hash);
     }
@@ -64,10 +64,10 @@ const settle = (m, snap) => {
     const armed = due.get(entry);
     if (!armed) wrong('no wiper will find it', s, hash);
     // Node's wiper is told of ends that Node does not know by our next touch only.
-    else if (armed.score < Math.min(la + ttl, end)) wrong('it may be wiped early', s, { score: armed.score, hash });
+    else if (armed.score < Math.min(la + ttl, end) && !(s.node && s.ahead > 0)) wrong('it may be wiped early', s, { score: armed.score, hash });
     const place = moved.get(entry);
     if (!place) wrong('no entry in _sessions', s, hash);
-    else if (place.score <= la - maxWindow || place.score > snap.now + 1) wrong('a score in _sessions', s, { score: place.score, hash });
+    else if (place.score <= la - maxWindow || place.score > snap.now + s.ahead + 1) wrong('a score in _sessions', s, { score: place.score, hash });
     if (!listed.has(entry) && !s.unlisted) wrong('not in the list of its user', s, hash);
     if (!counted.has(user(s)) && !s.unlisted && !m.uncounted.has(user(s))) wrong('its user is in no activity', s, hash);
   }

@@ -16,6 +16,8 @@
 //     session has begun: uncounted.
 //   - Node's wiper takes a session that Node was the last to touch in its last second, even
 //     if it is touched between the wiper's steps.
+//   - When the clock has gone back, Node's touch arms the wiper by that clock, and so ends
+//     a session before the time that its last activity gives it.
 //   - Node's wiper and killall leave entries of ids with a colon behind.
 
 const { Session, Token, tick, now, valueOf } = require('./fleet-session.js');
@@ -30,6 +32,7 @@ class Model {
     this.colons = new Set(); // "app:id" of ids that Node does not clean up
     this.dead = []; // some of those that are gone, to ask for again
     this.killedAll = new Set(); // apps that Node was asked to kill
+    this.ahead = 0; // seconds by which the clock went back
     this.serials = 0;
     this.wrongs = [];
     this.tally = { answered: 0, refused: 0, unknown: 0 };
@@ -252,7 +255,10 @@ class Model {
     return this.killedAll.has(app) || s !== undefined && !s.unexpired(now());
   }
 
-  step(seconds) { for (const s of this.sessions.values()) s.step(seconds); }
+  step(seconds) {
+    this.ahead += Math.max(0, -seconds);
+    for (const s of this.sessions.values()) s.step(seconds);
+  }
 }
 
 module.exports = { Model, tick, now, valueOf };

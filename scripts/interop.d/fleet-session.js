@@ -63,6 +63,7 @@ class Session {
     this.registers = new Map();
     this.node = false; // Node has touched it
     this.unlisted = false; // see Model.meet
+    this.ahead = 0; // seconds by which the clock went back since it began
     this.history = []; // for whoever must understand what went wrong
   }
 
@@ -94,6 +95,8 @@ class Session {
     let last = this.laLow + this.ttl - (this.node ? 2 : 0);
     // Node shortens a no_resave session when it reads it twice in a second.
     if (this.no_resave) last = this.node ? -Infinity : this.bornLow + this.ttl;
+    // And its touch after the clock went back arms its wiper by that clock.
+    if (this.node && this.ahead > 0) last = -Infinity;
     return Math.min(last, this.endLow) >= second;
   }
 
@@ -115,6 +118,7 @@ class Session {
   rotated(op) { return this.rotating > 0 || this.rotatedAt > op.at; }
 
   step(seconds) {
+    this.ahead += Math.max(0, -seconds);
     for (const name of ['bornLow', 'bornHigh', 'laLow', 'laHigh', 'endLow', 'endHigh']) this[name] -= seconds;
     for (const { rotations } of this.tokens) for (const rotation of rotations) { rotation.low -= seconds; rotation.high -= seconds; }
   }

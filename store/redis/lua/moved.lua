@@ -24,13 +24,16 @@ local now = tonumber(redis.call('TIME')[1])
 local start, low, high = tonumber(ARGV[4]), ARGV[6], ARGV[7]
 local began = tonumber(ARGV[4] .. ARGV[5])
 
--- after reports whether a session whose last activity was in the second of the
--- start may have been active after it. Its index entry has the start itself if the list
--- holds it already (see mark). One of any other score may have moved past the list's
--- walk, if only because another list has marked it or it was rotated, or is a Node
--- server's, of whole seconds.
-local function after(score)
-  return tonumber(score) ~= began
+-- after reports whether a session may have been active, or moved past the list's walk,
+-- since the start. If its last activity was in that second, its entry has the start
+-- itself if the list holds it already (see mark); any other score may be because another
+-- list has marked it, or it was rotated, or is a Node server's, of whole seconds. And
+-- of a session that has been idle for a second Node moves the entry, and not la.
+local function after(la, score)
+  if la == start then
+    return score ~= began
+  end
+  return la > start or score >= start
 end
 
 local score, last, rank = ARGV[8], ARGV[9], nil
@@ -51,7 +54,7 @@ while i < #page and budget > 0 do
     local h = redis.call('HMGET', ARGV[1] .. token, 'ttl', 'la', 'end')
     local ttl, la = tonumber(h[1]), tonumber(h[2])
     budget = budget - 1
-    if ttl and la and alive(ttl, la, h[3], now) and (la > start or la == start and after(page[i + 1])) then
+    if ttl and la and alive(ttl, la, h[3], now) and after(la, tonumber(page[i + 1])) then
       found[#found + 1] = token
     end
   end

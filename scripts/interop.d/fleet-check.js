@@ -67,7 +67,7 @@ const settle = (m, snap) => {
     else if (armed.score < Math.min(la + ttl, end) && !(s.node && s.ahead > 0)) wrong('it may be wiped early', s, { score: armed.score, hash });
     const place = moved.get(entry);
     if (!place) wrong('no entry in _sessions', s, hash);
-    else if (place.score <= la - maxWindow || place.score > snap.now + s.ahead + 1) wrong('a score in _sessions', s, { score: place.score, hash });
+    else if (place.score <= la - maxWindow - s.ahead || place.score > snap.now + s.ahead + 1) wrong('a score in _sessions', s, { score: place.score, hash });
     if (!listed.has(entry) && !s.unlisted) wrong('not in the list of its user', s, hash);
     if (!counted.has(user(s)) && !s.unlisted && !m.uncounted.has(user(s))) wrong('its user is in no activity', s, hash);
   }

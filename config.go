@@ -34,7 +34,7 @@ type config struct {
 	Data        string        `env:"RS_DATA" help:"directory in which the embedded store keeps its sessions across restarts; in memory only when empty"`
 	Wipe        int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of sessions whose time is over; at least 10, or 0 for off"`
 	Timeout     time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, as in 500ms or 2s; past it the answer is 503"`
-	MaxInFlight int           `env:"RS_MAX_INFLIGHT" envDefault:"512" help:"requests on their way to the store at once; past it, or fewer when it is slow, the answer is 503"`
+	MaxInFlight int           `env:"RS_MAX_INFLIGHT" envDefault:"2048" help:"requests on their way to the store at once; past it, or fewer when they stand in a queue, the answer is 503"`
 	APIKeys     string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key with !ro before the colon for read-only; none when empty"`
 	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"tokens without a session that one address asks for in a minute until a line is logged, 0 for none"`
 	Buckets     int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets an app is split into on Redis Cluster, a power of two up to 1024; one Redis has none"`

@@ -6,27 +6,41 @@ import (
 	"time"
 )
 
-// DefaultMaxInFlight is how many requests may be on their way to the store at once. It
-// bounds memory, and how long a store that slows down can keep clients waiting until
-// the limit has followed: 512 are 25 ms at 20,000 requests a second. A burst of as many
-// is served, and so are 25,000 requests a second from a Redis that is 20 ms away.
-const DefaultMaxInFlight = 512
+// DefaultMaxInFlight is how many requests may be on their way to the store at once: those
+// that come in 100 ms at 20,000 a second, so that a store that stands still for as long, for
+// a fork or a collection, costs nobody an error. It also bounds memory.
+const DefaultMaxInFlight = 2048
 
 const (
-	// admissionWindow is how long answers are watched before the limit may change. Under
-	// any load that can queue up it holds enough of them, and it is short against what a
-	// person notices.
-	admissionWindow = 25 * time.Millisecond
+	// suspectShare is the share of max, 512 of the default, up to which all are let in
+	// whatever they take: as many clients that each wait for an answer before they ask
+	// again can be served in their own time, and a no would be an error to each.
+	suspectShare = 4
 	// slowest is what the fastest answer of a window may take in any case. It is CoDel's
 	// target (RFC 8289, 4.3).
 	slowest = 5 * time.Millisecond
-	// meantFactor is what the fastest answer may take, as a multiple of what it took in a
-	// trial, where that is more than slowest.
+	// meantFactor is what the fastest answer may take, as a multiple of what it took
+	// without a queue, where that is more than slowest.
 	meantFactor = 1.25
-	// suspectShare is the share of max that must be in flight before anything but max is
-	// thought of: as many clients that each wait for an answer before they ask again can
-	// be served in their own time, and a no would be an error to each.
-	suspectShare = 2
+
+	// admissionWindow is how long answers are watched before anything may change. Under
+	// any load that can queue up it holds enough of them.
+	admissionWindow = 25 * time.Millisecond
+	// standingWindows is for how many more of them a queue stands before it is one: 100 ms,
+	// CoDel's interval.
+	standingWindows = 4
+	// standingLoss is the share of a queue that must be gone by then for it to be left
+	// alone. Chance makes 1% or 2% of difference.
+	standingLoss = 1.0 / 16
+	// trialWindows is how long a trial lasts from when its limit holds. The first one's
+	// answers still come from the queue before it, and are not counted.
+	trialWindows = 3
+	// lingering is how long a limit is in force that refuses nobody.
+	lingering = 250 * time.Millisecond
+	// remembering is how long what an answer took without a queue is remembered at least,
+	// and half of how long at most.
+	remembering = 5 * time.Second
+
 	// leastInFlight is let in always.
 	leastInFlight = 16
 	// keptRate is the share of the answers that must be left with a lower limit.
@@ -34,23 +48,22 @@ const (
 	// growth is how the limit grows in a window when answers are not slow: from
 	// leastInFlight, by one.
 	growth = 1.07
-	// forgetting is how what is meant comes down again, a window, when answers take less:
-	// to a half in 12 s.
-	forgetting = 0.9986
+	// meanTime is over how long the rate is a mean while there is a limit: a pause of 100 ms
+	// leaves it three quarters, more than keptRate.
+	meanTime = 400 * time.Millisecond
 )
 
 // admission bounds the requests that are on their way to the store at once: to max, and
 // to less when they stand in a queue.
 //
 // It suspects a queue as CoDel does: not when an answer is slow, which one list or one
-// pause can make, but when for a window none was fast, with many in flight. Then it tries to let in as many
-// as the store has been answering within the time that is meant (Little's law: in flight =
-// rate x time). If not many fewer are answered then, there was a queue: it is kept short, so
-// that those who are let in wait no longer than is meant, and all others hear at once that
-// they should come back. Else the limit goes back to max: the store is far away, or the
-// processors are busy, with other programs or with saying no, which costs half of what an
-// answer does. What an answer took meanwhile, with few in flight, says what can be meant
-// from now on.
+// pause can make, but when many are in flight and for 100 ms none was fast; and not if they
+// became fewer meanwhile, as after a pause. Then comes a trial: it lets in as many as the
+// store has been answering within the time that is meant (Little's law: in flight = rate x
+// time). If not many fewer are answered then, there was a queue: it is kept short, so that
+// those who are let in wait no longer than is meant, and all others hear at once that they
+// should come back. Else all are let in again: the store is far away, or the processors are
+// busy, with other programs or with saying no, which costs half of what an answer does.
 //
 // Requests that take as long as there are sessions to remove, long ones, are counted by
 // themselves, up to max: they would be a queue that nobody waits in.
@@ -60,16 +73,22 @@ type admission struct {
 	inFlight atomic.Int32 // short
 	long     atomic.Int32
 
-	// The window that is on: its end, and what was answered in it.
+	// The window that is on: its end, what was answered in it, and whether any was refused.
 	end      atomic.Int64 // ns since epoch
 	fastest  atomic.Int64 // ns
 	answered atomic.Int64
+	refused  atomic.Bool
 
-	mu    sync.Mutex // of what follows
-	begin int64      // of the window
-	phase phase
-	meant float64 // ns that the fastest answer of a window may take
-	rate  float64 // answers a ns, before the limit was lowered
+	mu      sync.Mutex // of what follows
+	begin   int64      // of the window
+	phase   phase
+	windows int     // of the phase: with a queue, if open; with the limit holding, of a trial
+	stood   int32   // in flight when the queue was first seen
+	rate    float64 // answers a ns, a mean
+	before  float64 // what it was before the limit
+	least   float64 // ns that an answer took in a trial
+	refusal int64   // when one was refused last
+	base    base
 }
 
 // phase is what an admission is about.
@@ -77,7 +96,8 @@ type phase int
 
 const (
 	open     phase = iota // the limit is max
-	shedding              // it is lower, and keeps a queue short, if there was one
+	trial                 // it is lower, to see whether there is a queue
+	shedding              // it keeps one short
 )
 
 // queue is what a request has entered.
@@ -93,7 +113,7 @@ const (
 var epoch = time.Now()
 
 func newAdmission(most int) *admission {
-	a := &admission{max: int32(most), meant: float64(slowest)}
+	a := &admission{max: int32(most)}
 	a.limit.Store(a.max)
 	a.fastest.Store(unknown)
 	return a
@@ -103,12 +123,15 @@ func newAdmission(most int) *admission {
 // a float64.
 const unknown = 1 << 62
 
-// enter lets a request in or says no.
-func (a *admission) enter(to queue) bool {
+// enter lets a request that came at now in or says no.
+func (a *admission) enter(to queue, now time.Time) bool {
 	switch to {
 	case short:
-		if a.inFlight.Add(1) > a.limit.Load() {
+		if a.inFlight.Add(1) > a.limit.Load() && !a.outlived(now) {
 			a.inFlight.Add(-1)
+			if !a.refused.Load() {
+				a.refused.Store(true)
+			}
 			return false
 		}
 	case long:
@@ -118,6 +141,17 @@ func (a *admission) enter(to queue) bool {
 		}
 	}
 	return true
+}
+
+// outlived reports whether the limit was one of another time, since when nothing has been
+// answered, and the request is within max.
+func (a *admission) outlived(now time.Time) bool {
+	if a.limit.Load() == a.max || int64(now.Sub(epoch))-a.end.Load() < int64(lingering) || !a.mu.TryLock() {
+		return false
+	}
+	defer a.mu.Unlock()
+	a.reopen()
+	return a.inFlight.Load() <= a.max
 }
 
 // leave ends a request that was let in. took is how long the store's answer took, or 0 if
@@ -152,43 +186,91 @@ func (a *admission) leave(from queue, now time.Time, took time.Duration) {
 // turn ends a window and begins the next. mu is held.
 func (a *admission) turn(at int64, inFlight int32) {
 	fastest, answered := float64(a.fastest.Swap(unknown)), float64(a.answered.Swap(0))
+	refused := a.refused.Swap(false)
 	lasted := at - a.begin
 	rate := answered / float64(lasted)
 	a.begin = at
 	a.end.Store(at + int64(admissionWindow))
-	if lasted > 2*int64(admissionWindow) {
-		// For a while nothing was answered: nobody asked, or the store stood still. Now is
-		// another time.
+	switch {
+	case lasted > int64(lingering):
+		a.reopen() // that was another time
+	case a.phase == trial:
+		a.try(at, inFlight, fastest, rate)
+	case a.phase == shedding:
+		a.shed(at, refused, fastest, rate, lasted)
+	case lasted <= 2*int64(admissionWindow): // else the store, or this process, stood still
+		a.suspect(at, inFlight, fastest, rate)
+	}
+}
+
+// suspect looks for a queue and begins a trial if there may be one.
+func (a *admission) suspect(at int64, inFlight int32, fastest, rate float64) {
+	if inFlight <= a.max/suspectShare {
+		a.base.note(at, fastest)
+		a.windows = 0
+		return
+	}
+	if fastest <= a.meant() {
+		a.windows = 0
+		return
+	}
+	if a.windows == 0 {
+		a.stood, a.rate = inFlight, 0
+	}
+	a.windows++
+	a.rate += (rate - a.rate) / float64(a.windows)
+	if a.windows <= standingWindows {
+		return
+	}
+	a.windows = 0
+	if float64(inFlight) > (1-standingLoss)*float64(a.stood) {
+		a.phase, a.before = trial, a.rate
+		a.let(a.rate * a.meant())
+	}
+}
+
+// try ends a trial when its limit has held for long enough.
+func (a *admission) try(at int64, inFlight int32, fastest, rate float64) {
+	if a.windows == 0 {
+		if float64(inFlight) <= growth*float64(a.limit.Load()) {
+			a.windows, a.rate, a.least = 1, 0, unknown
+		}
+		return
+	}
+	// The least, so that a pause in the trial does not pass for a store that is far away.
+	a.least = min(a.least, fastest)
+	a.rate += (rate - a.rate) / float64(a.windows)
+	if a.windows++; a.windows < trialWindows {
+		return
+	}
+	if a.rate < keptRate*a.before {
+		a.base.set(at, a.least)
 		a.reopen()
 		return
 	}
-	switch a.phase {
-	case open:
-		if fastest <= a.meant || inFlight <= a.max/suspectShare {
-			a.meant = max(float64(slowest), min(a.meant, meantFactor*fastest), a.meant*forgetting)
-			return
-		}
-		a.phase, a.rate = shedding, rate
-		a.let(rate * a.meant)
-	case shedding:
-		switch {
-		case rate < keptRate*a.rate:
-			a.meant = max(a.meant, meantFactor*fastest)
-			a.reopen()
-		case fastest > a.meant:
-			a.let(rate * a.meant)
-		default:
-			a.let(float64(a.limit.Load()) * growth)
-			if a.limit.Load() == a.max {
-				a.reopen()
-			}
-		}
+	a.phase, a.refusal = shedding, at
+}
+
+// shed lets the limit follow what the store answers.
+func (a *admission) shed(at int64, refused bool, fastest, rate float64, lasted int64) {
+	if refused {
+		a.refusal = at
+	}
+	a.rate += (rate - a.rate) * min(1, float64(lasted)/float64(meanTime))
+	switch {
+	case at-a.refusal > int64(lingering), a.rate < keptRate*a.before:
+		// Nobody needs it, or it may be wrong: the store may be farther than it was.
+		a.reopen()
+	case fastest > a.meant():
+		a.let(a.rate * a.meant())
+	default:
+		a.let(float64(a.limit.Load()) * growth)
 	}
 }
 
 // reopen lets all in again, up to max.
 func (a *admission) reopen() {
-	a.phase = open
+	a.phase, a.windows = open, 0
 	a.limit.Store(a.max)
 }
 
@@ -196,3 +278,25 @@ func (a *admission) reopen() {
 func (a *admission) let(limit float64) {
 	a.limit.Store(int32(min(float64(a.max), max(leastInFlight, limit))))
 }
+
+// meant is what the fastest answer of a window may take, in ns.
+func (a *admission) meant() float64 { return max(float64(slowest), meantFactor*a.base.fastest()) }
+
+// base remembers what the fastest answers took lately when there was no queue, in ns.
+type base struct {
+	begin       int64 // of now
+	now, before float64
+}
+
+func (b *base) note(at int64, took float64) {
+	if at-b.begin > int64(remembering) {
+		b.begin, b.before, b.now = at, b.now, took
+		return
+	}
+	b.now = min(b.now, took)
+}
+
+// set forgets all but this.
+func (b *base) set(at int64, took float64) { b.begin, b.before, b.now = at, took, took }
+
+func (b *base) fastest() float64 { return min(b.before, b.now) }

@@ -144,7 +144,7 @@ func (a *API) enter(ctx *fasthttp.RequestCtx, need access, app string, entered *
 	case accessSweep:
 		to = long
 	}
-	if !a.admission.enter(to) {
+	if !a.admission.enter(to, ctx.Time()) {
 		return errOverloaded
 	}
 	*entered = to

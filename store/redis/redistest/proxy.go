@@ -9,18 +9,21 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
-// Proxy passes connections on to a server, and breaks them when told to: what a
-// network or a dying host does to a Redis that is well. Its methods are safe for
+// Proxy passes connections on to a server, and breaks or narrows them when told to: what
+// a network or a dying host does to a Redis that is well. Its methods are safe for
 // concurrent use.
 type Proxy struct {
 	listener net.Listener
 	target   string
 	next     atomic.Pointer[cut] // nil is none
 	cuts     atomic.Int64
+	width    atomic.Int64 // bytes a second; 0: no bound
 
 	mu     sync.Mutex
+	free   time.Time // when all that was passed on within the width has gone
 	conns  map[net.Conn]bool
 	closed bool
 	copies sync.WaitGroup
@@ -64,6 +67,33 @@ func (p *Proxy) Cut(command string, part float64) { p.next.Store(&cut{[]byte(com
 
 // Cuts returns how many connections Cut has broken.
 func (p *Proxy) Cuts() int { return int(p.cuts.Load()) }
+
+// Narrow passes on replies, of all connections together, at so many bytes a second, in order:
+// the server's capacity without a processor that is busy. 0 is no bound.
+func (p *Proxy) Narrow(bytesPerSecond int) { p.width.Store(int64(bytesPerSecond)) }
+
+// pass writes b as fast as the width lets it.
+func (p *Proxy) pass(to net.Conn, b []byte) error {
+	for len(b) > 0 {
+		n := len(b)
+		if width := p.width.Load(); width > 0 {
+			n = min(n, max(1, int(width/1000))) // 1 ms, about what a sleep may be late
+			p.mu.Lock()
+			if now := time.Now(); p.free.Before(now) {
+				p.free = now
+			}
+			p.free = p.free.Add(time.Duration(n) * time.Second / time.Duration(width))
+			wait := time.Until(p.free)
+			p.mu.Unlock()
+			time.Sleep(wait)
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
 
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() {
@@ -138,7 +168,7 @@ func (p *Proxy) replies(client, server net.Conn, asked *atomic.Pointer[cut]) {
 			client.Write(b[:int(float64(n)*c.part)])
 			return
 		}
-		if _, err := client.Write(b[:n]); err != nil {
+		if p.pass(client, b[:n]) != nil {
 			return
 		}
 	}

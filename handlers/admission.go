@@ -26,9 +26,9 @@ const (
 	// admissionWindow is how long answers are watched before anything may change. Under
 	// any load that can queue up it holds enough of them.
 	admissionWindow = 25 * time.Millisecond
-	// standingWindows is for how many more of them a queue stands before it is one: 100 ms,
-	// CoDel's interval.
-	standingWindows = 4
+	// standingWindows is for how many more of them a queue stands before it is one: 200 ms,
+	// twice CoDel's interval.
+	standingWindows = 8
 	// standingLoss is the share of a queue that must be gone by then for it to be left
 	// alone. Chance makes 1% or 2% of difference.
 	standingLoss = 1.0 / 16
@@ -41,8 +41,8 @@ const (
 	// and half of how long at most.
 	remembering = 5 * time.Second
 
-	// leastInFlight is let in always.
-	leastInFlight = 16
+	// leastInFlight is let in always: reads that share a script call are some.
+	leastInFlight = 24
 	// keptRate is the share of the answers that must be left with a lower limit.
 	keptRate = 0.5
 	// growth is how the limit grows in a window when answers are not slow: from
@@ -57,7 +57,7 @@ const (
 // to less when they stand in a queue.
 //
 // It suspects a queue as CoDel does: not when an answer is slow, which one list or one
-// pause can make, but when many are in flight and for 100 ms none was fast; and not if they
+// pause can make, but when many are in flight and for 200 ms none was fast; and not if they
 // became fewer meanwhile, as after a pause. Then comes a trial: it lets in as many as the
 // store has been answering within the time that is meant (Little's law: in flight = rate x
 // time). If not many fewer are answered then, there was a queue: it is kept short, so that
@@ -85,7 +85,7 @@ type admission struct {
 	windows int     // of the phase: with a queue, if open; with the limit holding, of a trial
 	stood   int32   // in flight when the queue was first seen
 	rate    float64 // answers a ns, a mean
-	before  float64 // what it was before the limit
+	before  float64 // the most it was since before the limit
 	least   float64 // ns that an answer took in a trial
 	refusal int64   // when one was refused last
 	base    base
@@ -257,12 +257,14 @@ func (a *admission) shed(at int64, refused bool, fastest, rate float64, lasted i
 		a.refusal = at
 	}
 	a.rate += (rate - a.rate) * min(1, float64(lasted)/float64(meanTime))
+	a.before = max(a.before, a.rate)
 	switch {
 	case at-a.refusal > int64(lingering), a.rate < keptRate*a.before:
 		// Nobody needs it, or it may be wrong: the store may be farther than it was.
 		a.reopen()
 	case fastest > a.meant():
-		a.let(a.rate * a.meant())
+		// Not of the rate of now: a limit that itself lowers it would go down and down.
+		a.let(a.before * a.meant())
 	default:
 		a.let(float64(a.limit.Load()) * growth)
 	}

@@ -139,6 +139,7 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 		handler = access.Handler(handler)
 	}
 	server := api.Server(handler)
+	background.Go(func() { handlers.GiveBack(ctx, server) })
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(door) }()
 	log.Printf("rest-sessions %s listens on %s, %s", version, door, where)

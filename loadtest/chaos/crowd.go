@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,6 +18,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/loadtest/model"
+	"rest-sessions/loadtest/site"
 )
 
 const (
@@ -43,7 +42,7 @@ const (
 // crowd is many connections to the server, on each of which a session is read at
 // the same time as on the others.
 type crowd struct {
-	site  *site
+	site  *site.Site
 	path  string
 	conns []net.Conn
 }
@@ -67,15 +66,15 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 	if clients+spareFiles > int(files.Cur) {
 		return nil, fmt.Errorf("%d clients need %d open files, and the limit is %d (ulimit -n)", clients, clients+spareFiles, files.Cur)
 	}
-	site, err := newSite(binary, false, nil)
-	defer site.close()
+	site, err := site.New(binary, false, nil, environ...)
+	defer site.Close()
 	if err != nil {
 		return nil, err
 	}
 	c := &crowd{site: site}
 	defer c.close()
 	m := model.New(app, true)
-	t := &trial{form: f, site: site, model: m, client: newClient(site.url)}
+	t := &trial{form: f, site: site, model: m, client: newClient(site.URL)}
 	defer t.client.CloseIdleConnections()
 	t.send(m.Create("user1"))
 	session := m.Get(func(int) int { return 0 })
@@ -89,7 +88,7 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 			problems = append(problems, fmt.Sprintf(format, args...))
 		}
 	}
-	goroutines, memory, err := site.measure(t)
+	goroutines, memory, err := site.Measure()
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +99,7 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 	}
 	// tell sends a wave and prints it.
 	tell := func(name string) (*wave, error) {
-		w, err := c.send(t)
+		w, err := c.send()
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +114,7 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 		return nil, err
 	}
 	for _, when := range []string{"first", "second"} {
-		site.redis.Pause()
+		site.Redis.Pause()
 		silent, err := tell("stopped, the " + when + " time")
 		if err != nil {
 			return nil, err
@@ -124,7 +123,7 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		site.redis.Resume()
+		site.Redis.Resume()
 		resumed := time.Now()
 		for t.get(c.path).status != http.StatusOK && time.Since(resumed) < 2*recoverLimit {
 			time.Sleep(5 * time.Millisecond)
@@ -146,7 +145,7 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 	after := func(patience time.Duration, done func(goroutines, memory int) bool) (int, error) {
 		for {
 			// Asking often makes garbage, as any load does, and so the runtime collect it.
-			n, memory, err := site.measure(t)
+			n, memory, err := site.Measure()
 			if err != nil {
 				return 0, err
 			}
@@ -167,9 +166,9 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 			return nil, err
 		}
 	}
-	broken(!site.alive(), "the server ended")
+	broken(!site.Alive(), "the server ended")
 	if len(problems) > 0 {
-		problems = append(problems, "the server's log: "+site.log.String())
+		problems = append(problems, "the server's log: "+site.Log.String())
 	}
 	return problems, nil
 }
@@ -177,7 +176,7 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 // connect opens the connections, each with a request: the server gives up those that
 // are silent for long.
 func (c *crowd) connect(n int) error {
-	u, err := url.Parse(c.site.url)
+	u, err := url.Parse(c.site.URL)
 	if err != nil {
 		return err
 	}
@@ -208,7 +207,7 @@ func (c *crowd) close() {
 }
 
 // send reads the session once on each connection.
-func (c *crowd) send(t *trial) (*wave, error) {
+func (c *crowd) send() (*wave, error) {
 	w := new(wave)
 	var mu sync.Mutex
 	var clients sync.WaitGroup
@@ -237,7 +236,7 @@ func (c *crowd) send(t *trial) (*wave, error) {
 		close(done)
 	}()
 	for {
-		goroutines, memory, err := c.site.measure(t)
+		goroutines, memory, err := c.site.Measure()
 		if err != nil {
 			return nil, err
 		}
@@ -269,21 +268,4 @@ func (c *crowd) read(conn net.Conn, path string, limit time.Duration) (int, erro
 	default:
 		return status, fmt.Errorf("status %d: %s", status, body)
 	}
-}
-
-var goroutinesLine = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
-
-// measure asks the server for its goroutines, and the kernel for its memory.
-func (s *site) measure(t *trial) (goroutines, memory int, err error) {
-	_, text, err := t.ask(http.MethodGet, "/metrics", nil)
-	if err != nil {
-		return 0, 0, err
-	}
-	m := goroutinesLine.FindSubmatch(text)
-	if m == nil {
-		return 0, 0, fmt.Errorf("no go_goroutines: %s", text)
-	}
-	goroutines, _ = strconv.Atoi(string(m[1]))
-	memory, err = s.resident()
-	return goroutines, memory, err
 }

@@ -25,46 +25,46 @@ var durable = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
 var faults = []fault{
 	{name: "killed, restarted with its data", redis: durable, strike: func(t *trial, f *form) error {
-		t.site.redis.Stop()
+		t.site.Redis.Stop()
 		time.Sleep(f.hold)
-		return t.site.redis.Restart()
+		return t.site.Redis.Restart()
 	}},
 	{name: "killed, restarted empty", strike: func(t *trial, f *form) error {
-		t.site.redis.Stop()
+		t.site.Redis.Stop()
 		time.Sleep(f.hold)
 		// While it is gone, so that whatever is read from now on is of the empty one.
 		t.model.Emptied()
-		return t.site.redis.Restart()
+		return t.site.Redis.Restart()
 	}},
 	{name: "stopped (SIGSTOP)", strike: func(t *trial, f *form) error {
-		t.site.redis.Pause()
+		t.site.Redis.Pause()
 		time.Sleep(f.silence)
-		t.site.redis.Resume()
-		return t.site.command("PING")
+		t.site.Redis.Resume()
+		return t.site.Command("PING")
 	}},
 	{name: "stopped for less than RS_TIMEOUT", gentle: true, strike: func(t *trial, f *form) error {
 		for range 2 {
-			t.site.redis.Pause()
+			t.site.Redis.Pause()
 			time.Sleep(timeout / 2)
-			t.site.redis.Resume()
+			t.site.Redis.Resume()
 			time.Sleep(timeout / 4)
 		}
-		return t.site.command("PING")
+		return t.site.Command("PING")
 	}},
 	{name: "read-only (replica)", strike: func(t *trial, f *form) error {
 		// Its master's port is one where nobody listens: it keeps what it has.
-		if err := t.site.command("REPLICAOF", "127.0.0.1", "1"); err != nil {
+		if err := t.site.Command("REPLICAOF", "127.0.0.1", "1"); err != nil {
 			return err
 		}
 		time.Sleep(f.hold)
-		return t.site.command("REPLICAOF", "NO", "ONE")
+		return t.site.Command("REPLICAOF", "NO", "ONE")
 	}},
 	{name: "out of memory (noeviction)", strike: func(t *trial, f *form) error {
-		if err := t.site.command("CONFIG", "SET", "maxmemory", "1"); err != nil {
+		if err := t.site.Command("CONFIG", "SET", "maxmemory", "1"); err != nil {
 			return err
 		}
 		time.Sleep(f.hold)
-		return t.site.command("CONFIG", "SET", "maxmemory", "0")
+		return t.site.Command("CONFIG", "SET", "maxmemory", "0")
 	}},
 	{
 		name: "loading",
@@ -73,12 +73,12 @@ var faults = []fault{
 		strike: func(t *trial, f *form) error {
 			// So many keys that loading takes about the time to hold on a slow machine.
 			const fill = `for i = 1, tonumber(ARGV[1]) do redis.call('SET', 'filler:' .. i, string.rep('x', 100)) end return 1`
-			if err := t.site.command("EVAL", fill, "0", strconv.Itoa(int(f.hold/(600*time.Microsecond)))); err != nil {
+			if err := t.site.Command("EVAL", fill, "0", strconv.Itoa(int(f.hold/(600*time.Microsecond)))); err != nil {
 				return err
 			}
 			t.struck() // only now
-			t.site.redis.Stop()
-			return t.site.redis.Restart()
+			t.site.Redis.Stop()
+			return t.site.Redis.Restart()
 		},
 	},
 	{name: "held for 3 s by a script", strike: func(t *trial, f *form) error {
@@ -86,13 +86,13 @@ var faults = []fault{
 			local start = now()
 			while now() - start < 3 do end
 			return 1`
-		return t.site.command("EVAL", spin, "0")
+		return t.site.Command("EVAL", spin, "0")
 	}},
 	{name: "connections cut in mid-reply", proxy: true, gentle: true, strike: cutting(func(i int) float64 { return float64(1+i%9) / 10 })},
 	{name: "connections cut before the reply", proxy: true, gentle: true, strike: cutting(func(int) float64 { return 0 })},
 	{name: "scripts flushed", gentle: true, strike: func(t *trial, f *form) error {
 		for end := time.Now().Add(f.hold); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			if err := t.site.command("SCRIPT", "FLUSH"); err != nil {
+			if err := t.site.Command("SCRIPT", "FLUSH"); err != nil {
 				return err
 			}
 		}
@@ -100,7 +100,7 @@ var faults = []fault{
 	}},
 	{name: "clients disconnected (CLIENT KILL)", gentle: true, strike: func(t *trial, f *form) error {
 		for end := time.Now().Add(f.hold); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-			if err := t.site.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"); err != nil {
+			if err := t.site.Command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"); err != nil {
 				return err
 			}
 		}
@@ -113,12 +113,12 @@ var faults = []fault{
 func cutting(part func(i int) float64) func(*trial, *form) error {
 	return func(t *trial, f *form) error {
 		for i, end := 0, time.Now().Add(f.hold); time.Now().Before(end); i++ {
-			t.site.proxy.Cut("EVALSHA", part(i))
+			t.site.Proxy.Cut("EVALSHA", part(i))
 			time.Sleep(50 * time.Millisecond)
 		}
-		t.site.proxy.Cut("no such command", 0)
-		if t.site.proxy.Cuts() < 5 {
-			return fmt.Errorf("only %d connections were cut", t.site.proxy.Cuts())
+		t.site.Proxy.Cut("no such command", 0)
+		if t.site.Proxy.Cuts() < 5 {
+			return fmt.Errorf("only %d connections were cut", t.site.Proxy.Cuts())
 		}
 		return nil
 	}

@@ -22,6 +22,9 @@ import (
 // timeout is the server's RS_TIMEOUT: the default.
 const timeout = time.Second
 
+// environ is the server's. What is measured is the wait for Redis: none is to be shed.
+var environ = []string{"RS_TIMEOUT=" + timeout.String(), "RS_MAX_INFLIGHT=1000000"}
+
 // form is how long things take.
 type form struct {
 	calm     time.Duration // of load before a fault

@@ -98,7 +98,7 @@ func (t *trial) judge(f *fault, from, loaded int) *result {
 			r.problems = append(r.problems, fmt.Sprintf(format, args...))
 		}
 	}
-	broken(!t.site.alive(), "the server ended: %s", t.site.log.String())
+	broken(!t.site.Alive(), "the server ended: %s", t.site.Log.String())
 	broken(r.wrong > 0, "%d answers are wrong", r.wrong)
 	broken(r.silent > 0, "%d requests got no answer", r.silent)
 	broken(late > 0, "%d 503s while nothing was wrong with Redis", late)
@@ -110,7 +110,7 @@ func (t *trial) judge(f *fault, from, loaded int) *result {
 	broken(served.IsZero(), "it did not serve again")
 	if len(r.problems) > 0 {
 		r.problems = append(r.problems, t.examples...)
-		r.problems = append(r.problems, "the server's log: "+t.site.log.String())
+		r.problems = append(r.problems, "the server's log: "+t.site.Log.String())
 	}
 	return r
 }

@@ -15,6 +15,7 @@ import (
 
 	"rest-sessions/loadtest/load"
 	"rest-sessions/loadtest/model"
+	"rest-sessions/loadtest/site"
 )
 
 const (
@@ -29,7 +30,7 @@ const (
 // trial is one fault tried.
 type trial struct {
 	form   *form
-	site   *site
+	site   *site.Site
 	model  *model.Model
 	client *fasthttp.HostClient
 
@@ -58,14 +59,14 @@ type probe struct {
 // try runs load before, during and after the fault, and reads every session at
 // the end.
 func (f *fault) try(form *form, binary string) (*result, error) {
-	site, err := newSite(binary, f.proxy, f.redis)
-	defer site.close()
+	site, err := site.New(binary, f.proxy, f.redis, environ...)
+	defer site.Close()
 	if err != nil {
 		return nil, err
 	}
 	t := &trial{
 		form: form, site: site, model: model.New(app, true),
-		client: newClient(site.url),
+		client: newClient(site.URL),
 	}
 	defer t.client.CloseIdleConnections()
 
@@ -180,7 +181,7 @@ func (t *trial) ask(method, path string, body []byte) (a answer, text []byte, er
 	defer fasthttp.ReleaseRequest(request)
 	defer fasthttp.ReleaseResponse(response)
 	request.URI().DisablePathNormalizing = true
-	request.SetRequestURI(t.site.url + path)
+	request.SetRequestURI(t.site.URL + path)
 	request.Header.SetMethod(method)
 	if body != nil {
 		request.Header.SetContentType("application/json")

@@ -45,12 +45,10 @@ const (
 	leastInFlight = 24
 	// keptRate is the share of the answers that must be left with a lower limit.
 	keptRate = 0.5
-	// growth is how the limit grows in a window when answers are not slow: from
-	// leastInFlight, by one.
-	growth = 1.07
-	// meanTime is over how long the rate is a mean while there is a limit: a pause of 100 ms
-	// leaves it three quarters, more than keptRate.
+	// meanTime is over how long the rate is a mean while there is a limit, and longMean what
+	// it must not fall far below: a pause of 100 ms leaves it three quarters.
 	meanTime = 400 * time.Millisecond
+	longMean = 5 * time.Second
 )
 
 // admission bounds the requests that are on their way to the store at once: to max, and
@@ -85,7 +83,8 @@ type admission struct {
 	windows int     // of the phase: with a queue, if open; with the limit holding, of a trial
 	stood   int32   // in flight when the queue was first seen
 	rate    float64 // answers a ns, a mean
-	before  float64 // the most it was since before the limit
+	most    float64 // of it since before the limit
+	kept    float64 // of it with the limit, a longer mean
 	least   float64 // ns that an answer took in a trial
 	refusal int64   // when one was refused last
 	base    base
@@ -197,7 +196,7 @@ func (a *admission) turn(at int64, inFlight int32) {
 	case a.phase == trial:
 		a.try(at, inFlight, fastest, rate)
 	case a.phase == shedding:
-		a.shed(at, refused, fastest, rate, lasted)
+		a.shed(at, refused, rate, float64(lasted))
 	case lasted <= 2*int64(admissionWindow): // else the store, or this process, stood still
 		a.suspect(at, inFlight, fastest, rate)
 	}
@@ -224,7 +223,7 @@ func (a *admission) suspect(at int64, inFlight int32, fastest, rate float64) {
 	}
 	a.windows = 0
 	if float64(inFlight) > (1-standingLoss)*float64(a.stood) {
-		a.phase, a.before = trial, a.rate
+		a.phase, a.most = trial, a.rate
 		a.let(a.rate * a.meant())
 	}
 }
@@ -232,7 +231,7 @@ func (a *admission) suspect(at int64, inFlight int32, fastest, rate float64) {
 // try ends a trial when its limit has held for long enough.
 func (a *admission) try(at int64, inFlight int32, fastest, rate float64) {
 	if a.windows == 0 {
-		if float64(inFlight) <= growth*float64(a.limit.Load()) {
+		if float64(inFlight) <= (1+standingLoss)*float64(a.limit.Load()) {
 			a.windows, a.rate, a.least = 1, 0, unknown
 		}
 		return
@@ -243,31 +242,29 @@ func (a *admission) try(at int64, inFlight int32, fastest, rate float64) {
 	if a.windows++; a.windows < trialWindows {
 		return
 	}
-	if a.rate < keptRate*a.before {
+	if a.rate < keptRate*a.most {
 		a.base.set(at, a.least)
 		a.reopen()
 		return
 	}
-	a.phase, a.refusal = shedding, at
+	a.phase, a.refusal, a.kept = shedding, at, a.rate
 }
 
-// shed lets the limit follow what the store answers.
-func (a *admission) shed(at int64, refused bool, fastest, rate float64, lasted int64) {
+// shed lets the limit follow the most that the store has been answering, not what it does
+// now: a limit that itself lowers that would go down and down.
+func (a *admission) shed(at int64, refused bool, rate, lasted float64) {
 	if refused {
 		a.refusal = at
 	}
-	a.rate += (rate - a.rate) * min(1, float64(lasted)/float64(meanTime))
-	a.before = max(a.before, a.rate)
-	switch {
-	case at-a.refusal > int64(lingering), a.rate < keptRate*a.before:
-		// Nobody needs it, or it may be wrong: the store may be farther than it was.
+	a.rate += (rate - a.rate) * min(1, lasted/float64(meanTime))
+	a.kept += (rate - a.kept) * min(1, lasted/float64(longMean))
+	a.most = max(a.most, a.rate)
+	if at-a.refusal > int64(lingering) || a.rate < keptRate*a.kept {
+		// Nobody needs it, or the store is slower, or farther, than it was.
 		a.reopen()
-	case fastest > a.meant():
-		// Not of the rate of now: a limit that itself lowers it would go down and down.
-		a.let(a.before * a.meant())
-	default:
-		a.let(float64(a.limit.Load()) * growth)
+		return
 	}
+	a.let(a.most * a.meant())
 }
 
 // reopen lets all in again, up to max.

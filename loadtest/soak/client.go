@@ -51,14 +51,19 @@ type answers struct {
 
 func user(i int) string { return fmt.Sprintf("user%06d", i) }
 
-// connect opens n connections more.
+// connect opens n connections more. Each asks at once: the server gives up one that says
+// nothing for 5 s.
 func (f *fleet) connect(n int) error {
 	for range n {
 		conn, err := net.Dial("tcp", f.addr)
 		if err != nil {
 			return err
 		}
-		f.clients = append(f.clients, &client{conn: conn, in: bufio.NewReaderSize(conn, 1<<10)})
+		c := &client{conn: conn, in: bufio.NewReaderSize(conn, 1<<10)}
+		f.clients = append(f.clients, c)
+		if status, body, err := c.ask("GET", "/livez", ""); err != nil || status != 200 {
+			return fmt.Errorf("/livez answered %d %s: %w", status, body, err)
+		}
 	}
 	return nil
 }

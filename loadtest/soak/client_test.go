@@ -15,7 +15,11 @@ import (
 func TestVisit(t *testing.T) {
 	var answer func(w http.ResponseWriter, number string)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == "PUT" {
+		switch {
+		case r.URL.Path == "/livez":
+			w.Write([]byte("ok"))
+			return
+		case r.Method == "PUT":
 			w.Write([]byte(`{"token":"` + strings.TrimPrefix(r.URL.Path, "/soak/create/user") + `"}`))
 			return
 		}

@@ -29,11 +29,6 @@ func (f *fleet) standIdle(s *site.Site, n int, rate float64, tell func(string, a
 	if err := idle.connect(n); err != nil {
 		return err
 	}
-	for _, c := range idle.clients {
-		if status, body, err := c.ask("GET", "/livez", ""); err != nil || status != 200 {
-			return fmt.Errorf("/livez answered %d %s: %v", status, body, err)
-		}
-	}
 	beside, took, err := tell("beside idle", f.openLoop(rate, step), step)
 	if err != nil {
 		return err

@@ -67,10 +67,10 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 		return nil, fmt.Errorf("%d clients need %d open files, and the limit is %d (ulimit -n)", clients, clients+spareFiles, files.Cur)
 	}
 	site, err := site.New(binary, false, nil, environ...)
-	defer site.Close()
 	if err != nil {
 		return nil, err
 	}
+	defer site.Close()
 	c := &crowd{site: site}
 	defer c.close()
 	m := model.New(app, true)

@@ -60,10 +60,10 @@ type probe struct {
 // the end.
 func (f *fault) try(form *form, binary string) (*result, error) {
 	site, err := site.New(binary, f.proxy, f.redis, environ...)
-	defer site.Close()
 	if err != nil {
 		return nil, err
 	}
+	defer site.Close()
 	t := &trial{
 		form: form, site: site, model: model.New(app, true),
 		client: newClient(site.URL),

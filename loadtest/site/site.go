@@ -32,8 +32,18 @@ type Site struct {
 var listening = regexp.MustCompile(`listens on (http://[^\s,]+)`)
 
 // New starts it: redis-server with args, and binary with the variables of environ besides
-// those that say where it listens and where Redis is. Whatever happens, it is to be closed.
-func New(binary string, proxied bool, args []string, environ ...string) (s *Site, err error) {
+// those that say where it listens and where Redis is.
+func New(binary string, proxied bool, args []string, environ ...string) (*Site, error) {
+	s, err := start(binary, proxied, args, environ)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// start is New, and leaves what it has started when it fails.
+func start(binary string, proxied bool, args, environ []string) (s *Site, err error) {
 	s = &Site{ended: make(chan struct{})}
 	if s.Redis, err = redistest.Run(args...); err != nil {
 		return s, err

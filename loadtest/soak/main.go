@@ -74,10 +74,10 @@ func soak(server string, lasting time.Duration, idle int) (problems []string, er
 		return nil, fmt.Errorf("%d connections need %d open files, and the limit is %d (ulimit -n)", crowd+idle, need, files.Cur)
 	}
 	site, err := site.New(server, true, nil)
-	defer site.Close()
 	if err != nil {
 		return nil, err
 	}
+	defer site.Close()
 	f := &fleet{addr: strings.TrimPrefix(site.URL, "http://")}
 	defer f.close()
 	if err := f.connect(crowd); err != nil {

@@ -124,7 +124,10 @@ func (f *fleet) visit(c *client) (bool, error) {
 		return false, err
 	case status == 200 && bytes.HasPrefix(answer, []byte(`{"id":"`+user(i)+`",`)):
 		return true, nil
-	case status == 503 && bytes.HasPrefix(answer, []byte(`{"name":"overloaded",`)) && len(c.response.Header.Peek("Retry-After")) > 0:
+	case status == 503 && len(c.response.Header.Peek("Retry-After")) > 0 &&
+		(bytes.HasPrefix(answer, []byte(`{"name":"overloaded",`)) || bytes.HasPrefix(answer, []byte(`{"name":"storeUnavailable",`))):
+		// The second is of one that waited for RS_TIMEOUT: on a machine that is busy with other
+		// things the queue of the first moments can be as long.
 		return false, nil
 	default:
 		return false, fmt.Errorf("%s %s answered %d %s", method, path, status, answer)

@@ -51,10 +51,10 @@ func TestVisit(t *testing.T) {
 			w.WriteHeader(503)
 			w.Write([]byte(`{"name":"overloaded","message":""}`))
 		}, false, true},
-		{"an outage", func(w http.ResponseWriter, _ string) {
+		{"shed for another reason", func(w http.ResponseWriter, _ string) {
 			w.Header().Set("Retry-After", "1")
 			w.WriteHeader(503)
-			w.Write([]byte(`{"name":"storeUnavailable","message":""}`))
+			w.Write([]byte(`{"name":"draining","message":""}`))
 		}, false, true},
 	} {
 		answer = c.answer

@@ -35,7 +35,7 @@ const (
 	step = 10 * time.Second
 	// warmUp is how long the load lasts before the start is measured: by then the pools
 	// are as large as they get.
-	warmUp = 10 * time.Second
+	warmUp = 30 * time.Second
 	// drift is how far the end may be from the start, a share.
 	drift = 0.10
 	// spareFiles is what this process opens besides the connections.

@@ -47,6 +47,7 @@ type answers struct {
 	served []time.Duration // what the answers took, from when they were due
 	shed   int
 	last   time.Duration // when one was shed last, from the begin; 0 if none was
+	took   time.Duration // all together
 }
 
 func user(i int) string { return fmt.Sprintf("user%06d", i) }
@@ -137,8 +138,8 @@ func (f *fleet) visit(c *client) (bool, error) {
 // closedLoop lets n clients each ask again when they have an answer, and returns requests
 // served a second: what the server can do.
 func (f *fleet) closedLoop(n int, lasting time.Duration) float64 {
-	served := f.run(f.clients[:n], lasting, 0).served
-	return float64(len(served)) / lasting.Seconds()
+	a := f.run(f.clients[:n], lasting, 0)
+	return float64(len(a.served)) / a.took.Seconds()
 }
 
 // openLoop sends at a rate, whatever the answers do: a client that is late sends at once,
@@ -180,7 +181,7 @@ func (f *fleet) run(clients []*client, lasting time.Duration, rate float64) answ
 		})
 	}
 	running.Wait()
-	var sum answers
+	sum := answers{took: time.Since(begin)}
 	for _, part := range parts {
 		sum.served = append(sum.served, part.served...)
 		sum.shed += part.shed

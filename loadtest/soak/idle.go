@@ -19,7 +19,7 @@ const (
 
 // standIdle opens n connections, each of which has had an answer, and lets them say nothing
 // while the others ask at a rate; then it closes them.
-func (f *fleet) standIdle(s *site.Site, n int, rate float64, tell func(string, answers, time.Duration) (int, int, error), broken func(bool, string, ...any)) error {
+func (f *fleet) standIdle(s *site.Site, n int, rate float64, tell func(string, answers) (int, int, error), broken func(bool, string, ...any)) error {
 	goroutines, memory, err := s.Measure()
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (f *fleet) standIdle(s *site.Site, n int, rate float64, tell func(string, a
 	if err := idle.connect(n); err != nil {
 		return err
 	}
-	beside, took, err := tell("beside idle", f.openLoop(rate, step), step)
+	beside, took, err := tell("beside idle", f.openLoop(rate, step))
 	if err != nil {
 		return err
 	}

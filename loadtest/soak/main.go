@@ -90,17 +90,17 @@ func soak(server string, lasting time.Duration, idle int) (problems []string, er
 	const few = 64
 	capacity := f.closedLoop(few, 3*time.Second)
 	fmt.Printf("%d clients can have %.0f requests/s\n", few, capacity)
-	tell := func(name string, a answers, took time.Duration) (goroutines, memory int, err error) {
+	tell := func(name string, a answers) (goroutines, memory int, err error) {
 		goroutines, memory, err = site.Measure()
 		fmt.Printf("%-12s %6.0f/s served, p50 %4d ms, p99 %4d ms, %6.0f/s shed, %5d goroutines, %4.1f MiB\n", name,
-			float64(len(a.served))/took.Seconds(), percentile(a.served, 0.5), percentile(a.served, 0.99),
-			float64(a.shed)/took.Seconds(), goroutines, float64(memory)/(1<<20))
+			float64(len(a.served))/a.took.Seconds(), percentile(a.served, 0.5), percentile(a.served, 0.99),
+			float64(a.shed)/a.took.Seconds(), goroutines, float64(memory)/(1<<20))
 		return goroutines, memory, err
 	}
-	if _, _, err := tell("at half", f.openLoop(capacity/2, step/2), step/2); err != nil {
+	if _, _, err := tell("at half", f.openLoop(capacity/2, step/2)); err != nil {
 		return nil, err
 	}
-	goroutines, memory, err := tell("at twice", f.openLoop(2*capacity, warmUp), warmUp)
+	goroutines, memory, err := tell("at twice", f.openLoop(2*capacity, warmUp))
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func soak(server string, lasting time.Duration, idle int) (problems []string, er
 	for done := time.Duration(0); done < lasting; done += step {
 		took := min(step, lasting-done)
 		a := f.openLoop(2*capacity, took)
-		if endGoroutines, endMemory, err = tell(fmt.Sprintf("%v", done+took), a, took); err != nil {
+		if endGoroutines, endMemory, err = tell(fmt.Sprintf("%v", done+took), a); err != nil {
 			return nil, err
 		}
 		shed += a.shed
@@ -123,7 +123,7 @@ func soak(server string, lasting time.Duration, idle int) (problems []string, er
 	broken(far(memory, endMemory), "%d KiB of resident memory at the start, %d at the end", memory>>10, endMemory>>10)
 	broken(shed == 0, "nothing was shed: the load was no overload")
 	after := f.openLoop(capacity/2, step/2)
-	if _, _, err := tell("at half", after, step/2); err != nil {
+	if _, _, err := tell("at half", after); err != nil {
 		return nil, err
 	}
 	fmt.Printf("the last was shed %d ms after the load was halved\n", after.last.Milliseconds())

@@ -100,7 +100,8 @@ func soak(server string, lasting time.Duration, idle int) (problems []string, er
 	if _, _, err := tell("at half", f.openLoop(capacity/2, step/2)); err != nil {
 		return nil, err
 	}
-	goroutines, memory, err := tell("at twice", f.openLoop(2*capacity, warmUp))
+	warm := f.openLoop(2*capacity, warmUp)
+	goroutines, memory, err := tell("at twice", warm)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func soak(server string, lasting time.Duration, idle int) (problems []string, er
 			problems = append(problems, fmt.Sprintf(format, args...))
 		}
 	}
-	endGoroutines, endMemory, shed := 0, 0, 0
+	endGoroutines, endMemory, shed := 0, 0, warm.shed
 	for done := time.Duration(0); done < lasting; done += step {
 		took := min(step, lasting-done)
 		a := f.openLoop(2*capacity, took)

@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"io"
+	"net"
 	"runtime/debug"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -41,6 +43,7 @@ func (a *API) writeList(ctx *fasthttp.RequestCtx, l *list) error {
 		return nil
 	}
 	setHeaders(ctx, contentTypeJSON)
+	l.conn = ctx.Conn()
 	ctx.Response.SetBodyStream(l, -1)
 	return nil
 }
@@ -50,6 +53,7 @@ type list struct {
 	api   *API
 	pages store.Pages
 	part  store.Part // pages, if they are but a part
+	conn  net.Conn   // that the list is streamed to
 	text  []byte     // rendered and not yet read
 	read  int        // bytes of text already read
 	any   bool       // whether a session was rendered
@@ -88,6 +92,12 @@ func (l *list) appendTail(text []byte) []byte {
 	return append(text, partEnd...)
 }
 
+// renew gives the client its time anew, for the page that has come. fasthttp's
+// WriteTimeout is for the answer as a whole, and would cut off a list that the store
+// takes a minute to read, or the client to receive. Who takes nothing is still cut off
+// in that time.
+func (l *list) renew() error { return l.conn.SetWriteDeadline(time.Now().Add(l.api.writeTimeout)) }
+
 // Read implements io.Reader. An error makes fasthttp close the connection without
 // the last chunk, so that the client sees a broken answer, not a short list. It is
 // called after the endpoint has returned, so a panic is caught here.
@@ -106,6 +116,9 @@ func (l *list) Read(p []byte) (n int, err error) {
 		if err := l.next(); err != nil {
 			l.api.logf("a list broke off: %v", err)
 			return 0, err
+		}
+		if err := l.renew(); err != nil {
+			return 0, err // the connection is gone
 		}
 	}
 	n = copy(p, l.text[l.read:])

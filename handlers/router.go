@@ -29,6 +29,8 @@ type API struct {
 	admission *admission
 	// maxConnections is the constant of that name unless a test sets it.
 	maxConnections int32
+	// writeTimeout is too.
+	writeTimeout time.Duration
 	// ctx is what store calls run under: the server's life. Deadlines are the
 	// engine's own, one a round trip.
 	ctx context.Context
@@ -37,7 +39,7 @@ type API struct {
 // New makes an API. logf gets a line for each fault of ours. Without metrics, nil,
 // nothing is counted and there is no route /metrics.
 func New(s store.Store, metrics *Metrics, logf func(format string, args ...any)) *API {
-	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: maxConnections, ctx: context.Background()}
+	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: maxConnections, writeTimeout: writeTimeout, ctx: context.Background()}
 	a.LimitInFlight(DefaultMaxInFlight)
 	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
 	return a

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-json"
+	"github.com/valyala/fasthttp"
 
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
@@ -19,10 +20,11 @@ import (
 
 // site is a server on loopback and a connection to it.
 type site struct {
-	tb   testing.TB
-	addr string
-	api  *API
-	log  safeLog
+	tb     testing.TB
+	addr   string
+	api    *API
+	server *fasthttp.Server
+	log    safeLog
 }
 
 // safeLog collects log lines from any goroutine.
@@ -59,6 +61,7 @@ func serveAPI(tb testing.TB, api *API) *site {
 	w := &site{tb: tb, addr: listener.Addr().String(), api: api}
 	api.logf = w.log.printf
 	server := w.api.Server(w.api.Handler())
+	w.server = server
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	tb.Cleanup(func() {

@@ -21,7 +21,8 @@ const (
 	// idleTimeout is longer than the 60 s that proxies keep a connection, so
 	// that they close it and not we, while they send.
 	idleTimeout = 75 * time.Second
-	// writeTimeout bounds an answer, a streamed list included.
+	// writeTimeout bounds the time in which a client takes an answer, of a list that
+	// is streamed each page (see list.renew).
 	writeTimeout = 60 * time.Second
 
 	// maxConnections is how many connections are served. Those past it get a 503
@@ -40,7 +41,7 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 		MaxRequestBodySize:           maxBodySize,
 		ReadBufferSize:               maxHeadSize,
 		ReadTimeout:                  readTimeout,
-		WriteTimeout:                 writeTimeout,
+		WriteTimeout:                 a.writeTimeout,
 		IdleTimeout:                  idleTimeout,
 		Concurrency:                  2 * maxConnections,
 		CloseOnShutdown:              true,

@@ -27,15 +27,6 @@ func aliasesOf(s *Store) (n int) {
 	return n
 }
 
-// A token comes out of its packed form as it went in.
-func TestTokenString(t *testing.T) {
-	for _, text := range []string{store.NewToken("u"), store.NewToken("v"), digits + "xx"} {
-		if got := pack(text).String(); got != text {
-			t.Errorf("%s became %s", text, got)
-		}
-	}
-}
-
 // Records that get other hashes, again and again and in both orders of growing and
 // shrinking, are found by those and by no other.
 func TestRehash(t *testing.T) {

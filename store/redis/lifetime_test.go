@@ -199,8 +199,8 @@ func TestLimitHoldsRedisShortly(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := calls(t, server)
-		if n["evalsha"] < many/atOnce || n["del"] < many-5 || n["del"] > atOnce*n["evalsha"] || n["hmget"] > atOnce*n["evalsha"] {
-			t.Errorf("over %v: %d calls of scripts look at %d sessions and end %d", over, n["evalsha"], n["hmget"], n["del"])
+		if n["evalsha"] < many/atOnce || n["publish"] < many-5 || n["publish"] > atOnce*n["evalsha"] || n["hmget"] > atOnce*n["evalsha"] {
+			t.Errorf("over %v: %d calls of scripts look at %d sessions and end %d", over, n["evalsha"], n["hmget"], n["publish"])
 		}
 		if got := countPages(t, s.SessionsOfID(ctx, "app", "user")); got != want {
 			t.Errorf("over %v: %d sessions are left, want %d", over, got, want)
@@ -288,6 +288,7 @@ func FuzzListReplies(f *testing.F) {
 	token := strings.Repeat("f", store.TokenLen)
 	f.Add("1700000000"+token, token, int64(1_700_000_000))
 	f.Add("1700000000"+token[1:], token[1:], int64(0))
+	f.Add("1700000000"+token[1:]+"-", token[1:]+"-", int64(0))
 	f.Add("-170000000"+token, "", int64(9_999_999_999))
 	f.Add("+170000000"+token+"x", "-\n", int64(-1))
 	f.Add("1 1 2 1 2 3 4 0\nab{}", token, int64(1))
@@ -310,11 +311,17 @@ func FuzzListReplies(f *testing.F) {
 		for _, h := range hits {
 			fmt.Fprintf(&again, "%010d%s", h.la, h.token)
 		}
-		if err == nil && again.String() != reply {
+		var want strings.Builder
+		for i := 0; i+hitLen <= len(reply); i += hitLen {
+			if store.ValidToken(reply[i+10 : i+hitLen]) {
+				want.WriteString(reply[i : i+hitLen])
+			}
+		}
+		if err == nil && again.String() != want.String() {
 			t.Errorf("%q was read as %q", reply, again.String())
 		}
 		if la >= 0 && la <= 9_999_999_999 {
-			want := []hit{{la, token}, {0, token}}
+			want := []hit{{la, store.PackToken(token)}, {0, store.PackToken(token)}}
 			got, err := appendHits(nil, fmt.Sprintf("%010d%s%010d%s", la, token, 0, token))
 			if err != nil || !slices.Equal(got, want) {
 				t.Errorf("%d: %v, %v", la, got, err)

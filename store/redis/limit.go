@@ -40,7 +40,8 @@ func (s *Store) createWithin(ctx context.Context, l layout, p part, id string, l
 // trim ends, in pages, all of a user's sessions that are over and of the others all
 // but the keep latest.
 func (s *Store) trim(ctx context.Context, l layout, p part, id string, keep int) error {
-	all, err := s.ages(ctx, p, id)
+	var pace pace
+	all, err := s.ages(ctx, &pace, p, id)
 	if err != nil {
 		return err
 	}
@@ -54,9 +55,9 @@ func (s *Store) trim(ctx context.Context, l layout, p part, id string, keep int)
 	for page := range slices.Chunk(all[min(keep, alive):], pageSize) {
 		args := slices.Clone(args)
 		for _, h := range page {
-			args = append(args, h.token)
+			args = append(args, h.token.String())
 		}
-		if _, err := s.exec(ctx, s.scripts.killsoid, keys, args); err != nil {
+		if _, err := pace.exec(ctx, s, s.scripts.killsoid, keys, args); err != nil {
 			return err
 		}
 	}
@@ -65,12 +66,12 @@ func (s *Store) trim(ctx context.Context, l layout, p part, id string, keep int)
 
 // ages returns the tokens of a user's sessions and when each was active last, 0 of
 // one that is over. SSCAN never misses one that is there throughout.
-func (s *Store) ages(ctx context.Context, p part, id string) ([]hit, error) {
+func (s *Store) ages(ctx context.Context, pace *pace, p part, id string) ([]hit, error) {
 	var all []hit
-	seen := make(map[string]struct{})
+	seen := make(map[store.PackedToken]struct{})
 	keys := []string{p.user(id)}
 	for cursor := "0"; ; {
-		reply, err := s.exec(ctx, s.scripts.ages, keys, []string{p.prefix, cursor, strconv.Itoa(listPageSize)})
+		reply, err := pace.exec(ctx, s, s.scripts.ages, keys, []string{p.prefix, cursor, strconv.Itoa(listPageSize)})
 		if err != nil {
 			return nil, err
 		}

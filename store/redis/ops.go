@@ -6,17 +6,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
 )
-
-// pageSize is how many sessions a script removes in one call: Redis is held for
-// about half a millisecond, a millisecond where all scores are the same (a removal
-// costs it 12 to 28 us among 100,000 sessions).
-const pageSize = 32
 
 // Create implements store.Store.
 func (s *Store) Create(ctx context.Context, app, token string, n store.New) error {
@@ -119,10 +113,11 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 	p := l.ofID(app, id)
 	keys := []string{p.user(id), p.sessions(), p.users(), p.wipe}
 	kept := strings.Clone(except)
+	var pace pace
 	for killed := int64(0); ; {
 		// Each page has arguments of its own, since those of the last may still be read.
 		args := []string{p.app, id, p.prefix, l.cache(), strconv.Itoa(pageSize), kept}
-		reply, err := s.exec(ctx, s.scripts.killsoid, keys, args)
+		reply, err := pace.exec(ctx, s, s.scripts.killsoid, keys, args)
 		if err != nil {
 			return 0, err
 		}
@@ -169,111 +164,6 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 	return now, nil
 }
 
-// KillApp implements store.Store.
-func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
-	l, err := s.layout(ctx)
-	if err != nil {
-		return 0, err
-	}
-	var killed atomic.Int64
-	err = each(ctx, l.parts(app), func(ctx context.Context, _ int, p part) error {
-		n, err := s.killPart(ctx, l, p)
-		killed.Add(n)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return killed.Load(), nil
-}
-
-// killPart ends the sessions of a part, page by page.
-func (s *Store) killPart(ctx context.Context, l layout, p part) (int64, error) {
-	keys := []string{p.sessions(), p.users(), p.wipe}
-	args := []string{p.app, p.prefix, l.cache(), strconv.Itoa(pageSize)}
-	for killed := int64(0); ; {
-		n, err := s.count(ctx, s.scripts.killall, keys, args)
-		if err != nil {
-			return killed, err
-		}
-		if killed += n; n < pageSize {
-			return killed, nil
-		}
-	}
-}
-
-// Wipe implements store.Store.
-func (s *Store) Wipe(ctx context.Context) (int64, error) {
-	l, err := s.layout(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if !l.sharded() {
-		return s.wipeIndex(ctx, []string{l.classicWipe()}, []string{l.ns, l.cache(), strconv.Itoa(pageSize)})
-	}
-	apps, err := s.mendRegistry(ctx)
-	if err != nil {
-		return 0, err
-	}
-	var wiped atomic.Int64
-	for _, app := range apps {
-		parts, err := s.dueParts(ctx, l.parts(app))
-		if err != nil {
-			return wiped.Load(), err
-		}
-		err = each(ctx, parts, func(ctx context.Context, _ int, p part) error {
-			n, err := s.wipePart(ctx, l, p)
-			wiped.Add(n)
-			return err
-		})
-		if err != nil {
-			return wiped.Load(), err
-		}
-	}
-	return wiped.Load(), nil
-}
-
-// dueParts returns those parts in which a wipe would find anything.
-func (s *Store) dueParts(ctx context.Context, parts []part) ([]part, error) {
-	calls := make([]command, len(parts))
-	for i, p := range parts {
-		calls[i] = command{script: s.scripts.due, keys: []string{p.wipe}}
-	}
-	replies, err := s.all(ctx, calls)
-	if err != nil {
-		return nil, err
-	}
-	var due []part
-	for i := range replies {
-		n, err := replies[i].ToInt64()
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errReply, err)
-		}
-		if n > 0 {
-			due = append(due, parts[i])
-		}
-	}
-	return due, nil
-}
-
-// wipePart wipes a part of the sharded layout.
-func (s *Store) wipePart(ctx context.Context, l layout, p part) (int64, error) {
-	return s.wipeIndex(ctx, []string{p.wipe}, []string{p.prefix, l.cache(), strconv.Itoa(pageSize), p.app})
-}
-
-// wipeIndex wipes by one index, page by page.
-func (s *Store) wipeIndex(ctx context.Context, keys, args []string) (int64, error) {
-	for wiped := int64(0); ; {
-		n, err := s.pair(ctx, s.scripts.wipe, keys, args)
-		if err != nil {
-			return wiped, err
-		}
-		if wiped += n[0]; n[1] < pageSize {
-			return wiped, nil
-		}
-	}
-}
-
 // brief runs a script that is short and that a client waits for, on the node of its
 // first key. For the arguments see exec.
 func (s *Store) brief(ctx context.Context, script *script, keys, args []string) (rueidis.RedisMessage, error) {
@@ -291,17 +181,4 @@ func (s *Store) count(ctx context.Context, script *script, keys, args []string) 
 		return 0, fmt.Errorf("%w: %w", errReply, err)
 	}
 	return n, nil
-}
-
-// pair runs a script that returns two numbers.
-func (s *Store) pair(ctx context.Context, script *script, keys, args []string) ([2]int64, error) {
-	reply, err := s.exec(ctx, script, keys, args)
-	if err != nil {
-		return [2]int64{}, err
-	}
-	n, err := reply.AsIntSlice()
-	if err != nil || len(n) != 2 {
-		return [2]int64{}, fmt.Errorf("%w: two numbers expected: %v", errReply, err)
-	}
-	return [2]int64(n), nil
 }

@@ -158,7 +158,7 @@ func TestSoappCursor(t *testing.T) {
 	const n = 3 * listPageSize
 	seed(t, s, "app", n, 1000) // all in one second: all with one score
 	key := s.keys.sessions("app")
-	pages := &appPages{s: s, app: "app", dt: 60}
+	pages := s.SessionsOfApp(context.Background(), "app", 60)
 	members := strs(t, server.Do(t, "ZRANGE", key, "0", "-1"))
 	for _, last := range []int{listPageSize - 1, 2*listPageSize - 1} {
 		score := fmt.Sprint(server.Do(t, "ZSCORE", key, members[last]))

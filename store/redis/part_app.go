@@ -106,7 +106,7 @@ func (p *listPart) mark(ctx context.Context, c *store.Cursor, hits []latestHit) 
 			args[key] = []string{scoreText(c.Start)}
 		}
 		if args[key] = append(args[key], h.member); len(args[key]) > listPageSize {
-			if _, err := p.s.exec(ctx, p.s.scripts.mark, []string{key}, args[key]); err != nil {
+			if _, err := p.pace.exec(ctx, p.s, p.s.scripts.mark, []string{key}, args[key]); err != nil {
 				return err
 			}
 			delete(args, key)
@@ -116,7 +116,7 @@ func (p *listPart) mark(ctx context.Context, c *store.Cursor, hits []latestHit) 
 	for key, args := range args {
 		commands = append(commands, command{script: p.s.scripts.mark, keys: []string{key}, args: args})
 	}
-	_, err := p.s.all(ctx, commands)
+	_, err := p.pace.all(ctx, p.s, commands)
 	return err
 }
 

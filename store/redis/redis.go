@@ -54,7 +54,8 @@ type Store struct {
 	logf    func(format string, args ...any)
 	watch   Observer
 
-	circuit *circuit
+	circuit   *circuit
+	paceClock paceClock
 	// exactLooks is the constant of that name unless a test sets it.
 	exactLooks int
 	// down is whether a round trip found Redis unable to serve, and none since then
@@ -78,13 +79,14 @@ func open(o Options, clock string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		addr:    describe(option),
-		keys:    keyspace{ns: o.Namespace + ":"},
-		scripts: newScripts(clock),
-		timeout: o.Timeout,
-		logf:    o.Logf,
-		watch:   o.Observer,
-		wide:    make(chan struct{}, maxWide),
+		addr:      describe(option),
+		keys:      keyspace{ns: o.Namespace + ":"},
+		scripts:   newScripts(clock),
+		timeout:   o.Timeout,
+		logf:      o.Logf,
+		watch:     o.Observer,
+		wide:      make(chan struct{}, maxWide),
+		paceClock: paceClock{time.Now, time.After},
 
 		exactLooks: exactLooks,
 	}

@@ -108,8 +108,8 @@ func TestHalfMovedSlot(t *testing.T) {
 			"killsoid": second(s.KillID(ctx, "app", id, "")),
 			"soid":     second(s.SessionsOfID(ctx, "app", id).Next(ctx)),
 			"soapp":    second(s.SessionsOfApp(ctx, "app", 60).Next(ctx)),
-			"killall":  second(s.killPart(ctx, lay, of)),
-			"wipe":     second(s.wipePart(ctx, lay, of)),
+			"killall":  second(s.killPart(ctx, lay, of, new(pace))),
+			"wipe":     second(s.wipePart(ctx, lay, of, new(pace))),
 			"create":   s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100}),
 			"limited":  s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100, MaxSessions: 1}),
 		} {

@@ -9,16 +9,19 @@
 -- means that it was the last.
 -- Cost: O(page * log n).
 
--- include drop.lua
+-- include sweep.lua
 
 local members = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[4]) - 1)
+local tokens, ids = {}, {}
 for _, member in ipairs(members) do
   -- An id may hold colons, a token does not.
   local token, id = string.match(member, '^([^:]*):(.*)$')
   if token then
-    drop(ARGV[2], KEYS[1], KEYS[2], KEYS[3], ARGV[3], ARGV[1], token, id)
+    tokens[#tokens + 1] = token
+    ids[#ids + 1] = id
   else
     redis.call('ZREM', KEYS[1], member)
   end
 end
+sweep(ARGV[2], KEYS[1], KEYS[2], KEYS[3], ARGV[3], ARGV[1], tokens, ids)
 return #members

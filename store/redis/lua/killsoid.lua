@@ -12,7 +12,7 @@
 
 -- include alive.lua
 -- include alias.lua
--- include drop.lua
+-- include sweep.lua
 
 local now = tonumber(redis.call('TIME')[1])
 local user, kept = KEYS[1], ARGV[6]
@@ -30,15 +30,18 @@ else
   page = redis.call('SRANDMEMBER', user, ARGV[5])
 end
 local killed = 0
+local tokens, ids = {}, {}
 for _, token in ipairs(page) do
   if token ~= kept then
     local h = redis.call('HMGET', ARGV[3] .. token, 'ttl', 'la', 'end')
     if h[1] and alive(h[1], h[2], h[3], now) then
       killed = killed + 1
     end
-    drop(ARGV[3], KEYS[2], KEYS[3], KEYS[4], ARGV[4], ARGV[1], token, ARGV[2])
+    tokens[#tokens + 1] = token
+    ids[#ids + 1] = ARGV[2]
   end
 end
+sweep(ARGV[3], KEYS[2], KEYS[3], KEYS[4], ARGV[4], ARGV[1], tokens, ids)
 local left = redis.call('SCARD', user)
 if kept ~= '' then
   left = left - redis.call('SISMEMBER', user, kept)

@@ -9,7 +9,7 @@
 
 -- include alive.lua
 -- include alias.lua
--- include session.lua
+-- include listed.lua
 
 local now = tonumber(redis.call('TIME')[1])
 local budget, found = tonumber(ARGV[1]), {}
@@ -17,8 +17,7 @@ for i, key in ipairs(KEYS) do
   if budget <= 0 then
     break
   end
-  local s = load(key, now, true)
-  found[i] = render(s) .. (s and s.root or '')
+  found[i] = listed(key, now)
   budget = budget - #found[i]
 end
 return found

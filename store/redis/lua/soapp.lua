@@ -11,7 +11,7 @@
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
 -- ARGV  1 "ns:app:"  2 dt (seconds)  3 entries a page
 --       to go on, from the last reply: 4 start  5 score and  6 member of the last
---       entry
+--       entry, '' to begin anew
 -- Returns {start, the time of the first page; how many entries are ahead,
 -- with this page; score and member of the last entry, '' after the last page;
 -- the sessions found: la in 10 digits and the token in 64 characters, of each,
@@ -27,21 +27,27 @@ local start = tonumber(ARGV[4] or now)
 local since = start - tonumber(ARGV[2])
 
 local rank
-if not ARGV[4] then
+if not ARGV[4] or ARGV[5] == '' then
   rank = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. string.format('%.0f', since - 60))
 else
   rank = position(KEYS[1], ARGV[5], ARGV[6])
 end
 
-local size = tonumber(ARGV[3])
+local call, sub, byte, format = redis.call, string.sub, string.byte, string.format
+local size, prefix = tonumber(ARGV[3]), ARGV[1]
 local page = redis.call('ZRANGE', KEYS[1], rank, rank + size - 1, 'WITHSCORES')
-local found = {}
+local found, n = {}, 0
 for i = 1, #page, 2 do
-  local token = string.match(page[i], '^[^:]*')
-  local h = redis.call('HMGET', ARGV[1] .. token, 'ttl', 'la', 'end')
-  local ttl, la = tonumber(h[1]), tonumber(h[2])
-  if ttl and la and la >= since and alive(ttl, la, h[3], now) and #token == 64 then
-    found[#found + 1] = string.format('%010.0f', la) .. token
+  local member = page[i]
+  if byte(member, 65) == 58 then -- a colon
+    local token = sub(member, 1, 64)
+    local h = call('HMGET', prefix .. token, 'ttl', 'la', 'end')
+    local ttl, la = tonumber(h[1]), tonumber(h[2])
+    if ttl and la and la >= since and alive(ttl, la, h[3], now) then
+      found[n + 1] = format('%010.0f', la)
+      found[n + 2] = token
+      n = n + 2
+    end
   end
 end
 local score, member = '', ''

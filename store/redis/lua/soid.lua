@@ -15,7 +15,7 @@
 
 -- include alive.lua
 -- include alias.lua
--- include session.lua
+-- include listed.lua
 
 local now = tonumber(redis.call('TIME')[1])
 local page
@@ -30,8 +30,7 @@ for i, token in ipairs(page[2]) do
   if budget <= 0 or i > size then
     break
   end
-  local s = load(ARGV[1] .. token, now, true)
-  found[i] = render(s) .. (s and s.root or '')
+  found[i] = listed(ARGV[1] .. token, now)
   budget = budget - #found[i]
 end
 return {page[1], page[2], found}

@@ -12,11 +12,13 @@
 -- Cost: O(page * log n).
 
 -- include alive.lua
--- include drop.lua
+-- include sweep.lua
 -- include clock.lua
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[3])
-local wiped = 0
+local apps = {}     -- those whose sessions are over
+local over = {}     -- by app, {prefix, tokens, ids}
+local alive_at = {} -- scores and members of what is alive
 for _, member in ipairs(due) do
   -- An id may hold colons, an app and a token do not.
   local app, token, id = string.match(member, '^([^:]*):([^:]*):(.*)$')
@@ -32,11 +34,24 @@ for _, member in ipairs(due) do
         window = math.max(1, math.min(60, math.floor(ttl / 10)))
       end
       local due = math.min(la - la % window + window + ttl - 1, tonumber(h[4] or math.huge))
-      redis.call('ZADD', KEYS[1], string.format('%d', due) .. fraction, member)
+      alive_at[#alive_at + 1] = string.format('%d', due) .. fraction
+      alive_at[#alive_at + 1] = member
     else
-      wiped = wiped + drop(prefix, prefix .. '_sessions', prefix .. '_users', KEYS[1],
-        ARGV[2], app, token, id)
+      if not over[app] then
+        over[app] = {prefix = prefix, tokens = {}, ids = {}}
+        apps[#apps + 1] = app
+      end
+      table.insert(over[app].tokens, token)
+      table.insert(over[app].ids, id)
     end
   end
+end
+if #alive_at > 0 then
+  redis.call('ZADD', KEYS[1], unpack(alive_at))
+end
+local wiped = 0
+for _, app in ipairs(apps) do
+  local o = over[app]
+  wiped = wiped + sweep(o.prefix, o.prefix .. '_sessions', o.prefix .. '_users', KEYS[1], ARGV[2], app, o.tokens, o.ids)
 end
 return {wiped, #due}

@@ -1,14 +1,12 @@
 -- load reads the session at key, or that of the old token at key, and returns it
 -- with its own key. It returns nil unless there is one that is alive at now (Unix
--- seconds). listed is for lists, which follow an old token however long it has been
--- one: a session that is rotated while they read stays in them. In what it
--- returns, idle is never below 0 (clocks differ between hosts), and ttl of a
--- no_resave session is what is left of it; ours is whether our scripts were the last
--- to touch it, see touch.
-local function load(key, now, listed)
+-- seconds). In what it returns, idle is never below 0 (clocks differ between hosts),
+-- and ttl of a no_resave session is what is left of it; ours is whether our scripts
+-- were the last to touch it, see touch.
+local function load(key, now)
   local h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'end', 'root', 'm')
-  if not h[1] and (h[9] or listed) then
-    key = follow(key, h[9], not listed and now)
+  if not h[1] and h[9] then
+    key = follow(key, h[9], now)
     if not key then
       return nil
     end

@@ -1,0 +1,131 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"rest-sessions/store"
+)
+
+// SessionsOfApp implements store.Store.
+func (s *Store) SessionsOfApp(_ context.Context, app string, dt int64) store.Pages {
+	p := &appPages{dt: dt}
+	p.begin(s, strings.Clone(app), nobody)
+	return p
+}
+
+// appPages first finds all sessions of the list, 56 bytes each, since the latest
+// may stand anywhere in an index that is exact to the minute; then it reads them
+// page by page.
+type appPages struct {
+	reading
+	dt    int64
+	start int64    // by Redis' clock, of all nodes' the first; 0 until hits are found
+	hits  hitLists // still to be read, but for those of left
+}
+
+func (p *appPages) Next(ctx context.Context) ([]store.Session, error) {
+	if p.start == 0 {
+		if err := p.find(ctx, p.dt, nil); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		for len(p.left) < listPageSize && len(p.hits) > 0 {
+			p.left = append(p.left, p.hits.take().token.String())
+		}
+		if len(p.left) == 0 {
+			if len(p.gone) == 0 {
+				return nil, io.EOF
+			}
+			// The index tells, since a rotation counts as activity.
+			if err := p.find(ctx, 0, p.takeGone()); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if page, err := p.read(ctx); err != nil || len(page) > 0 {
+			return page, err
+		}
+	}
+}
+
+// find finds the hits: the sessions that were active at most dt seconds before the
+// start; only those of which only has the heads, if it is not nil.
+func (p *appPages) find(ctx context.Context, dt int64, only heads) error {
+	l, err := p.s.layout(ctx)
+	if err != nil {
+		return err
+	}
+	parts := l.parts(p.app)
+	lists := make([][]hit, len(parts))
+	var mu sync.Mutex
+	begun, first := p.start, int64(0)
+	err = each(ctx, parts, func(ctx context.Context, i int, of part) error {
+		hits, start, err := p.walk(ctx, of, dt, begun, only)
+		if err != nil {
+			return err
+		}
+		lists[i] = inOrder(hits, start)
+		mu.Lock()
+		defer mu.Unlock()
+		if first == 0 || start < first {
+			first = start
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	p.start, p.hits = first, newHitLists(lists)
+	return nil
+}
+
+// walk walks the index of a part and returns its hits, and when it began. Start is
+// that if it is not 0.
+func (p *appPages) walk(ctx context.Context, of part, dt, start int64, only heads) ([]hit, int64, error) {
+	keys := []string{of.sessions()}
+	args := []string{of.prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)}
+	if start != 0 {
+		args = append(args, strconv.FormatInt(start, 10), "", "")
+	}
+	var hits []hit
+	for more := true; more; {
+		reply, err := p.pace.exec(ctx, p.s, p.s.scripts.soapp, keys, args)
+		if err != nil {
+			return nil, 0, err
+		}
+		parts, err := reply.ToArray()
+		if err != nil || len(parts) != 5 {
+			return nil, 0, fmt.Errorf("%w: soapp: %v", errReply, err)
+		}
+		began, err1 := parts[0].ToInt64()
+		ahead, err2 := parts[1].ToInt64()
+		score, err3 := parts[2].ToString()
+		member, err4 := parts[3].ToString()
+		text, err5 := parts[4].ToString()
+		if err := cmp.Or(err1, err2, err3, err4, err5); err != nil {
+			return nil, 0, fmt.Errorf("%w: soapp: %v", errReply, err)
+		}
+		if hits == nil && only == nil {
+			hits = make([]hit, 0, max(0, ahead)) // all at once: growing would hold it twice
+		}
+		before := len(hits)
+		if hits, err = appendHits(hits, text); err != nil {
+			return nil, 0, err
+		}
+		if only != nil {
+			others := func(h hit) bool { return !only.has(h.token) }
+			hits = hits[:before+len(slices.DeleteFunc(hits[before:], others))]
+		}
+		more, start = member != "", began
+		args = append(args[:3:3], strconv.FormatInt(start, 10), score, member)
+	}
+	return hits, start, nil
+}

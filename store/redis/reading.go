@@ -1,0 +1,141 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"rest-sessions/store"
+)
+
+// reading is a list of an app's sessions that is being read.
+type reading struct {
+	s    *Store
+	app  string
+	pace pace
+	met  met
+	left []string // tokens still to be read, of which there must be one for read
+	// since is when it began. gone holds tokens of which there was no session, so
+	// long after that that it may have got another token: see lose.
+	since time.Time
+	gone  []tokenHead
+}
+
+// begin sets a list up that remembers its sessions by what may be met twice.
+func (r *reading) begin(s *Store, app string, by remembered) {
+	r.s, r.app, r.met = s, app, met{by: by, lost: r.lose}
+	r.since = s.paceClock.now()
+}
+
+// aliasLife is how long after a rotation Redis keeps what leads from the old token
+// to the new one, at least: alias_seconds of alias.lua, less the one for the fraction.
+const aliasLife = store.MaxGrace * time.Second
+
+// lose notes a token of which there is no session. It has ended; or it was rotated
+// since the list began, and nothing leads to its new token any more, since reading took
+// long.
+func (r *reading) lose(token string) {
+	if r.s.paceClock.now().Sub(r.since) >= aliasLife && store.ValidToken(token) {
+		r.gone = append(r.gone, headOf(store.PackToken(token)))
+	}
+}
+
+// takeGone returns gone and empties it.
+func (r *reading) takeGone() heads {
+	gone := newHeads(r.gone)
+	r.gone = nil
+	return gone
+}
+
+// read reads a page from the head of left, takes it off, and returns those sessions of
+// it that are alive.
+func (r *reading) read(ctx context.Context) ([]store.Session, error) {
+	l, err := r.s.layout(ctx)
+	if err != nil {
+		return nil, err
+	}
+	page := r.left[:min(len(r.left), listPageSize)]
+	var texts []string
+	if l.sharded() {
+		texts, err = r.textsSpread(ctx, l, page)
+	} else {
+		texts, err = r.texts(ctx, l, page)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.left = r.left[len(texts):]
+	return appendSessions(make([]store.Session, 0, len(texts)), page, texts, &r.met)
+}
+
+// texts returns what the script sessions says of a page's tokens, or the first of them.
+func (r *reading) texts(ctx context.Context, l layout, page []string) ([]string, error) {
+	keys := make([]string, len(page))
+	of := l.classic(r.app)
+	for i, token := range page {
+		keys[i] = of.session(token)
+	}
+	reply, err := r.pace.exec(ctx, r.s, r.s.scripts.sessions, keys, []string{strconv.Itoa(listPageBytes)})
+	if err != nil {
+		return nil, err
+	}
+	texts, err := reply.AsStrSlice()
+	if err != nil || len(texts) == 0 || len(texts) > len(page) {
+		return nil, fmt.Errorf("%w: sessions: %v", errReply, err)
+	}
+	return texts, nil
+}
+
+// appendSessions appends the sessions that texts, replies for tokens, render,
+// without those that are none.
+func appendSessions(found []store.Session, tokens, texts []string, m *met) (_ []store.Session, err error) {
+	for i, text := range texts {
+		if found, err = appendSession(found, tokens[i], text, m); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// appendSession appends the session that text, a reply for token, renders, if there
+// is one that was not met before.
+func appendSession(found []store.Session, token, text string, m *met) ([]store.Session, error) {
+	session, first, err := cutSession(text)
+	switch {
+	case err != nil && err != store.ErrNotFound:
+		return nil, err
+	case first != "" && (err != nil || len(first) != store.TokenLen):
+		return nil, fmt.Errorf("%w: %d bytes after the session", errReply, len(first))
+	case err != nil:
+		if m.lost != nil {
+			m.lost(token)
+		}
+		return found, nil
+	case m.again(token, first):
+		return found, nil
+	}
+	return append(found, session), nil
+}
+
+// call runs a script that returns so many texts or numbers.
+func (r *reading) call(ctx context.Context, script *script, n int, keys, args []string) ([]string, error) {
+	reply, err := r.pace.exec(ctx, r.s, script, keys, args)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := reply.ToArray()
+	if err != nil || len(parts) != n {
+		return nil, fmt.Errorf("%w: %d parts expected: %v", errReply, n, err)
+	}
+	texts := make([]string, n)
+	for i := range parts {
+		if parts[i].IsInt64() {
+			number, _ := parts[i].ToInt64()
+			texts[i] = strconv.FormatInt(number, 10)
+		} else if texts[i], err = parts[i].ToString(); err != nil {
+			return nil, fmt.Errorf("%w: %w", errReply, err)
+		}
+	}
+	return texts, nil
+}

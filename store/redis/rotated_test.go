@@ -1,0 +1,135 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+	"rest-sessions/store/storetest"
+)
+
+// TestSlowListWhileRotated rotates sessions that a list has found and not read yet,
+// and reads those later than Redis keeps what leads to their new tokens. They were
+// missing in the list.
+func TestSlowListWhileRotated(t *testing.T) {
+	for name, of := range map[string]struct {
+		id    func(i int) string
+		pages func(s *Store) store.Pages
+	}{
+		"soapp": {strconv.Itoa, func(s *Store) store.Pages { return s.SessionsOfApp(context.Background(), "app", 600) }},
+		"soid":  {func(int) string { return "user" }, func(s *Store) store.Pages { return s.SessionsOfID(context.Background(), "app", "user") }},
+	} {
+		t.Run(name, func(t *testing.T) { slowListWhileRotated(t, of.id, of.pages) })
+	}
+}
+
+func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Store) store.Pages) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_040)
+	s := openTest(t, server, clock)
+	defer s.Close()
+	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
+	s.paceClock = c.clock()
+	ctx := context.Background()
+	const n = 5 * listPageSize
+	tokens := map[string]string{} // by ip
+	for i := range n {
+		ip := strconv.Itoa(i)
+		tokens[ip] = store.NewToken(id(i))
+		if err := s.Create(ctx, "app", tokens[ip], store.New{ID: id(i), IP: ip, TTL: 1000}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func(seen map[string]int) (ips []string) {
+		for ip := range tokens {
+			if seen[ip] == 0 {
+				ips = append(ips, ip)
+			}
+		}
+		return ips
+	}
+	rotate := func(ip string) {
+		t.Helper()
+		fresh, err := s.Rotate(ctx, "app", tokens[ip], store.NewTokenLike(tokens[ip]), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.Do(t, "DEL", s.keys.session("app", tokens[ip])) // as 61 s later
+		tokens[ip] = fresh
+	}
+	seen := map[string]int{}
+	pages := list(s)
+	for page := 1; ; page++ {
+		sessions, err := pages.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, session := range sessions {
+			seen[session.IP]++
+		}
+		if page > 2 {
+			continue
+		}
+		clock.Advance(store.MaxGrace)
+		c.at = c.at.Add(store.MaxGrace * time.Second)
+		ips := left(seen)
+		for _, ip := range ips[:50] {
+			rotate(ip)
+		}
+		for _, ip := range ips[50:60] { // these have really ended
+			if err := second(s.Kill(ctx, "app", tokens[ip])); err != nil {
+				t.Fatal(err)
+			}
+			delete(tokens, ip)
+		}
+	}
+	for ip := range tokens {
+		if seen[ip] != 1 {
+			t.Errorf("session %s was listed %d times", ip, seen[ip])
+		}
+	}
+	if len(seen) != len(tokens) {
+		t.Errorf("listed %d sessions, %d are there", len(seen), len(tokens))
+	}
+}
+
+// TestListMeetsRotated rotates sessions while a list finds them, so that it finds them
+// under two tokens.
+func TestListMeetsRotated(t *testing.T) {
+	const start = 1000
+	var hits []hit
+	old := func(la int64) hit { return hit{la, store.PackToken(store.NewToken("user"))} }
+	fresh := func(h hit, la int64) hit { return hit{la, store.PackToken(store.NewTokenLike(h.token.String()))} }
+	var want []hit
+	for i := range int64(100) {
+		h := old(start - 50 + i)
+		hits = append(hits, h)
+		switch i % 4 {
+		case 0: // rotated twice
+			hits = append(hits, fresh(h, start+10+i))
+			h = fresh(h, start+100+i)
+			hits = append(hits, h)
+		case 1: // met again since it was active
+			h.la = start + 60 + i
+			hits = append(hits, h)
+		}
+		want = append(want, h)
+	}
+	got := inOrder(hits, start)
+	if want = inOrder(want, start+1000); len(got) != len(want) {
+		t.Fatalf("%d sessions, want %d", len(got), len(want))
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Errorf("at %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+}

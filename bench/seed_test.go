@@ -56,11 +56,17 @@ func seedStore(tb testing.TB, s store.Store, n int) []string {
 // seedServer starts n sessions on a server and returns their tokens.
 func seedServer(tb testing.TB, addr string, n int) []string {
 	tb.Helper()
+	return seedApp(tb, addr, app, n, newSession)
+}
+
+// seedApp starts n sessions of an app.
+func seedApp(tb testing.TB, addr, app string, n int, newSession func(i int) store.New) []string {
+	tb.Helper()
 	tokens := make([]string, n)
 	errs := make([]error, connections)
 	var wg sync.WaitGroup
 	for worker := range connections {
-		wg.Go(func() { errs[worker] = seedPart(addr, tokens, worker) })
+		wg.Go(func() { errs[worker] = seedPart(addr, app, tokens, worker, newSession) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -72,7 +78,7 @@ func seedServer(tb testing.TB, addr string, n int) []string {
 }
 
 // seedPart starts each connections-th of the sessions, from first on.
-func seedPart(addr string, tokens []string, first int) error {
+func seedPart(addr, app string, tokens []string, first int, newSession func(i int) store.New) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return err
@@ -81,7 +87,7 @@ func seedPart(addr string, tokens []string, first int) error {
 	in := bufio.NewReader(conn)
 	for i := first; i < len(tokens); i += connections {
 		session := newSession(i)
-		fmt.Fprintf(conn, "PUT /%s/create/%s?ip=%s HTTP/1.1\r\nHost: bench\r\n\r\n", app, session.ID, session.IP)
+		fmt.Fprintf(conn, "PUT /%s/create/%s?ip=%s&ttl=%d HTTP/1.1\r\nHost: bench\r\n\r\n", app, session.ID, session.IP, session.TTL)
 		resp, err := http.ReadResponse(in, nil)
 		if err != nil {
 			return err

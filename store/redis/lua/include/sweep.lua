@@ -1,7 +1,7 @@
 -- sweep removes sessions of one app, as drop does one, with one command an index for
 -- all of them, since a command costs Redis more than its arguments. tokens and ids are
--- those of each session; channel is as drop has it. It returns how many had a hash. Cost: O(log n) of the indexes,
--- each.
+-- those of each session; channel is as drop has it. It returns how many had a hash.
+-- Cost: O(log n) of the indexes, each.
 local function sweep(prefix, sessions, users, wipe, channel, app, tokens, ids)
   if #tokens == 0 then
     return 0

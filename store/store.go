@@ -93,7 +93,8 @@ type Store interface {
 	// SessionsOfApp lists the sessions of an app whose last activity is at most
 	// dt seconds ago: latest first, then by token, descending. It works in
 	// pages and does not count as activity. A session that is there from the call
-	// to the last page is listed exactly once, in the order of the start.
+	// to the last page is listed exactly once, in the order of the start; one that is
+	// rotated meanwhile perhaps at the end.
 	SessionsOfApp(ctx context.Context, app string, dt int64) Pages
 
 	// SessionsOfID lists a user's sessions in no set order, in pages, as

@@ -218,6 +218,7 @@ func printHelp(w io.Writer) {
 
   rest-sessions               serve
   rest-sessions healthcheck   exit with 0 if the server of this configuration is ready
+  rest-sessions migrate       copy sessions to another Redis or a Redis Cluster: migrate --help
   rest-sessions --version     print the version
   rest-sessions --help        print this
 

@@ -23,6 +23,7 @@ import (
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
 	"rest-sessions/store/redis"
+	"rest-sessions/store/redis/migrate"
 )
 
 // version is the server's; the original's last is 2.0.1.
@@ -58,7 +59,7 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	case "--help", "-help", "-h", "help":
 		printHelp(stdout)
 		return 0
-	case "serve", "healthcheck":
+	case "serve", "healthcheck", "migrate":
 	default:
 		log.Printf("unknown argument %q; --help prints what there is", command)
 		return 2
@@ -70,6 +71,9 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	}
 	if len(problems) > 0 {
 		return 2
+	}
+	if command == "migrate" {
+		return migrate.Command(args[1:], c.redis(), stdout, os.Stderr)
 	}
 	var err error
 	if command == "healthcheck" {

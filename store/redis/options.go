@@ -3,6 +3,7 @@ package redis
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"time"
@@ -36,6 +37,9 @@ type Options struct {
 	// namespace holds nothing yet, a power of two up to store.Buckets; 0 means
 	// DefaultBuckets.
 	Buckets int
+	// ReadOnly says that no session will be made: then nothing is written to a Redis
+	// Cluster either of what it must be asked beside its sessions.
+	ReadOnly bool
 	// Timeout bounds each round trip, waiting for a free place included.
 	Timeout time.Duration
 	// Logf gets a line when Redis becomes unreachable and when it is back.
@@ -57,6 +61,20 @@ func (o Options) Check() (wrong []error) {
 		wrong = append(wrong, err)
 	}
 	return wrong
+}
+
+// Place says which sessions the options are about, for people: where Redis is, the
+// database and the namespace. It shows no password. The options are right (see Check).
+func (o Options) Place() string {
+	option, err := clientOption(o)
+	if err != nil {
+		return err.Error()
+	}
+	database := ""
+	if option.SelectDB != 0 {
+		database = fmt.Sprintf(", database %d", option.SelectDB)
+	}
+	return fmt.Sprintf("%s%s, namespace %s", describe(option), database, o.Namespace)
 }
 
 // dialTimeout bounds connecting. While one caller dials, the others wait for it

@@ -101,7 +101,7 @@ func open(o Options, clock string) (*Store, error) {
 		s.zones[i] = newZone(s, i)
 	}
 	s.reader, s.pipeline = s.zones[classicZone].reader, s.zones[classicZone].pipeline
-	s.registry = newRegistry(s.keys.ns, o.Buckets, s.logf)
+	s.registry = newRegistry(s.keys.ns, o.Buckets, o.ReadOnly, s.logf)
 	s.connector = &connector{option: option, note: s.note, logf: s.logf, keys: s.keys, cluster: s.registry.layout}
 	s.connector.start()
 	return s, nil

@@ -35,24 +35,29 @@ type registry struct {
 	keys    []string // of the copies
 	ns      string
 	buckets int
-	logf    func(format string, args ...any)
+	// readOnly: the number of buckets is not set where there is none.
+	readOnly bool
+	logf     func(format string, args ...any)
 
 	mu    sync.RWMutex
 	known map[string]struct{} // apps that are in every copy
 }
 
-func newRegistry(ns string, buckets int, logf func(string, ...any)) *registry {
+func newRegistry(ns string, buckets int, readOnly bool, logf func(string, ...any)) *registry {
 	if buckets == 0 {
 		buckets = DefaultBuckets
 	}
-	return &registry{keys: registryKeys(ns), ns: ns, buckets: buckets, logf: logf, known: make(map[string]struct{})}
+	return &registry{keys: registryKeys(ns), ns: ns, buckets: buckets, readOnly: readOnly, logf: logf, known: make(map[string]struct{})}
 }
 
-// registryKeys names the copies of a namespace's registry. Their tags are those of
-// an app with an empty name, which no app has.
+// registryParts are where a namespace's registry is. Their tags are those of an app
+// with an empty name, which no app has.
+func registryParts(ns string) []part { return partsOf(ns, "", registryCopies) }
+
+// registryKeys names the copies of a namespace's registry.
 func registryKeys(ns string) []string {
 	var keys []string
-	for _, p := range partsOf(ns, "", registryCopies) {
+	for _, p := range registryParts(ns) {
 		keys = append(keys, p.prefix+"APPS")
 	}
 	return keys
@@ -72,13 +77,16 @@ func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout, e
 	}
 	// In two steps, so that of two processes that begin at once none reads a copy
 	// that the other has still to write.
-	send(ctx, client, set)
-	there, answered := 0, 0
+	if !g.readOnly {
+		send(ctx, client, set)
+	}
+	there, answered, none := 0, 0, 0
 	var failure error
 	for _, r := range send(ctx, client, get) {
 		n, err := r.AsInt64()
 		switch {
-		case rueidis.IsRedisNil(err): // its HSETNX failed
+		case rueidis.IsRedisNil(err): // its HSETNX failed, or was not sent
+			none++
 		case err != nil:
 			failure = err
 		default:
@@ -88,6 +96,9 @@ func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout, e
 				there = int(n)
 			}
 		}
+	}
+	if g.readOnly && none == registryCopies {
+		there, answered = g.buckets, none
 	}
 	switch {
 	case answered < registryCopies/2:

@@ -17,6 +17,7 @@ type scripts struct {
 	soid, soapp, sessions, ages              *script
 	killsoid, killall, wipe, due             *script
 	begin, latest, moved, mark, tokens       *script
+	export, live, there, importing, settle   *script
 }
 
 // newScripts reads the embedded scripts. clock is the Lua expression that they
@@ -45,6 +46,12 @@ func newScripts(clock string) *scripts {
 		killall:  script("killall"),
 		wipe:     script("wipe"),
 		due:      script("due"),
+
+		export:    script("export"),
+		live:      script("live"),
+		there:     script("there"),
+		importing: script("import"),
+		settle:    script("settle"),
 	}
 }
 

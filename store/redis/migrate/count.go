@@ -1,0 +1,237 @@
+package migrate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"rest-sessions/store/redis"
+)
+
+// count is what source and target have of an app.
+type count struct {
+	redis.Settled
+	source   int // sessions alive in the source that can be kept in the target
+	unmarked int // and those that cannot
+	target   int // copies alive, by the target's index
+}
+
+type counts map[string]*count
+
+// errEmptied ends a run before it ends every copy.
+var errEmptied = errors.New("the source holds no sessions any more: nothing more is taken for ended")
+
+// settleAndCount ends the copies of sessions that are not in the source any more, and
+// counts what both have, all as of one moment.
+func (m *migration) settleAndCount(ctx context.Context) (counts, error) {
+	var now time.Time
+	err := m.persist(ctx, func() (err error) {
+		now, err = m.from.Now(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--from: %w", err)
+	}
+	list, err := openList(m.List)
+	if err != nil {
+		return nil, err
+	}
+	defer list.close()
+	all := counts{}
+	m.Progress.Begin("check", -1)
+	defer m.Progress.End()
+	for _, app := range m.known() {
+		c := &count{}
+		all[app] = c
+		if err := m.settle(ctx, app, now.Unix(), c); err != nil {
+			return nil, err
+		}
+		if err := m.countSource(ctx, app, now.Unix(), c, list); err != nil {
+			return nil, err
+		}
+		if err := m.walkLive(ctx, m.to, app, now.Unix()+m.ahead, true, func(members []string) error {
+			c.target += len(members)
+			return nil
+		}); err != nil {
+			return nil, fmt.Errorf("--to: %w", err)
+		}
+	}
+	return all, list.close()
+}
+
+// settle looks at all copies of an app.
+func (m *migration) settle(ctx context.Context, app string, now int64, c *count) error {
+	parts, err := m.to.Parts(ctx, app)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		for cursor, more := "0", true; more; more = cursor != "0" {
+			var tokens []string
+			var there []byte
+			err := m.persist(ctx, func() (err error) {
+				next := ""
+				if tokens, next, err = m.to.Copies(ctx, p, cursor); err != nil {
+					return fmt.Errorf("--to: %w", err)
+				}
+				if there, err = m.from.There(ctx, app, tokens, now); err != nil {
+					return fmt.Errorf("--from: %w", err)
+				}
+				cursor = next
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			if err := m.pace(ctx, len(tokens)); err != nil {
+				return err
+			}
+			if len(tokens) > 0 && !slices.Contains(there, '1') {
+				// A Redis that was restarted empty says the same of all.
+				if err := m.notEmptied(ctx); err != nil {
+					return err
+				}
+			}
+			var found redis.Settled
+			if err := m.persist(ctx, func() (err error) {
+				found, err = m.to.Settle(ctx, p, tokens, there, now+m.ahead, m.DryRun)
+				return err
+			}); err != nil {
+				return fmt.Errorf("--to: %w", err)
+			}
+			c.Add(found)
+			m.Progress.Add(int64(len(tokens)))
+		}
+	}
+	return nil
+}
+
+// pace is the rate limit of what costs a fifth of a copy.
+func (m *migration) pace(ctx context.Context, n int) error {
+	return m.limit.WaitN(ctx, min((n+4)/5, burst))
+}
+
+// notEmptied makes sure that the source still has a session of an app that it had.
+func (m *migration) notEmptied(ctx context.Context) error {
+	held := errors.New("found")
+	err := m.eachPart(ctx, m.from, func(p redis.Part) error {
+		n, err := m.from.Size(ctx, p, "-inf")
+		if err == nil && n > 0 {
+			err = held
+		}
+		return err
+	})
+	switch {
+	case err == held:
+		return nil
+	case err == nil:
+		return errEmptied
+	}
+	return fmt.Errorf("--from: %w", err)
+}
+
+// countSource counts an app's sessions in the source, and lists those that cannot be
+// kept in the target.
+func (m *migration) countSource(ctx context.Context, app string, now int64, c *count, list *list) error {
+	return m.walkLive(ctx, m.from, app, now, false, func(members []string) error {
+		for _, member := range members {
+			token, id, _ := strings.Cut(member, ":")
+			belongs, err := m.to.Belongs(ctx, token, id)
+			if err != nil {
+				return err
+			}
+			if belongs {
+				c.source++
+				continue
+			}
+			c.unmarked++
+			if err := list.add(app, token, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// walkLive calls f with each page of an app's live sessions.
+func (m *migration) walkLive(ctx context.Context, s *redis.Store, app string, now int64, copies bool, f func([]string) error) error {
+	parts, err := s.Parts(ctx, app)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		for at := (redis.Position{Score: "-inf"}); at.Score != ""; {
+			var members []string
+			var next redis.Position
+			err := m.persist(ctx, func() (err error) {
+				members, next, err = s.Live(ctx, p, at, now, copies)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if err := f(members); err != nil {
+				return err
+			}
+			at = next
+			if err := m.pace(ctx, len(members)); err != nil {
+				return err
+			}
+			m.Progress.Add(int64(len(members)))
+		}
+	}
+	return nil
+}
+
+// wrong says in which apps source and target differ.
+func (all counts) wrong() []string {
+	var lines []string
+	for _, app := range slices.Sorted(maps.Keys(all)) {
+		c := all[app]
+		if n := c.source - c.Live - c.Ended; n != 0 {
+			lines = append(lines, fmt.Sprintf("%s: the source has %d sessions that can be copied, and %d of them were", app, c.source, c.Live+c.Ended))
+		}
+		if n := c.target - c.Live - c.Kept; n != 0 {
+			lines = append(lines, fmt.Sprintf("%s: the target should have %d copies, and its index has %d", app, c.Live+c.Kept, c.target))
+		}
+	}
+	return lines
+}
+
+// report says what was counted.
+func (all counts) report(m *migration) {
+	unmarked := 0
+	for _, app := range slices.Sorted(maps.Keys(all)) {
+		c := all[app]
+		unmarked += c.unmarked
+		text := fmt.Sprintf("%s: %d live in the source, %d copies live in the target", app, c.source+c.unmarked, c.target)
+		for _, part := range []struct {
+			n    int
+			what string
+		}{
+			{c.unmarked, "have a token that was not made by this server"},
+			{c.Ended, "ended in the target since"},
+			{c.Dropped, "ended, since they ended in the source"},
+			{c.Kept, "used in the target since, and over in the source"},
+		} {
+			if part.n > 0 {
+				text += fmt.Sprintf(", %d %s", part.n, part.what)
+			}
+		}
+		m.say("%s", text)
+	}
+	if unmarked > 0 && m.List == "" {
+		m.say("Sessions whose token was not made by this server cannot be found in a Redis Cluster, and their users must log in again: --list FILE lists them.")
+	}
+}
+
+// marshal spells an id so that it is one word.
+func marshal(id string) string {
+	text, _ := json.Marshal(id)
+	return string(text)
+}

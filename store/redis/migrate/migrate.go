@@ -1,0 +1,255 @@
+// Package migrate copies all sessions of a namespace to another Redis, a Redis
+// Cluster, or another namespace, while they are in use.
+//
+// A pass walks the index of each app by last activity, upwards. Whatever a session
+// is used for moves it up, ahead of the walk, so none that is there throughout is
+// missed; and the next pass need only begin where entries are of the time in which the
+// last one began. What ended meanwhile shows in no index: for that, the notes that each
+// copy leaves are held against the source. The notes also say which copies were used or
+// ended in the target since, and those are left alone: see import.lua.
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis"
+)
+
+// Options says what to migrate, and how.
+type Options struct {
+	From, To redis.Options
+	// Rate is the most sessions read a second, 0 for no limit.
+	Rate int
+	// DryRun writes nothing.
+	DryRun bool
+	// Last says that no server uses the source any more: this run ends the migration.
+	Last bool
+	// List is a file for the tokens that cannot be kept in the target, or "".
+	List string
+	// Out gets the lines that say what was done, Logf what goes wrong meanwhile.
+	Out  io.Writer
+	Logf func(format string, args ...any)
+	// Progress shows how far a step is.
+	Progress Progress
+}
+
+const (
+	// overlap is how many seconds before the begin of the last pass the next one
+	// begins: an entry of an index trails the hash by up to store.MaxWindow, and a Node
+	// server writes it by the clock of its own host, which may be a minute behind.
+	overlap = store.MaxWindow + 60
+	// shortPass is how long the pass lasts after which another would not be shorter.
+	shortPass = 3 * time.Second
+	maxPasses = 10
+	// checks is how often the sessions are counted, with a pass before each, until
+	// source and target agree: some may end while they are counted.
+	checks = 3
+)
+
+// Mistake is an error that the user mends by another command line.
+type Mistake string
+
+func (m Mistake) Error() string { return string(m) }
+
+// ErrDiffer means that in the end source and target did not have the same sessions.
+var ErrDiffer = errors.New("source and target differ")
+
+// migration is one run.
+type migration struct {
+	Options
+	from, to *redis.Store
+	limit    *rate.Limiter
+	ahead    int64 // seconds that the target's clock is ahead of the source's
+	state    state
+	apps     map[string]bool // all that the migration has met, also in earlier runs
+	resumed  bool            // whether the pass was begun by an earlier run
+}
+
+// Run migrates. When ctx ends it stops soon, and another run goes on from there.
+func Run(ctx context.Context, o Options) error {
+	if o.From.Place() == o.To.Place() {
+		return Mistake("--from and --to are the same: " + o.From.Place())
+	}
+	m := &migration{Options: o, apps: map[string]bool{}, limit: rate.NewLimiter(rate.Inf, 0)}
+	if o.Rate > 0 {
+		m.limit = rate.NewLimiter(rate.Limit(o.Rate), burst)
+	}
+	o.From.ReadOnly, o.To.ReadOnly = true, o.DryRun
+	o.From.Logf, o.To.Logf = o.Logf, o.Logf
+	var err error
+	if m.from, err = redis.Open(o.From); err != nil {
+		return Mistake("--from: " + err.Error())
+	}
+	defer m.from.Close()
+	if m.to, err = redis.Open(o.To); err != nil {
+		return Mistake("--to: " + err.Error())
+	}
+	defer m.to.Close()
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	m.say("from %s\nto   %s", o.From.Place(), o.To.Place())
+	if o.DryRun {
+		return m.try(ctx)
+	}
+	if err := m.passes(ctx); err != nil {
+		return err
+	}
+	return m.end(ctx)
+}
+
+func (m *migration) say(format string, args ...any) { fmt.Fprintf(m.Out, format+"\n", args...) }
+
+// begin finds out where the migration is.
+func (m *migration) begin(ctx context.Context) error {
+	if err := m.measureClocks(ctx); err != nil {
+		return err
+	}
+	if err := m.loadState(ctx); err != nil {
+		return err
+	}
+	for app := range m.state.apps {
+		m.apps[app] = true
+	}
+	held, err := m.sourceHolds(ctx)
+	if err == nil && !held {
+		err = fmt.Errorf("there are no sessions at %s: nothing is done (--from-namespace says which namespace; that of the original is rs)", m.From.Place())
+	}
+	return err
+}
+
+// measureClocks compares the two clocks. Less than two seconds are within what the
+// comparison errs by, and the idle time of a session is whole seconds.
+func (m *migration) measureClocks(ctx context.Context) error {
+	var there, here, again time.Time
+	err := m.persist(ctx, func() (err error) {
+		if there, err = m.from.Now(ctx); err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+		if here, err = m.to.Now(ctx); err != nil {
+			return fmt.Errorf("--to: %w", err)
+		}
+		again, err = m.from.Now(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	apart := here.Sub(there.Add(again.Sub(there) / 2)).Round(time.Second)
+	if apart.Abs() >= 2*time.Second {
+		m.ahead = int64(apart / time.Second)
+		m.say("the target's clock is %d s ahead of the source's: times in sessions are moved by that", m.ahead)
+	}
+	return nil
+}
+
+// sourceHolds reports whether the source has sessions, and adds its apps to those
+// known.
+func (m *migration) sourceHolds(ctx context.Context) (held bool, err error) {
+	err = m.persist(ctx, func() error {
+		held = false
+		apps, err := m.from.Apps(ctx)
+		if err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+		for _, app := range apps {
+			m.apps[app] = true
+			parts, err := m.from.Parts(ctx, app)
+			if err != nil {
+				return err
+			}
+			for _, p := range parts {
+				n, err := m.from.Size(ctx, p, "-inf")
+				if err != nil {
+					return fmt.Errorf("--from: %w", err)
+				}
+				held = held || n > 0
+			}
+		}
+		return nil
+	})
+	return held, err
+}
+
+// known are the apps met so far, in order.
+func (m *migration) known() []string { return slices.Sorted(maps.Keys(m.apps)) }
+
+// passes copies until little is left to copy.
+func (m *migration) passes(ctx context.Context) error {
+	var before time.Duration
+	for n := 1; n <= maxPasses; n++ {
+		began := time.Now()
+		t, err := m.pass(ctx, fmt.Sprintf("pass %d", n))
+		if err != nil {
+			return err
+		}
+		took := time.Since(began)
+		m.say("pass %d: %s, in %v", n, t, took.Round(100*time.Millisecond))
+		if m.resumed { // it began long ago
+			m.resumed = false
+			continue
+		}
+		if m.Last || took < shortPass || n > 1 && took > before*8/10 {
+			return nil
+		}
+		before = took
+	}
+	return nil
+}
+
+// end ends the copies of what ended in the source, and counts.
+func (m *migration) end(ctx context.Context) error {
+	for n := 1; ; n++ {
+		counts, err := m.settleAndCount(ctx)
+		if err != nil {
+			return err
+		}
+		wrong := counts.wrong()
+		switch {
+		case !m.Last:
+			counts.report(m)
+			m.say("When no server uses the source any more, run this again with --last.")
+			return nil
+		case len(wrong) == 0:
+			counts.report(m)
+			if err := m.finish(ctx); err != nil {
+				return err
+			}
+			m.say("The migration is complete.")
+			return nil
+		case n == checks:
+			counts.report(m)
+			for _, line := range wrong {
+				m.say("%s", line)
+			}
+			return fmt.Errorf("%w, %d times in a row: is the source still in use? Run this again when it is not", ErrDiffer, checks)
+		}
+		if _, err := m.pass(ctx, "pass"); err != nil {
+			return err
+		}
+	}
+}
+
+// try tells what would be done.
+func (m *migration) try(ctx context.Context) error {
+	t, err := m.pass(ctx, "dry run")
+	if err != nil {
+		return err
+	}
+	counts, err := m.settleAndCount(ctx)
+	if err != nil {
+		return err
+	}
+	counts.report(m)
+	m.say("would be done: %s", t)
+	return nil
+}

@@ -1,0 +1,240 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"rest-sessions/store/redis"
+)
+
+// burst is the most sessions that are read at once, a page.
+const burst = 200
+
+// pass copies what is new, or was used since the last pass began.
+func (m *migration) pass(ctx context.Context, title string) (tally, error) {
+	var t tally
+	if _, err := m.sourceHolds(ctx); err != nil { // for apps that are new
+		return t, err
+	}
+	if err := m.beginPass(ctx); err != nil {
+		return t, err
+	}
+	var total int64
+	err := m.eachPart(ctx, m.from, func(p redis.Part) error {
+		n, err := m.from.Size(ctx, p, m.state.since)
+		total += n
+		return err
+	})
+	if err != nil {
+		return t, err
+	}
+	m.Progress.Begin(title, total)
+	defer m.Progress.End()
+	for _, app := range m.known() {
+		if err := m.noteApp(ctx, app); err != nil {
+			return t, err
+		}
+		parts, err := m.from.Parts(ctx, app)
+		if err != nil {
+			return t, err
+		}
+		for _, p := range parts {
+			if err := m.copyPart(ctx, p, &t); err != nil {
+				m.saveAtEnd(ctx)
+				return t, err
+			}
+		}
+	}
+	return t, m.endPass(ctx)
+}
+
+// eachPart calls f for the parts of all apps in a store.
+func (m *migration) eachPart(ctx context.Context, s *redis.Store, f func(redis.Part) error) error {
+	for _, app := range m.known() {
+		parts, err := s.Parts(ctx, app)
+		if err != nil {
+			return err
+		}
+		for _, p := range parts {
+			if err := m.persist(ctx, func() error { return f(p) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fetched is a page that was read while the one before it was written.
+type fetched struct {
+	page redis.Exported
+	err  error
+}
+
+// copyPart walks a part of an app from where an earlier run left it.
+func (m *migration) copyPart(ctx context.Context, p redis.Part, t *tally) error {
+	at, done := m.position(p.Name())
+	if done {
+		return nil
+	}
+	next := make(chan fetched, 1)
+	fetch := func(at redis.Position) {
+		var f fetched
+		f.err = m.persist(ctx, func() (err error) {
+			f.page, err = m.from.Export(ctx, p, at)
+			return err
+		})
+		next <- f
+	}
+	go fetch(at)
+	for more := true; more; {
+		f := <-next
+		if f.err != nil {
+			return fmt.Errorf("--from: %w", f.err)
+		}
+		if more = m.goesOn(f.page.Next); more {
+			go fetch(f.page.Next)
+		}
+		err := m.copyPage(ctx, p.App(), f.page, t)
+		if err == nil {
+			m.setPosition(p.Name(), f.page.Next, !more)
+			err = m.savePositions(ctx, false)
+		}
+		if err != nil {
+			if more {
+				<-next
+			}
+			return err
+		}
+		m.Progress.Add(int64(f.page.Looked))
+	}
+	return nil
+}
+
+// goesOn reports whether the walk goes on. What was used after the pass began is for
+// the next one, so that a busy app does not make it endless.
+func (m *migration) goesOn(next redis.Position) bool {
+	if next.Score == "" {
+		return false
+	}
+	score, err := strconv.ParseFloat(next.Score, 64)
+	return err != nil || score <= float64(m.state.start+overlap)
+}
+
+// copyPage copies a page.
+func (m *migration) copyPage(ctx context.Context, app string, page redis.Exported, t *tally) error {
+	if err := m.limit.WaitN(ctx, min(page.Looked, burst)); err != nil {
+		return err
+	}
+	t.over += page.Over
+	for _, bad := range page.Bad {
+		t.bad++
+		if t.bad <= namedAtMost {
+			m.Logf("%s: the session %s… cannot be read as it is stored, and is left out", app, start(bad.Member))
+		}
+	}
+	here := make([]redis.Raw, 0, len(page.Live))
+	for _, raw := range page.Live {
+		belongs, err := m.to.Belongs(ctx, raw.Token, raw.ID)
+		if err != nil {
+			return err
+		}
+		if belongs {
+			here = append(here, raw)
+		} else {
+			t.unmarked++
+		}
+	}
+	var copied []redis.Copied
+	err := m.persist(ctx, func() (err error) {
+		copied, err = m.to.Import(ctx, app, here, m.ahead, m.DryRun)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	for i, c := range copied {
+		t.add(c)
+		if c == redis.CopiedNothing && t.other <= namedAtMost {
+			m.Logf("%s: in the target there is another session with the token %s…, which stays", app, start(here[i].Token))
+		}
+	}
+	return nil
+}
+
+// namedAtMost bounds how many sessions are named of those that something is wrong with.
+const namedAtMost = 20
+
+// start is as much of a token as may be shown.
+func start(token string) string { return token[:min(6, len(token))] }
+
+// tally counts what a pass did.
+type tally struct {
+	fresh, newer, same, ended, changed, both, other int
+	over, bad, unmarked                             int
+}
+
+func (t *tally) add(c redis.Copied) {
+	switch c {
+	case redis.CopiedNew:
+		t.fresh++
+	case redis.CopiedNewer:
+		t.newer++
+	case redis.CopiedSame:
+		t.same++
+	case redis.CopyEnded:
+		t.ended++
+	case redis.CopyChanged:
+		t.changed++
+	case redis.CopiedBoth:
+		t.both++
+	default:
+		t.other++
+	}
+}
+
+func (t tally) String() string {
+	text := fmt.Sprintf("%d copied, %d brought up to date, %d as they are", t.fresh, t.newer, t.same)
+	for _, c := range []struct {
+		n    int
+		what string
+	}{
+		{t.over, "over"},
+		{t.ended, "not made again, since they ended in the target"},
+		{t.changed, "left, since they were used in the target"},
+		{t.both, "left, since they were used in both"},
+		{t.other, "left, since the target has another of that token"},
+		{t.unmarked, "left out, since their token was not made by this server"},
+		{t.bad, "left out, since they cannot be read"},
+	} {
+		if c.n > 0 {
+			text += fmt.Sprintf(", %d %s", c.n, c.what)
+		}
+	}
+	return text
+}
+
+// persist calls f again, for a while, when a Redis cannot be used. All that f does can
+// be done twice.
+func (m *migration) persist(ctx context.Context, f func() error) error {
+	deadline := time.Now().Add(patience)
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		err := f()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil || !unavailable(err) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// patience is how long a Redis may be away: for as long as it takes to elect another
+// master, and some more. It is a variable for tests.
+var patience = 30 * time.Second

@@ -1,0 +1,244 @@
+package migrate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis"
+)
+
+// The fields of the state that the target keeps.
+const (
+	fromField  = "from"  // the source's Place
+	nonceField = "nonce" // to know the target by
+	sinceField = "since" // the score from which the next pass looks
+	startField = "start" // when the pass began that has not ended, by the source's clock
+	doneField  = "done"  // when the migration was completed
+	appPrefix  = "app "  // an app that the migration has met
+	atPrefix   = "at "   // where the pass is in a part: "start score member", or "start"
+)
+
+// saveEvery is how often positions are kept. What was copied since is looked at again
+// after a crash, which changes nothing.
+const saveEvery = time.Second
+
+// state is how far a migration is.
+type state struct {
+	since string
+	start int64 // 0: no pass has begun
+	apps  map[string]bool
+	at    map[string]string // by part
+	dirty map[string]string // fields to be kept
+	saved time.Time
+}
+
+// loadState reads what an earlier run has kept, and makes sure that the target is not
+// the source.
+func (m *migration) loadState(ctx context.Context) error {
+	m.state = state{since: "-inf", apps: map[string]bool{}, at: map[string]string{}, dirty: map[string]string{}}
+	var kept map[string]string
+	err := m.persist(ctx, func() (err error) {
+		kept, err = m.to.State(ctx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	for name, value := range kept {
+		if app, ok := strings.CutPrefix(name, appPrefix); ok {
+			m.state.apps[app] = true
+		} else if part, ok := strings.CutPrefix(name, atPrefix); ok {
+			m.state.at[part] = value
+		}
+	}
+	if done := kept[doneField]; done != "" {
+		if !m.DryRun && len(m.state.apps) > 0 { // it was interrupted there
+			if err := m.forget(ctx, m.state.apps); err != nil {
+				return err
+			}
+		}
+		return Mistake(fmt.Sprintf("the migration into %s was completed on %s. Another could bring back sessions that have ended there since: "+
+			"if it is meant all the same, remove the key of its state, which ends in migration, by redis-cli", m.To.Place(), done))
+	}
+	if from := kept[fromField]; from != "" && from != m.From.Place() {
+		return Mistake(fmt.Sprintf("a migration into %s has begun, but from %s; it is to be completed with --last", m.To.Place(), from))
+	}
+	if since := kept[sinceField]; since != "" {
+		m.state.since = since
+	}
+	if m.state.start, err = strconv.ParseInt("0"+kept[startField], 10, 64); err != nil {
+		return fmt.Errorf("the state of the migration is damaged: start is %q", kept[startField])
+	}
+	m.resumed = m.state.start != 0
+	if m.DryRun {
+		m.state.since, m.state.start, m.state.at, m.resumed = "-inf", 0, map[string]string{}, false
+		return nil
+	}
+	return m.meet(ctx, kept[nonceField])
+}
+
+// meet marks the target, and looks for the mark in the source: two addresses may be of
+// one Redis.
+func (m *migration) meet(ctx context.Context, nonce string) error {
+	if nonce == "" {
+		nonce = rand.Text()
+		if err := m.keep(ctx, map[string]string{fromField: m.From.Place(), nonceField: nonce}); err != nil {
+			return err
+		}
+	}
+	var there map[string]string
+	err := m.persist(ctx, func() (err error) {
+		there, err = m.from.State(ctx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("--from: %w", err)
+	}
+	if there[nonceField] == nonce {
+		if err := m.to.DropState(ctx, fromField, nonceField); err != nil {
+			return err
+		}
+		return Mistake("--from and --to are the same Redis and namespace, by two names")
+	}
+	return nil
+}
+
+// keep writes fields of the state.
+func (m *migration) keep(ctx context.Context, fields map[string]string) error {
+	err := m.persist(ctx, func() error { return m.to.SetState(ctx, fields) })
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	return nil
+}
+
+// noteApp keeps that an app has been met.
+func (m *migration) noteApp(ctx context.Context, app string) error {
+	if m.DryRun || m.state.apps[app] {
+		return nil
+	}
+	m.state.apps[app] = true
+	return m.keep(ctx, map[string]string{appPrefix + app: "1"})
+}
+
+// beginPass begins a pass, unless one that an earlier run began is to go on.
+func (m *migration) beginPass(ctx context.Context) error {
+	if m.state.start != 0 {
+		return nil
+	}
+	var now time.Time
+	err := m.persist(ctx, func() (err error) {
+		now, err = m.from.Now(ctx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("--from: %w", err)
+	}
+	m.state.start = now.Unix()
+	if m.DryRun {
+		return nil
+	}
+	return m.keep(ctx, map[string]string{startField: strconv.FormatInt(m.state.start, 10)})
+}
+
+// endPass lets the next pass begin where this one began.
+func (m *migration) endPass(ctx context.Context) error {
+	m.state.since = strconv.FormatInt(m.state.start-overlap, 10)
+	m.state.start = 0
+	clear(m.state.dirty)
+	gone := []string{startField}
+	for part := range m.state.at {
+		gone = append(gone, atPrefix+part)
+	}
+	clear(m.state.at)
+	if m.DryRun {
+		return nil
+	}
+	// In this order: a pass that is thought to go on does no harm.
+	if err := m.keep(ctx, map[string]string{sinceField: m.state.since}); err != nil {
+		return err
+	}
+	return m.persist(ctx, func() error { return m.to.DropState(ctx, gone...) })
+}
+
+// position is where the pass is in a part.
+func (m *migration) position(part string) (at redis.Position, done bool) {
+	start, rest, _ := strings.Cut(m.state.at[part], " ")
+	if start != strconv.FormatInt(m.state.start, 10) { // of no pass, or another
+		return redis.Position{Score: m.state.since}, false
+	}
+	at.Score, at.Member, _ = strings.Cut(rest, " ")
+	return at, rest == ""
+}
+
+func (m *migration) setPosition(part string, at redis.Position, done bool) {
+	value := strconv.FormatInt(m.state.start, 10)
+	if !done {
+		value += " " + at.Score + " " + at.Member
+	}
+	m.state.at[part], m.state.dirty[atPrefix+part] = value, value
+}
+
+// savePositions keeps the positions, if it is time for it.
+func (m *migration) savePositions(ctx context.Context, now bool) error {
+	if m.DryRun || !now && time.Since(m.state.saved) < saveEvery {
+		return nil
+	}
+	m.state.saved = time.Now()
+	fields := maps.Clone(m.state.dirty)
+	if err := m.keep(ctx, fields); err != nil {
+		return err
+	}
+	clear(m.state.dirty)
+	return nil
+}
+
+// saveAtEnd keeps the positions though ctx may have ended.
+func (m *migration) saveAtEnd(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := m.savePositions(ctx, true); err != nil {
+		m.Logf("the last second's work will be looked at again: %v", err)
+	}
+}
+
+// finish marks the migration as completed and removes the notes of copies.
+func (m *migration) finish(ctx context.Context) error {
+	if err := m.keep(ctx, map[string]string{doneField: time.Now().UTC().Format(time.RFC3339)}); err != nil {
+		return err
+	}
+	return m.forget(ctx, m.apps)
+}
+
+func (m *migration) forget(ctx context.Context, apps map[string]bool) error {
+	gone := []string{sinceField, startField, nonceField}
+	for app := range apps {
+		parts, err := m.to.Parts(ctx, app)
+		if err != nil {
+			return err
+		}
+		for _, p := range parts {
+			for last := false; !last; {
+				err := m.persist(ctx, func() (err error) {
+					last, err = m.to.Forget(ctx, p)
+					return err
+				})
+				if err != nil {
+					return fmt.Errorf("--to: %w", err)
+				}
+			}
+		}
+		gone = append(gone, appPrefix+app)
+	}
+	return m.persist(ctx, func() error { return m.to.DropState(ctx, gone...) })
+}
+
+// unavailable reports whether a Redis cannot be used just now.
+func unavailable(err error) bool { return errors.Is(err, store.ErrUnavailable) }

@@ -1,0 +1,149 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"rest-sessions/loadtest/model"
+)
+
+// patience bounds the start and the end of a server.
+const patience = 20 * time.Second
+
+// environment is ours without what configures somebody's server.
+func environment(more ...string) []string {
+	env := slices.DeleteFunc(os.Environ(), func(line string) bool { return strings.HasPrefix(line, "RS_") })
+	return append(env, more...)
+}
+
+// server is a running rest-sessions.
+type server struct {
+	cmd   *exec.Cmd
+	url   string
+	ended chan struct{}
+}
+
+var listening = regexp.MustCompile(`listens on (http://[^\s,]+)`)
+
+// startServer starts one and waits until it listens.
+func startServer(binary, redis string) (*server, error) {
+	s := &server{cmd: exec.Command(binary), ended: make(chan struct{})}
+	s.cmd.Env = environment("RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none", "RS_REDIS_URL="+redis)
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	found := make(chan string, 1)
+	go func() {
+		defer close(s.ended)
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+				found <- m[1]
+			}
+		}
+		s.cmd.Wait()
+	}()
+	select {
+	case s.url = <-found:
+		return s, nil
+	case <-s.ended:
+		return nil, errors.New("the server ended at its start")
+	case <-time.After(patience):
+		s.cmd.Process.Kill()
+		return nil, errors.New("the server does not start")
+	}
+}
+
+// stop ends it as a person does with Ctrl-C. It may be called again.
+func (s *server) stop() error {
+	s.cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-s.ended:
+		return nil
+	case <-time.After(patience):
+		s.cmd.Process.Kill()
+		return errors.New("the server does not end")
+	}
+}
+
+// migrate runs the subcommand and tells what it cost.
+func (s *site) migrate(binary string, args ...string) error {
+	cmd := exec.Command(binary, append([]string{"migrate"}, args...)...)
+	cmd.Env = environment()
+	cmd.Stdout, cmd.Stderr = prefixed{os.Stdout}, prefixed{os.Stdout}
+	began := time.Now()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	fmt.Printf("migrate took %v, at most %d MiB of memory\n", since(began), usage.Maxrss>>10)
+	return nil
+}
+
+// prefixed sets lines of another process off.
+type prefixed struct{ w io.Writer }
+
+func (p prefixed) Write(b []byte) (int, error) {
+	for line := range strings.Lines(string(b)) {
+		fmt.Fprint(p.w, "  | ", line)
+	}
+	return len(b), nil
+}
+
+// client is an HTTP client of one server.
+type client struct{ *fasthttp.HostClient }
+
+func newClient(url string) client {
+	return client{&fasthttp.HostClient{
+		Addr: strings.TrimPrefix(url, "http://"), DisablePathNormalizing: true,
+		// Nothing is sent again: a read would count twice.
+		MaxIdemponentCallAttempts: 1, RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
+		ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxIdleConnDuration: time.Minute,
+	}}
+}
+
+func (c client) ask(url string, r *model.Request) (status int, body []byte, took time.Duration, err error) {
+	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(request)
+	defer fasthttp.ReleaseResponse(response)
+	request.URI().DisablePathNormalizing = true
+	request.SetRequestURI(url + r.Path)
+	request.Header.SetMethod(r.Method)
+	if r.Body != nil {
+		request.Header.SetContentType("application/json")
+		request.SetBody(r.Body)
+	}
+	began := time.Now()
+	err = c.Do(request, response)
+	return response.StatusCode(), append([]byte(nil), response.Body()...), time.Since(began), err
+}
+
+func summary(times [][]time.Duration, took time.Duration, err error) served {
+	all := slices.Concat(times...)
+	slices.Sort(all)
+	s := served{requests: len(all), took: took, err: err}
+	if len(all) > 0 {
+		s.slowest, s.p99 = all[len(all)-1], all[len(all)*99/100]
+	}
+	return s
+}
+
+func since(t time.Time) time.Duration { return time.Since(t).Round(100 * time.Millisecond) }
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -126,7 +126,7 @@ func text(n int64) string {
 // the next, "0" after the last; "0" begins. None that is there throughout is missed; one
 // may be met twice.
 func (s *Store) Copies(ctx context.Context, p Part, cursor string) (tokens []string, next string, err error) {
-	replies, err := s.all(ctx, []command{{keys: []string{p.migrated()}, args: []string{"HSCAN", cursor, "COUNT", strconv.Itoa(exportPage)}}})
+	replies, err := s.all(ctx, []command{{keys: []string{p.migrated()}, args: []string{"HSCAN", cursor, "COUNT", strconv.Itoa(copiesPage)}}})
 	if err != nil {
 		return nil, "", err
 	}

@@ -73,7 +73,7 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 		return 2
 	}
 	if command == "migrate" {
-		return migrate.Command(args[1:], c.redis(), stdout, os.Stderr)
+		return migrate.Command(args[1:], c.redis(), stdout)
 	}
 	var err error
 	if command == "healthcheck" {

@@ -438,3 +438,53 @@ func TestReadmeTour(t *testing.T) {
 		}
 	}
 }
+
+// TestMigrate runs the subcommand, with Ctrl-C in the middle.
+func TestMigrate(t *testing.T) {
+	source, target := redistest.Start(t), redistest.Start(t, "--requirepass", "hidden")
+	server := start(t, "RS_REDIS_URL=redis://"+source.Addr())
+	for i := range 600 {
+		server.expect("PUT", fmt.Sprintf("/shop/create/user%d?ip=::1", i), 200, "")
+	}
+	url := filepath.Join(t.TempDir(), "url")
+	if err := os.WriteFile(url, []byte("redis://:hidden@"+target.Addr()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"migrate", "--from", "redis://" + source.Addr(), "--to", "@" + url, "--to-namespace", "other"}
+	p := command(t, append(args, "--rate", "100"))
+	var stderr, stdout bytes.Buffer
+	p.cmd.Stderr, p.cmd.Stdout = &stderr, writerFunc(func(b []byte) (int, error) {
+		if bytes.Contains(b, []byte("namespace other")) { // it has begun
+			p.cmd.Process.Signal(os.Interrupt)
+		}
+		return stdout.Write(b)
+	})
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.done)
+	}()
+	if code := p.wait(); code != 1 || !strings.Contains(stderr.String(), "interrupted; the same command goes on") {
+		t.Errorf("interrupted: %d %s", code, stderr.String())
+	}
+	code, out, log := run1(t, append(args, "--last"))
+	if code != 0 || !strings.Contains(out, "600 live in the source, 600 copies live in the target") || strings.Contains(out+log, "hidden") {
+		t.Errorf("the last run: %d\n%s%s", code, out, log)
+	}
+	if code, _, log := run1(t, args); code != 2 || !strings.Contains(log, "was completed on") {
+		t.Errorf("a run after that: %d %s", code, log)
+	}
+	if code, _, log := run1(t, args[:3]); code != 2 || !strings.Contains(log, "--to is missing") {
+		t.Errorf("without a target: %d %s", code, log)
+	}
+	if code, out, _ := run1(t, []string{"migrate", "--help"}); code != 0 || !strings.Contains(out, "-dry-run") {
+		t.Errorf("--help: %d %s", code, out)
+	}
+	gone := redistest.Start(t)
+	gone.Stop()
+	if code, _, log := run1(t, []string{"migrate", "--from", "redis://" + source.Addr(), "--to", "redis://" + gone.Addr(), "--dry-run"}); code != 1 || !strings.Contains(log, "goes on") {
+		t.Errorf("without a Redis there: %d %s", code, log)
+	}
+}

@@ -163,6 +163,10 @@ func (n *Settled) Add(m Settled) {
 // by this store's clock.
 func (s *Store) Settle(ctx context.Context, p Part, tokens []string, there []byte, now int64, dry bool) (Settled, error) {
 	var n Settled
+	l, err := s.layout(ctx)
+	if err != nil {
+		return n, err
+	}
 	only := ""
 	if dry {
 		only = "1"
@@ -174,7 +178,7 @@ func (s *Store) Settle(ctx context.Context, p Part, tokens []string, there []byt
 			keys = append(keys, p.session(token))
 		}
 		reply, err := s.exec(ctx, s.scripts.settle, keys,
-			[]string{p.app, p.prefix, s.keys.cache(), strconv.FormatInt(now, 10), only, string(there[:size])})
+			[]string{p.app, p.prefix, l.cache(), strconv.FormatInt(now, 10), only, string(there[:size])})
 		if err != nil {
 			return n, err
 		}

@@ -42,10 +42,10 @@ sessions gets RS_BUCKETS buckets. Exit codes: 0 done, 1 not done, 2 a wrong comm
 
 `
 
-// Command is the subcommand. server is the Redis that the environment configures. It
-// returns the exit code.
-func Command(args []string, server redis.Options, stdout, stderr io.Writer) int {
-	o, err := parse(args, server, stderr)
+// Command runs the subcommand and returns the exit code. server is the Redis that the
+// environment configures.
+func Command(args []string, server redis.Options, stdout io.Writer) int {
+	o, err := parse(args, server, stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -75,7 +75,7 @@ func Command(args []string, server redis.Options, stdout, stderr io.Writer) int 
 }
 
 // parse reads the command line.
-func parse(args []string, server redis.Options, stderr io.Writer) (Options, error) {
+func parse(args []string, server redis.Options, help io.Writer) (Options, error) {
 	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	from := flags.String("from", "", "`URL` of the source; the Redis of the RS_REDIS variables when left out")
@@ -88,8 +88,8 @@ func parse(args []string, server redis.Options, stderr io.Writer) (Options, erro
 	list := flags.String("list", "", "`file` for a line for each session that a Redis Cluster cannot have: app, token, id")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(stderr, usage)
-			flags.SetOutput(stderr)
+			fmt.Fprint(help, usage)
+			flags.SetOutput(help)
 			flags.PrintDefaults()
 			return Options{}, err
 		}

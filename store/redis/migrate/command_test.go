@@ -40,13 +40,13 @@ func TestParse(t *testing.T) {
 		"--to redis://b --rate many":          "--help",
 		"--to redis://b --last --dry-run":     "do not go together",
 		"--to redis://b --to-namespace a:b":   "--to-namespace",
-		"--to http://:word@b":                 "--to: the URL must begin with",
-		"--from http://:word@b --to redis://": "--from: the URL",
+		"--to http://:hunter@b":                 "--to: the URL must begin with",
+		"--from http://:hunter@b --to redis://": "--from: the URL",
 		"--to @/no/such/file":                 "--to: open /no/such/file",
-		"--to redis://:word/@b":               "a host in the URL",
+		"--to redis://:hunter/@b":               "a host in the URL",
 	} {
 		_, err := parse(strings.Fields(args), redis.Options{URL: "redis://a", Namespace: "drs"}, io.Discard)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "word") {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%s: %v, not %s", args, err, want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"rest-sessions/store"
@@ -172,7 +173,10 @@ func (s *Store) Settle(ctx context.Context, p Part, tokens []string, there []byt
 		only = "1"
 	}
 	for len(tokens) > 0 {
-		size := min(len(tokens), pageSize) // of removals, see there
+		size := len(tokens)
+		if slices.Contains(there, '0') {
+			size = min(size, pageSize) // of removals, see there
+		}
 		keys := []string{p.migrated(), p.sessions(), p.users(), p.wipe}
 		for _, token := range tokens[:size] {
 			keys = append(keys, p.session(token))

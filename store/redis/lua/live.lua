@@ -23,7 +23,7 @@ local page = upwards(KEYS[1], ARGV[5], ARGV[6], size)
 local found = {}
 for i = 1, #page, 2 do
   local token = string.match(page[i], '^[^:]*')
-  if stored(ARGV[1] .. token, now) and (ARGV[4] == '' or redis.call('HEXISTS', KEYS[2], token) == 1) then
+  if stored(ARGV[1] .. token, now) and (ARGV[4] == '' or redis.call('HGET', KEYS[2], token)) then
     found[#found + 1] = page[i]
   end
 end

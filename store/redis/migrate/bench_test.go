@@ -7,7 +7,6 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +31,7 @@ func BenchmarkMillion(b *testing.B) {
 			To:   redis.Options{Host: "127.0.0.1", Port: cluster.Masters[0].Port(), Namespace: "drs", Timeout: timeout},
 			Out:  os.Stdout, Logf: b.Logf, Progress: quiet{},
 		}
-		seed(b, o.From, million)
+		seed(b, server, million)
 		nodes := append(cluster.Masters[:3:3], server)
 		for _, s := range nodes {
 			s.Do(b, "SLOWLOG", "RESET")
@@ -67,29 +66,30 @@ func BenchmarkMillion(b *testing.B) {
 	}
 }
 
-// seed makes sessions.
-func seed(b *testing.B, o redis.Options, n int) {
-	s, err := redis.Open(o)
-	if err != nil {
-		b.Fatal(err)
+// seed makes sessions as our own scripts would have, by a script that makes many.
+func seed(b *testing.B, server *redistest.Server, n int) {
+	const many = 500
+	script := `
+		local now, p = tonumber(redis.call('TIME')[1]), 'drs:shop:'
+		for i = 1, #ARGV, 3 do
+			local token, id, la = ARGV[i], ARGV[i + 1], now - ARGV[i + 2]
+			redis.call('HSET', p .. token, 'id', id, 'r', 3, 'w', 1, 'm', 4, 'ip', '192.0.2.17', 'la', la, 'ttl', 86400,
+				'd', '{"name":"Peter Smith","unread_msgs":12,"age":46}')
+			redis.call('ZADD', p .. '_sessions', la + i / 1000000, token .. ':' .. id)
+			redis.call('ZADD', p .. '_users', la + i / 1000000, id)
+			redis.call('ZADD', 'drs:SESSIONS', la + 86459, 'shop:' .. token .. ':' .. id)
+			redis.call('SADD', p .. 'us:' .. id, token)
+		end`
+	for i := 0; i < n; i += many {
+		args := []string{"EVAL", script, "0"}
+		for j := i; j < i+many; j++ {
+			id := "user" + strconv.Itoa(j)
+			args = append(args, store.NewToken(id), id, strconv.Itoa((n-j)*900/n)) // idle for up to a quarter of an hour
+		}
+		if reply, failed := server.Do(b, args...).(redistest.Error); failed {
+			b.Fatal(reply)
+		}
 	}
-	defer s.Close()
-	var wg sync.WaitGroup
-	const workers = 256
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < n; i += workers {
-				id := "user" + strconv.Itoa(i)
-				err := s.Create(context.Background(), "shop", store.NewToken(id), store.New{ID: id, IP: "192.0.2.17", TTL: 86_400,
-					Data: store.Data{{Key: `"name"`, Value: `"Peter Smith"`}, {Key: `"unread_msgs"`, Value: "12"}, {Key: `"age"`, Value: "46"}}})
-				if err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
 }
 
 // watchMemory tells in the end the most memory that this process held.

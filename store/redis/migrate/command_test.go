@@ -34,15 +34,15 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		"":                                    "--to is missing",
-		"--to":                                "needs an argument",
-		"--to redis://b more":                 `"more"`,
-		"--to redis://b --rate many":          "--help",
-		"--to redis://b --last --dry-run":     "do not go together",
-		"--to redis://b --to-namespace a:b":   "--to-namespace",
+		"":                                      "--to is missing",
+		"--to":                                  "needs an argument",
+		"--to redis://b more":                   `"more"`,
+		"--to redis://b --rate many":            "--help",
+		"--to redis://b --last --dry-run":       "do not go together",
+		"--to redis://b --to-namespace a:b":     "--to-namespace",
 		"--to http://:hunter@b":                 "--to: the URL must begin with",
 		"--from http://:hunter@b --to redis://": "--from: the URL",
-		"--to @/no/such/file":                 "--to: open /no/such/file",
+		"--to @/no/such/file":                   "--to: open /no/such/file",
 		"--to redis://:hunter/@b":               "a host in the URL",
 	} {
 		_, err := parse(strings.Fields(args), redis.Options{URL: "redis://a", Namespace: "drs"}, io.Discard)

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"rest-sessions/store/redis"
@@ -45,22 +47,24 @@ func (m *migration) settleAndCount(ctx context.Context) (counts, error) {
 	all := counts{}
 	m.Progress.Begin("check", -1)
 	defer m.Progress.End()
+	began := time.Now()
 	for _, app := range m.known() {
 		c := &count{}
 		all[app] = c
-		if err := m.settle(ctx, app, now.Unix(), c); err != nil {
+		var source, copies error
+		var wg sync.WaitGroup
+		wg.Go(func() { source = m.countSource(ctx, app, now.Unix(), c, list) })
+		wg.Go(func() {
+			if copies = m.settle(ctx, app, now.Unix(), c); copies == nil {
+				copies = m.countTarget(ctx, app, now.Unix()+m.ahead, c)
+			}
+		})
+		wg.Wait()
+		if err := cmp.Or(copies, source); err != nil {
 			return nil, err
-		}
-		if err := m.countSource(ctx, app, now.Unix(), c, list); err != nil {
-			return nil, err
-		}
-		if err := m.walkLive(ctx, m.to, app, now.Unix()+m.ahead, true, func(members []string) error {
-			c.target += len(members)
-			return nil
-		}); err != nil {
-			return nil, fmt.Errorf("--to: %w", err)
 		}
 	}
+	m.say("checked in %v", time.Since(began).Round(100*time.Millisecond))
 	return all, list.close()
 }
 
@@ -70,43 +74,72 @@ func (m *migration) settle(ctx context.Context, app string, now int64, c *count)
 	if err != nil {
 		return err
 	}
-	for _, p := range parts {
-		for cursor, more := "0", true; more; more = cursor != "0" {
-			var tokens []string
-			var there []byte
-			err := m.persist(ctx, func() (err error) {
-				next := ""
-				if tokens, next, err = m.to.Copies(ctx, p, cursor); err != nil {
-					return fmt.Errorf("--to: %w", err)
-				}
-				if there, err = m.from.There(ctx, app, tokens, now); err != nil {
-					return fmt.Errorf("--from: %w", err)
-				}
-				cursor = next
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-			if err := m.pace(ctx, len(tokens)); err != nil {
-				return err
-			}
-			if len(tokens) > 0 && !slices.Contains(there, '1') {
-				// A Redis that was restarted empty says the same of all.
-				if err := m.notEmptied(ctx); err != nil {
-					return err
-				}
-			}
-			var found redis.Settled
-			if err := m.persist(ctx, func() (err error) {
-				found, err = m.to.Settle(ctx, p, tokens, there, now+m.ahead, m.DryRun)
-				return err
-			}); err != nil {
+	found := make([]redis.Settled, len(parts))
+	err = each(parts, func(i int, p redis.Part) error { return m.settlePart(ctx, p, now, &found[i]) })
+	for _, n := range found {
+		c.Add(n)
+	}
+	return err
+}
+
+func (m *migration) settlePart(ctx context.Context, p redis.Part, now int64, n *redis.Settled) error {
+	for cursor, more := "0", true; more; more = cursor != "0" {
+		var tokens []string
+		var there []byte
+		err := m.persist(ctx, func() (err error) {
+			next := ""
+			if tokens, next, err = m.to.Copies(ctx, p, cursor); err != nil {
 				return fmt.Errorf("--to: %w", err)
 			}
-			c.Add(found)
-			m.Progress.Add(int64(len(tokens)))
+			if there, err = m.from.There(ctx, p.App(), tokens, now); err != nil {
+				return fmt.Errorf("--from: %w", err)
+			}
+			cursor = next
+			return nil
+		})
+		if err != nil {
+			return err
 		}
+		if err := m.pace(ctx, len(tokens)); err != nil {
+			return err
+		}
+		if len(tokens) > 0 && !slices.Contains(there, '1') {
+			// A Redis that was restarted empty says the same of all.
+			if err := m.notEmptied(ctx); err != nil {
+				return err
+			}
+		}
+		var found redis.Settled
+		if err := m.persist(ctx, func() (err error) {
+			found, err = m.to.Settle(ctx, p, tokens, there, now+m.ahead, m.DryRun)
+			return err
+		}); err != nil {
+			return fmt.Errorf("--to: %w", err)
+		}
+		n.Add(found)
+		m.advance(len(tokens))
+	}
+	return nil
+}
+
+// countTarget counts the copies of an app that the target's index has.
+func (m *migration) countTarget(ctx context.Context, app string, now int64, c *count) error {
+	parts, err := m.to.Parts(ctx, app)
+	if err != nil {
+		return err
+	}
+	live := make([]int, len(parts))
+	err = each(parts, func(i int, p redis.Part) error {
+		return m.walkLive(ctx, m.to, p, now, true, func(members []string) error {
+			live[i] += len(members)
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("--to: %w", err)
+	}
+	for _, n := range live {
+		c.target += n
 	}
 	return nil
 }
@@ -138,52 +171,56 @@ func (m *migration) notEmptied(ctx context.Context) error {
 // countSource counts an app's sessions in the source, and lists those that cannot be
 // kept in the target.
 func (m *migration) countSource(ctx context.Context, app string, now int64, c *count, list *list) error {
-	return m.walkLive(ctx, m.from, app, now, false, func(members []string) error {
-		for _, member := range members {
-			token, id, _ := strings.Cut(member, ":")
-			belongs, err := m.to.Belongs(ctx, token, id)
-			if err != nil {
-				return err
-			}
-			if belongs {
-				c.source++
-				continue
-			}
-			c.unmarked++
-			if err := list.add(app, token, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// walkLive calls f with each page of an app's live sessions.
-func (m *migration) walkLive(ctx context.Context, s *redis.Store, app string, now int64, copies bool, f func([]string) error) error {
-	parts, err := s.Parts(ctx, app)
+	parts, err := m.from.Parts(ctx, app)
 	if err != nil {
 		return err
 	}
 	for _, p := range parts {
-		for at := (redis.Position{Score: "-inf"}); at.Score != ""; {
-			var members []string
-			var next redis.Position
-			err := m.persist(ctx, func() (err error) {
-				members, next, err = s.Live(ctx, p, at, now, copies)
-				return err
-			})
-			if err != nil {
-				return err
+		err := m.walkLive(ctx, m.from, p, now, false, func(members []string) error {
+			for _, member := range members {
+				token, id, _ := strings.Cut(member, ":")
+				belongs, err := m.to.Belongs(ctx, token, id)
+				if err != nil {
+					return err
+				}
+				if belongs {
+					c.source++
+					continue
+				}
+				c.unmarked++
+				if err := list.add(app, token, id); err != nil {
+					return err
+				}
 			}
-			if err := f(members); err != nil {
-				return err
-			}
-			at = next
-			if err := m.pace(ctx, len(members)); err != nil {
-				return err
-			}
-			m.Progress.Add(int64(len(members)))
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("--from: %w", err)
 		}
+	}
+	return nil
+}
+
+// walkLive calls f with each page of a part's live sessions.
+func (m *migration) walkLive(ctx context.Context, s *redis.Store, p redis.Part, now int64, copies bool, f func([]string) error) error {
+	for at := (redis.Position{Score: "-inf"}); at.Score != ""; {
+		var members []string
+		var next redis.Position
+		err := m.persist(ctx, func() (err error) {
+			members, next, err = s.Live(ctx, p, at, now, copies)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := f(members); err != nil {
+			return err
+		}
+		at = next
+		if err := m.pace(ctx, len(members)); err != nil {
+			return err
+		}
+		m.advance(len(members))
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -72,6 +74,9 @@ type migration struct {
 	state    state
 	apps     map[string]bool // all that the migration has met, also in earlier runs
 	resumed  bool            // whether the pass was begun by an earlier run
+	named    atomic.Int64    // sessions that something was wrong with
+
+	mu sync.Mutex // guards Progress
 }
 
 // Run migrates. When ctx ends it stops soon, and another run goes on from there.
@@ -117,9 +122,6 @@ func (m *migration) begin(ctx context.Context) error {
 	if err := m.loadState(ctx); err != nil {
 		return err
 	}
-	for app := range m.state.apps {
-		m.apps[app] = true
-	}
 	held, err := m.sourceHolds(ctx)
 	if err == nil && !held {
 		err = fmt.Errorf("there are no sessions at %s: nothing is done (--from-namespace says which namespace; that of the original is rs)", m.From.Place())
@@ -152,7 +154,8 @@ func (m *migration) measureClocks(ctx context.Context) error {
 }
 
 // sourceHolds reports whether the source has sessions, and adds its apps to those
-// known.
+// known. An app that is new after that is for the next run: to find them, all keys of
+// the source are looked at.
 func (m *migration) sourceHolds(ctx context.Context) (held bool, err error) {
 	err = m.persist(ctx, func() error {
 		held = false

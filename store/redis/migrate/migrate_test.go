@@ -305,6 +305,30 @@ func notes(t *testing.T, o Options) int {
 	return n
 }
 
+// TestNewApp lets an app begin during a pass: the walk of the next run, which finds it,
+// begins where it begins, however long the pass took.
+func TestNewApp(t *testing.T) {
+	server := redistest.Start(t)
+	o := Options{From: at(t, server, "-a"), To: at(t, server, "-b")}
+	from := open(t, o.From)
+	create(t, from, "shop", "user")
+	var once sync.Once
+	token := ""
+	o.Progress = quiet{func(int64) {
+		once.Do(func() {
+			token = create(t, from, "late", "user")
+			server.Do(t, "ZADD", o.From.Namespace+":late:_sessions", "1700000000", token+":user") // long ago
+		})
+	}}
+	if _, err := run(t, context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.Last = true
+	said, err := run(t, context.Background(), o)
+	want(t, said, err, "late: 1 live in the source, 1 copies", "complete")
+	get(t, open(t, o.To), "late", token)
+}
+
 // TestRedisFails takes the target away in the middle.
 func TestRedisFails(t *testing.T) {
 	defer func(d time.Duration) { patience = d }(patience)

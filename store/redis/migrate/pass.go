@@ -1,9 +1,12 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"rest-sessions/store/redis"
@@ -15,15 +18,12 @@ const burst = 200
 // pass copies what is new, or was used since the last pass began.
 func (m *migration) pass(ctx context.Context, title string) (tally, error) {
 	var t tally
-	if _, err := m.sourceHolds(ctx); err != nil { // for apps that are new
-		return t, err
-	}
 	if err := m.beginPass(ctx); err != nil {
 		return t, err
 	}
 	var total int64
 	err := m.eachPart(ctx, m.from, func(p redis.Part) error {
-		n, err := m.from.Size(ctx, p, m.state.since)
+		n, err := m.from.Size(ctx, p, m.beginOf(p.App()))
 		total += n
 		return err
 	})
@@ -66,39 +66,55 @@ func (m *migration) eachPart(ctx context.Context, s *redis.Store, f func(redis.P
 	return nil
 }
 
-// fetched is a page that was read while the one before it was written.
+// together is how many pages are written at once.
+const together = 4
+
+// fetched are pages that were read while those before them were written.
 type fetched struct {
-	page redis.Exported
-	err  error
+	pages []redis.Exported
+	more  bool // whether the walk goes on after them
+	err   error
+}
+
+// fetch reads the next pages of a part.
+func (m *migration) fetch(ctx context.Context, p redis.Part, at redis.Position) (f fetched) {
+	for f.more = true; f.more && len(f.pages) < together; at = f.pages[len(f.pages)-1].Next {
+		var page redis.Exported
+		err := m.persist(ctx, func() (err error) {
+			page, err = m.from.Export(ctx, p, at)
+			return err
+		})
+		if err != nil {
+			f.err = fmt.Errorf("--from: %w", err)
+			return f
+		}
+		f.pages = append(f.pages, page)
+		f.more = m.goesOn(page.Next)
+	}
+	return f
 }
 
 // copyPart walks a part of an app from where an earlier run left it.
 func (m *migration) copyPart(ctx context.Context, p redis.Part, t *tally) error {
-	at, done := m.position(p.Name())
+	at, done := m.position(p)
 	if done {
 		return nil
 	}
 	next := make(chan fetched, 1)
-	fetch := func(at redis.Position) {
-		var f fetched
-		f.err = m.persist(ctx, func() (err error) {
-			f.page, err = m.from.Export(ctx, p, at)
-			return err
-		})
-		next <- f
-	}
-	go fetch(at)
+	go func() { next <- m.fetch(ctx, p, at) }()
 	for more := true; more; {
 		f := <-next
 		if f.err != nil {
-			return fmt.Errorf("--from: %w", f.err)
+			return f.err
 		}
-		if more = m.goesOn(f.page.Next); more {
-			go fetch(f.page.Next)
+		last := f.pages[len(f.pages)-1].Next
+		if more = f.more; more {
+			go func() { next <- m.fetch(ctx, p, last) }()
 		}
-		err := m.copyPage(ctx, p.App(), f.page, t)
+		tallies := make([]tally, len(f.pages))
+		err := each(f.pages, func(i int, page redis.Exported) error { return m.copyPage(ctx, p.App(), page, &tallies[i]) })
 		if err == nil {
-			m.setPosition(p.Name(), f.page.Next, !more)
+			m.setPosition(p.Name(), last, !more)
 			err = m.savePositions(ctx, false)
 		}
 		if err != nil {
@@ -107,9 +123,29 @@ func (m *migration) copyPart(ctx context.Context, p redis.Part, t *tally) error 
 			}
 			return err
 		}
-		m.Progress.Add(int64(f.page.Looked))
+		for i := range tallies {
+			t.merge(&tallies[i])
+		}
 	}
 	return nil
+}
+
+// each calls f for all items, a few at once, and returns the first error.
+func each[T any](items []T, f func(i int, item T) error) error {
+	errs := make([]error, len(items))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(together, len(items)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(items); i = int(next.Add(1)) - 1 {
+				if errs[i] = f(i, items[i]); errs[i] != nil {
+					next.Store(int64(len(items)))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return cmp.Or(errs...)
 }
 
 // goesOn reports whether the walk goes on. What was used after the pass began is for
@@ -130,7 +166,7 @@ func (m *migration) copyPage(ctx context.Context, app string, page redis.Exporte
 	t.over += page.Over
 	for _, bad := range page.Bad {
 		t.bad++
-		if t.bad <= namedAtMost {
+		if m.named.Add(1) <= namedAtMost {
 			m.Logf("%s: the session %s… cannot be read as it is stored, and is left out", app, start(bad.Member))
 		}
 	}
@@ -156,11 +192,19 @@ func (m *migration) copyPage(ctx context.Context, app string, page redis.Exporte
 	}
 	for i, c := range copied {
 		t.add(c)
-		if c == redis.CopiedNothing && t.other <= namedAtMost {
+		if c == redis.CopiedNothing && m.named.Add(1) <= namedAtMost {
 			m.Logf("%s: in the target there is another session with the token %s…, which stays", app, start(here[i].Token))
 		}
 	}
+	m.advance(page.Looked)
 	return nil
+}
+
+// advance shows that n more were looked at.
+func (m *migration) advance(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Progress.Add(int64(n))
 }
 
 // namedAtMost bounds how many sessions are named of those that something is wrong with.
@@ -173,6 +217,12 @@ func start(token string) string { return token[:min(6, len(token))] }
 type tally struct {
 	fresh, newer, same, ended, changed, both, other int
 	over, bad, unmarked                             int
+}
+
+func (t *tally) merge(u *tally) {
+	t.fresh, t.newer, t.same, t.ended = t.fresh+u.fresh, t.newer+u.newer, t.same+u.same, t.ended+u.ended
+	t.changed, t.both, t.other = t.changed+u.changed, t.both+u.both, t.other+u.other
+	t.over, t.bad, t.unmarked = t.over+u.over, t.bad+u.bad, t.unmarked+u.unmarked
 }
 
 func (t *tally) add(c redis.Copied) {

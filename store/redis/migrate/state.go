@@ -21,8 +21,13 @@ const (
 	sinceField = "since" // the score from which the next pass looks
 	startField = "start" // when the pass began that has not ended, by the source's clock
 	doneField  = "done"  // when the migration was completed
-	appPrefix  = "app "  // an app that the migration has met
+	appPrefix  = "app "  // an app that the migration has met: appBegun or appWalked
 	atPrefix   = "at "   // where the pass is in a part: "start score member", or "start"
+)
+
+const (
+	appBegun  = "begun"
+	appWalked = "walked" // from one end to the other, at least once
 )
 
 // saveEvery is how often positions are kept. What was copied since is looked at again
@@ -33,7 +38,7 @@ const saveEvery = time.Second
 type state struct {
 	since string
 	start int64 // 0: no pass has begun
-	apps  map[string]bool
+	apps  map[string]string // what is kept of each
 	at    map[string]string // by part
 	dirty map[string]string // fields to be kept
 	saved time.Time
@@ -42,7 +47,7 @@ type state struct {
 // loadState reads what an earlier run has kept, and makes sure that the target is not
 // the source.
 func (m *migration) loadState(ctx context.Context) error {
-	m.state = state{since: "-inf", apps: map[string]bool{}, at: map[string]string{}, dirty: map[string]string{}}
+	m.state = state{since: "-inf", apps: map[string]string{}, at: map[string]string{}, dirty: map[string]string{}}
 	var kept map[string]string
 	err := m.persist(ctx, func() (err error) {
 		kept, err = m.to.State(ctx)
@@ -53,14 +58,15 @@ func (m *migration) loadState(ctx context.Context) error {
 	}
 	for name, value := range kept {
 		if app, ok := strings.CutPrefix(name, appPrefix); ok {
-			m.state.apps[app] = true
+			m.state.apps[app] = value
+			m.apps[app] = true
 		} else if part, ok := strings.CutPrefix(name, atPrefix); ok {
 			m.state.at[part] = value
 		}
 	}
 	if done := kept[doneField]; done != "" {
 		if !m.DryRun && len(m.state.apps) > 0 { // it was interrupted there
-			if err := m.forget(ctx, m.state.apps); err != nil {
+			if err := m.forget(ctx); err != nil {
 				return err
 			}
 		}
@@ -79,6 +85,7 @@ func (m *migration) loadState(ctx context.Context) error {
 	m.resumed = m.state.start != 0
 	if m.DryRun {
 		m.state.since, m.state.start, m.state.at, m.resumed = "-inf", 0, map[string]string{}, false
+		clear(m.state.apps)
 		return nil
 	}
 	return m.meet(ctx, kept[nonceField])
@@ -121,11 +128,11 @@ func (m *migration) keep(ctx context.Context, fields map[string]string) error {
 
 // noteApp keeps that an app has been met.
 func (m *migration) noteApp(ctx context.Context, app string) error {
-	if m.DryRun || m.state.apps[app] {
+	if m.DryRun || m.state.apps[app] != "" {
 		return nil
 	}
-	m.state.apps[app] = true
-	return m.keep(ctx, map[string]string{appPrefix + app: "1"})
+	m.state.apps[app] = appBegun
+	return m.keep(ctx, map[string]string{appPrefix + app: appBegun})
 }
 
 // beginPass begins a pass, unless one that an earlier run began is to go on.
@@ -162,17 +169,30 @@ func (m *migration) endPass(ctx context.Context) error {
 		return nil
 	}
 	// In this order: a pass that is thought to go on does no harm.
-	if err := m.keep(ctx, map[string]string{sinceField: m.state.since}); err != nil {
+	fields := map[string]string{sinceField: m.state.since}
+	for app := range m.state.apps {
+		m.state.apps[app] = appWalked
+		fields[appPrefix+app] = appWalked
+	}
+	if err := m.keep(ctx, fields); err != nil {
 		return err
 	}
 	return m.persist(ctx, func() error { return m.to.DropState(ctx, gone...) })
 }
 
+// beginOf is the score from which a pass looks at an app.
+func (m *migration) beginOf(app string) string {
+	if m.state.apps[app] != appWalked { // it is new
+		return "-inf"
+	}
+	return m.state.since
+}
+
 // position is where the pass is in a part.
-func (m *migration) position(part string) (at redis.Position, done bool) {
-	start, rest, _ := strings.Cut(m.state.at[part], " ")
+func (m *migration) position(p redis.Part) (at redis.Position, done bool) {
+	start, rest, _ := strings.Cut(m.state.at[p.Name()], " ")
 	if start != strconv.FormatInt(m.state.start, 10) { // of no pass, or another
-		return redis.Position{Score: m.state.since}, false
+		return redis.Position{Score: m.beginOf(p.App())}, false
 	}
 	at.Score, at.Member, _ = strings.Cut(rest, " ")
 	return at, rest == ""
@@ -214,12 +234,12 @@ func (m *migration) finish(ctx context.Context) error {
 	if err := m.keep(ctx, map[string]string{doneField: time.Now().UTC().Format(time.RFC3339)}); err != nil {
 		return err
 	}
-	return m.forget(ctx, m.apps)
+	return m.forget(ctx)
 }
 
-func (m *migration) forget(ctx context.Context, apps map[string]bool) error {
+func (m *migration) forget(ctx context.Context) error {
 	gone := []string{sinceField, startField, nonceField}
-	for app := range apps {
+	for app := range m.apps {
 		parts, err := m.to.Parts(ctx, app)
 		if err != nil {
 			return err

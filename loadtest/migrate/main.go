@@ -6,7 +6,7 @@
 // of what was acknowledged. In the end every session is read. It exits with 1 if an answer
 // was wrong, with 2 if it could not run.
 //
-//	migrate -server PATH [-sessions 200000] [-clients 16] [-rate 0]
+//	migrate -server PATH [-sessions 200000] [-clients 16] [-rate 5000]
 //
 // scripts/migrate builds what it needs.
 package main
@@ -45,7 +45,7 @@ func run() int {
 	binary := flag.String("server", "", "the rest-sessions to try")
 	sessions := flag.Int("sessions", 200_000, "how many there are at the start")
 	clients := flag.Int("clients", 16, "how many use the site, each at most 100 times a second")
-	rate := flag.Int("rate", 0, "most sessions a second that are migrated while the site is served, 0 for no limit")
+	rate := flag.Int("rate", 5000, "most sessions a second that are migrated while the site is served, 0 for no limit")
 	flag.Parse()
 	if *binary == "" || flag.NArg() > 0 {
 		flag.Usage()

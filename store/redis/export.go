@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -160,30 +161,29 @@ func (s *Store) Size(ctx context.Context, p Part, from string) (int64, error) {
 	return replies[0].ToInt64()
 }
 
-// Export reads the next page of a part.
-func (s *Store) Export(ctx context.Context, p Part, at Position) (Exported, error) {
+// Export reads the next page of a part: those sessions in it whose last activity was at
+// since, in Unix seconds, or later.
+func (s *Store) Export(ctx context.Context, p Part, at Position, since int64) (Exported, error) {
 	var e Exported
 	reply, err := s.exec(ctx, s.scripts.export, []string{p.sessions(), p.users()},
-		[]string{p.prefix, strconv.Itoa(exportPage), strconv.Itoa(listPageBytes), at.Score, at.Member})
+		[]string{p.prefix, strconv.Itoa(exportPage), strconv.Itoa(listPageBytes), at.Score, at.Member, strconv.FormatInt(since, 10)})
 	if err != nil {
 		return e, err
 	}
 	list, err := reply.ToArray()
-	if err != nil || len(list) != 4 {
+	if err != nil || len(list) != 5 {
 		return e, fmt.Errorf("%w: export: %v", errReply, err)
 	}
-	over, err := list[2].ToInt64()
-	if err != nil {
-		return e, fmt.Errorf("%w: export: %w", errReply, err)
-	}
-	entries, err := list[3].ToArray()
-	if err != nil {
+	over, err1 := list[2].ToInt64()
+	passed, err2 := list[3].ToInt64()
+	entries, err3 := list[4].ToArray()
+	if err := cmp.Or(err1, err2, err3); err != nil {
 		return e, fmt.Errorf("%w: export: %w", errReply, err)
 	}
 	if e.Next, err = position(list); err != nil {
 		return e, err
 	}
-	e.Over, e.Looked = int(over), int(over)+len(entries)
+	e.Over, e.Looked = int(over), int(over)+int(passed)+len(entries)
 	for i := range entries {
 		fields, err := entries[i].AsStrSlice()
 		if err != nil || len(fields) < 2 {
@@ -288,7 +288,13 @@ func (s *Store) There(ctx context.Context, app string, tokens []string, now int6
 		places[i] = [2]int{k, len(commands[k].keys)}
 		commands[k].keys = append(commands[k].keys, p.session(token))
 	}
-	replies, err := s.all(ctx, commands)
+	var replies []rueidis.RedisMessage
+	if len(commands) == 1 { // it need not wait for a place among those that go to many nodes
+		replies = make([]rueidis.RedisMessage, 1)
+		replies[0], err = s.exec(ctx, s.scripts.there, commands[0].keys, at)
+	} else {
+		replies, err = s.all(ctx, commands)
+	}
 	if err != nil {
 		return nil, err
 	}

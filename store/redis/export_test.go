@@ -29,7 +29,7 @@ func copyAll(t *testing.T, from, to *Store, ahead int64, dry bool) map[Copied]in
 		}
 		for _, p := range parts {
 			for at := (Position{Score: "-inf"}); at.Score != ""; {
-				page, err := from.Export(ctx, p, at)
+				page, err := from.Export(ctx, p, at, 0)
 				if err != nil {
 					t.Fatal(err)
 				}

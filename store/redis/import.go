@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/redis/rueidis"
+
 	"rest-sessions/store"
 )
 
@@ -127,11 +129,14 @@ func text(n int64) string {
 // the next, "0" after the last; "0" begins. None that is there throughout is missed; one
 // may be met twice.
 func (s *Store) Copies(ctx context.Context, p Part, cursor string) (tokens []string, next string, err error) {
-	replies, err := s.all(ctx, []command{{keys: []string{p.migrated()}, args: []string{"HSCAN", cursor, "COUNT", strconv.Itoa(copiesPage)}}})
+	scan := command{keys: []string{p.migrated()}, args: []string{"HSCAN", cursor, "COUNT", strconv.Itoa(copiesPage)}}
+	reply, err := s.do(ctx, s.zoneOf(p.migrated()), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		return client.Do(ctx, scan.build(client, false))
+	})
 	if err != nil {
 		return nil, "", err
 	}
-	list, err := replies[0].ToArray()
+	list, err := reply.ToArray()
 	if err != nil || len(list) != 2 {
 		return nil, "", fmt.Errorf("%w: HSCAN: %v", errReply, err)
 	}

@@ -10,8 +10,10 @@
 -- ARGV  1 "ns:app:"  2 entries a step  3 bytes a step
 --       4 score and  5 member after which the walk goes on; without a member it
 --         begins with that score
+--       6 the last activity (seconds) before which a session is passed over
 -- Returns {score and member of the last entry, '' after the last step; how many of
--- the entries are of sessions that are over; the others}: of each its score, its
+-- the entries are of sessions that are over; how many were passed over; the others}: of
+-- each its score, its
 -- member, the score of its user in KEYS[2] or '', and id, r, w, ttl, la, ip,
 -- no_resave, d, end, root, '' where there is none; of one that cannot be read score and
 -- member alone.
@@ -24,19 +26,21 @@
 -- include upwards.lua
 
 local now = tonumber(redis.call('TIME')[1])
-local size, budget = tonumber(ARGV[2]), tonumber(ARGV[3])
+local size, budget, since = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
 local page = upwards(KEYS[1], ARGV[4], ARGV[5], size)
-local found, over, i = {}, 0, 1
+local found, over, passed, i = {}, 0, 0, 1
 while i < #page and budget > 0 do
   local member, score = page[i], page[i + 1]
   local h, why = stored(ARGV[1] .. string.match(member, '^[^:]*'), now)
-  if h then
+  if h and tonumber(h[5]) >= since then
     local entry = {score, member, redis.call('ZSCORE', KEYS[2], h[1]) or ''}
     for k = 1, 10 do
       entry[3 + k] = h[k] or ''
     end
     found[#found + 1] = entry
     budget = budget - 200 - #(h[8] or '')
+  elseif h then
+    passed = passed + 1
   elseif why == 'broken' then
     found[#found + 1] = {score, member}
   else
@@ -48,4 +52,4 @@ local score, last = '', ''
 if i > 2 * size or i < #page then
   score, last = page[i - 1], page[i - 2]
 end
-return {score, last, over, found}
+return {score, last, over, passed, found}

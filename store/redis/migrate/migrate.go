@@ -45,10 +45,11 @@ type Options struct {
 }
 
 const (
-	// overlap is how many seconds before the begin of the last pass the next one
-	// begins: an entry of an index trails the hash by up to store.MaxWindow, and a Node
-	// server writes it by the clock of its own host, which may be a minute behind.
-	overlap = store.MaxWindow + 60
+	// skew is how many seconds the clock of a Node server's host, by which it writes, may
+	// be behind the source's: a pass looks at what was used so long before the last began.
+	skew = 10
+	// overlap is where it begins to: an entry of an index trails the hash.
+	overlap = store.MaxWindow + skew
 	// shortPass is how long the pass lasts after which another would not be shorter.
 	shortPass = 3 * time.Second
 	maxPasses = 10

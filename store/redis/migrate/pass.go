@@ -23,7 +23,8 @@ func (m *migration) pass(ctx context.Context, title string) (tally, error) {
 	}
 	var total int64
 	err := m.eachPart(ctx, m.from, func(p redis.Part) error {
-		n, err := m.from.Size(ctx, p, m.beginOf(p.App()))
+		score, _ := m.beginOf(p.App())
+		n, err := m.from.Size(ctx, p, score)
 		total += n
 		return err
 	})
@@ -66,8 +67,8 @@ func (m *migration) eachPart(ctx context.Context, s *redis.Store, f func(redis.P
 	return nil
 }
 
-// together is how many pages are written at once.
-const together = 4
+// together is how many pages are written at once, or parts looked at.
+const together = 8
 
 // fetched are pages that were read while those before them were written.
 type fetched struct {
@@ -78,10 +79,11 @@ type fetched struct {
 
 // fetch reads the next pages of a part.
 func (m *migration) fetch(ctx context.Context, p redis.Part, at redis.Position) (f fetched) {
+	_, since := m.beginOf(p.App())
 	for f.more = true; f.more && len(f.pages) < together; at = f.pages[len(f.pages)-1].Next {
 		var page redis.Exported
 		err := m.persist(ctx, func() (err error) {
-			page, err = m.from.Export(ctx, p, at)
+			page, err = m.from.Export(ctx, p, at, since)
 			return err
 		})
 		if err != nil {

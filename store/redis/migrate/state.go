@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,7 +19,7 @@ import (
 const (
 	fromField  = "from"  // the source's Place
 	nonceField = "nonce" // to know the target by
-	sinceField = "since" // the score from which the next pass looks
+	sinceField = "since" // when the last pass that has ended began, by the source's clock
 	startField = "start" // when the pass began that has not ended, by the source's clock
 	doneField  = "done"  // when the migration was completed
 	appPrefix  = "app "  // an app that the migration has met: appBegun or appWalked
@@ -36,8 +37,8 @@ const saveEvery = time.Second
 
 // state is how far a migration is.
 type state struct {
-	since string
-	start int64 // 0: no pass has begun
+	since int64             // 0: no pass has ended
+	start int64             // 0: no pass has begun
 	apps  map[string]string // what is kept of each
 	at    map[string]string // by part
 	dirty map[string]string // fields to be kept
@@ -47,7 +48,7 @@ type state struct {
 // loadState reads what an earlier run has kept, and makes sure that the target is not
 // the source.
 func (m *migration) loadState(ctx context.Context) error {
-	m.state = state{since: "-inf", apps: map[string]string{}, at: map[string]string{}, dirty: map[string]string{}}
+	m.state = state{apps: map[string]string{}, at: map[string]string{}, dirty: map[string]string{}}
 	var kept map[string]string
 	err := m.persist(ctx, func() (err error) {
 		kept, err = m.to.State(ctx)
@@ -76,15 +77,15 @@ func (m *migration) loadState(ctx context.Context) error {
 	if from := kept[fromField]; from != "" && from != m.From.Place() {
 		return Mistake(fmt.Sprintf("a migration into %s has begun, but from %s; it is to be completed with --last", m.To.Place(), from))
 	}
-	if since := kept[sinceField]; since != "" {
-		m.state.since = since
-	}
-	if m.state.start, err = strconv.ParseInt("0"+kept[startField], 10, 64); err != nil {
-		return fmt.Errorf("the state of the migration is damaged: start is %q", kept[startField])
+	var err1, err2 error
+	m.state.since, err1 = strconv.ParseInt("0"+kept[sinceField], 10, 64)
+	m.state.start, err2 = strconv.ParseInt("0"+kept[startField], 10, 64)
+	if err := cmp.Or(err1, err2); err != nil {
+		return fmt.Errorf("the state of the migration is damaged: %w", err)
 	}
 	m.resumed = m.state.start != 0
 	if m.DryRun {
-		m.state.since, m.state.start, m.state.at, m.resumed = "-inf", 0, map[string]string{}, false
+		m.state.since, m.state.start, m.state.at, m.resumed = 0, 0, map[string]string{}, false
 		clear(m.state.apps)
 		return nil
 	}
@@ -157,8 +158,7 @@ func (m *migration) beginPass(ctx context.Context) error {
 
 // endPass lets the next pass begin where this one began.
 func (m *migration) endPass(ctx context.Context) error {
-	m.state.since = strconv.FormatInt(m.state.start-overlap, 10)
-	m.state.start = 0
+	m.state.since, m.state.start = m.state.start, 0
 	clear(m.state.dirty)
 	gone := []string{startField}
 	for part := range m.state.at {
@@ -169,7 +169,7 @@ func (m *migration) endPass(ctx context.Context) error {
 		return nil
 	}
 	// In this order: a pass that is thought to go on does no harm.
-	fields := map[string]string{sinceField: m.state.since}
+	fields := map[string]string{sinceField: strconv.FormatInt(m.state.since, 10)}
 	for app := range m.state.apps {
 		m.state.apps[app] = appWalked
 		fields[appPrefix+app] = appWalked
@@ -180,19 +180,21 @@ func (m *migration) endPass(ctx context.Context) error {
 	return m.persist(ctx, func() error { return m.to.DropState(ctx, gone...) })
 }
 
-// beginOf is the score from which a pass looks at an app.
-func (m *migration) beginOf(app string) string {
-	if m.state.apps[app] != appWalked { // it is new
-		return "-inf"
+// beginOf is where a pass begins in an app: from which score on it walks, and from which
+// last activity on it copies.
+func (m *migration) beginOf(app string) (score string, since int64) {
+	if m.state.since == 0 || m.state.apps[app] != appWalked { // it is new
+		return "-inf", 0
 	}
-	return m.state.since
+	return strconv.FormatInt(m.state.since-overlap, 10), m.state.since - skew
 }
 
 // position is where the pass is in a part.
 func (m *migration) position(p redis.Part) (at redis.Position, done bool) {
 	start, rest, _ := strings.Cut(m.state.at[p.Name()], " ")
 	if start != strconv.FormatInt(m.state.start, 10) { // of no pass, or another
-		return redis.Position{Score: m.beginOf(p.App())}, false
+		score, _ := m.beginOf(p.App())
+		return redis.Position{Score: score}, false
 	}
 	at.Score, at.Member, _ = strings.Cut(rest, " ")
 	return at, rest == ""

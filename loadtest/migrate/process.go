@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -88,12 +87,34 @@ func (s *site) migrate(binary string, args ...string) error {
 	cmd.Env = environment()
 	cmd.Stdout, cmd.Stderr = prefixed{os.Stdout}, prefixed{os.Stdout}
 	began := time.Now()
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+	if err := cmd.Start(); err != nil {
+		return err
 	}
-	usage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	fmt.Printf("migrate took %v, at most %d MiB of memory\n", since(began), usage.Maxrss>>10)
-	return nil
+	ended := make(chan error)
+	go func() { ended <- cmd.Wait() }()
+	memory := 0
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return fmt.Errorf("migrate: %w", err)
+			}
+			fmt.Printf("migrate took %v, at most %d MiB of memory\n", since(began), memory>>10)
+			return nil
+		case <-time.After(20 * time.Millisecond):
+			memory = max(memory, peakMemory(cmd.Process.Pid))
+		}
+	}
+}
+
+// peakMemory is the most resident memory that a process had up to now, in KiB. (That
+// of its rusage is ours, if we had more when it began.)
+func peakMemory(pid int) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	n := 0
+	fmt.Sscan(rest, &n)
+	return n
 }
 
 // prefixed sets lines of another process off.

@@ -54,8 +54,8 @@ func forgetAll(t *testing.T, s *Store, app string) {
 		t.Fatal(err)
 	}
 	for _, p := range parts {
-		for last := false; !last; {
-			if last, err = s.Forget(context.Background(), p); err != nil {
+		for cursor, more := "0", true; more; more = cursor != "0" {
+			if cursor, err = s.Forget(context.Background(), p, cursor); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -307,4 +307,24 @@ func TestSettle(t *testing.T) {
 	}
 	forgetAll(t, to, "shop")
 	checkIndexesOn(t, cluster.Masters, to)
+}
+
+// TestForget removes more notes than a page has: those of a big hash stand in its
+// buckets, and the first are empty when the last are still full.
+func TestForget(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	key := s.keys.ns + "shop:migrated"
+	for i := range 50 {
+		args := []string{"HSET", key}
+		for range 100 {
+			args = append(args, store.NewToken("user"+strconv.Itoa(i)), "2 1700000000")
+		}
+		server.Do(t, args...)
+	}
+	forgetAll(t, s, "shop")
+	if n := server.Do(t, "EXISTS", key); n != int64(0) {
+		t.Errorf("%v notes are left", server.Do(t, "HLEN", key))
+	}
 }

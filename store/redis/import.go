@@ -212,15 +212,15 @@ func (s *Store) Settle(ctx context.Context, p Part, tokens []string, there []byt
 	return n, nil
 }
 
-// Forget removes a page of a part's notes of copies and reports whether it was the
-// last.
-func (s *Store) Forget(ctx context.Context, p Part) (bool, error) {
-	tokens, next, err := s.Copies(ctx, p, "0")
+// Forget removes a page of a part's notes of copies and returns the cursor of the
+// next, as Copies does.
+func (s *Store) Forget(ctx context.Context, p Part, cursor string) (next string, err error) {
+	tokens, next, err := s.Copies(ctx, p, cursor)
 	if err != nil || len(tokens) == 0 {
-		return next == "0", err
+		return next, err
 	}
 	_, err = s.all(ctx, []command{{keys: []string{p.migrated()}, args: append([]string{"HDEL"}, tokens...)}})
-	return false, err
+	return next, err
 }
 
 // stateKey is the hash in which a migration into this namespace keeps how far it is.

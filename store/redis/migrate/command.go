@@ -9,7 +9,6 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -21,8 +20,6 @@ const (
 	// defaultRate is the most sessions a second while servers use the source: a
 	// twentieth of what a core can do.
 	defaultRate = 5000
-	// memoryLimit is what the process tries to keep to, in bytes, however many sessions.
-	memoryLimit = 64 << 20
 	// timeout bounds a round trip. Nobody waits for one.
 	timeout = 5 * time.Second
 )
@@ -57,9 +54,6 @@ func Command(args []string, server redis.Options, stdout io.Writer) int {
 		return 2
 	}
 	o.Out, o.Logf, o.Progress = stdout, log.Printf, NewProgress(os.Stderr)
-	// Pages are short-lived: without it, garbage of many times their size waits for a
-	// collector that has no reason to hurry.
-	debug.SetMemoryLimit(memoryLimit)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err = Run(ctx, o)

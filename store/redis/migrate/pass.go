@@ -162,7 +162,8 @@ func (m *migration) goesOn(next redis.Position) bool {
 
 // copyPage copies a page.
 func (m *migration) copyPage(ctx context.Context, app string, page redis.Exported, t *tally) error {
-	if err := m.limit.WaitN(ctx, min(page.Looked, burst)); err != nil {
+	read := len(page.Live) + len(page.Bad)
+	if err := m.limit.WaitN(ctx, min(read+(page.Looked-read)/5, burst)); err != nil {
 		return err
 	}
 	t.over += page.Over

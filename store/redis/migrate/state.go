@@ -247,9 +247,12 @@ func (m *migration) forget(ctx context.Context) error {
 			return err
 		}
 		for _, p := range parts {
-			for last := false; !last; {
-				err := m.persist(ctx, func() (err error) {
-					last, err = m.to.Forget(ctx, p)
+			for cursor, more := "0", true; more; more = cursor != "0" {
+				err := m.persist(ctx, func() error {
+					next, err := m.to.Forget(ctx, p, cursor)
+					if err == nil {
+						cursor = next
+					}
 					return err
 				})
 				if err != nil {

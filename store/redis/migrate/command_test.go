@@ -64,7 +64,7 @@ func TestAccess(t *testing.T) {
 	if rule == nil || onCluster == nil || more == nil {
 		t.Fatal("the README has no ACL SETUSER for a migration")
 	}
-	server, c := redistest.Start(t), redistest.StartCluster(t, false)
+	server, c := redistest.Start(t), cluster(t)
 	o := Options{From: at(t, server, ""), To: at(t, c.Masters[0], "")}
 	for _, s := range append(c.Masters[:3:3], server) {
 		text := strings.ReplaceAll(string(rule[1])+" "+string(onCluster[1])+" "+string(more[1]), "drs:", o.From.Namespace+":")

@@ -133,18 +133,22 @@ func (m *migration) begin(ctx context.Context) error {
 // measureClocks compares the two clocks. Less than two seconds are within what the
 // comparison errs by, and the idle time of a session is whole seconds.
 func (m *migration) measureClocks(ctx context.Context) error {
-	// Of a Redis that is not there from the start, the user hears at once.
-	there, err := m.from.Now(ctx)
+	var there, here, again time.Time
+	// Of a Redis that is not there from the start, the user hears soon.
+	err := m.persistFor(ctx, min(patience, firstPatience), func() (err error) {
+		if there, err = m.from.Now(ctx); err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+		if here, err = m.to.Now(ctx); err != nil {
+			return fmt.Errorf("--to: %w", err)
+		}
+		if again, err = m.from.Now(ctx); err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("--from: %w", err)
-	}
-	here, err := m.to.Now(ctx)
-	if err != nil {
-		return fmt.Errorf("--to: %w", err)
-	}
-	again, err := m.from.Now(ctx)
-	if err != nil {
-		return fmt.Errorf("--from: %w", err)
+		return err
 	}
 	apart := here.Sub(there.Add(again.Sub(there) / 2)).Round(time.Second)
 	if apart.Abs() >= 2*time.Second {

@@ -118,6 +118,27 @@ func createAs(t *testing.T, s *redis.Store, app, id, token string) {
 	}
 }
 
+// createMany makes sessions of user0, user1 and so on.
+func createMany(t *testing.T, s *redis.Store, app string, n int) []string {
+	t.Helper()
+	tokens := make([]string, n)
+	var wg sync.WaitGroup
+	const workers = 16
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n; i += workers {
+				id := "user" + strconv.Itoa(i)
+				tokens[i] = store.NewToken(id)
+				if err := s.Create(context.Background(), app, tokens[i], store.New{ID: id, IP: "::1", TTL: 7200}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return tokens
+}
+
 func get(t *testing.T, s *redis.Store, app, token string) store.Session {
 	t.Helper()
 	session, err := s.Get(context.Background(), app, token)
@@ -201,7 +222,7 @@ func TestMigrate(t *testing.T) {
 	}
 	gone(t, to, "other", other)
 	for _, node := range cluster(t).Masters {
-		for _, key := range node.Do(t, "KEYS", "*migrat*").([]any) {
+		for _, key := range node.Do(t, "KEYS", o.To.Namespace+":*migrat*").([]any) {
 			if fields := node.Do(t, "HKEYS", fmt.Sprint(key)).([]any); len(fields) != 2 || strings.HasSuffix(fmt.Sprint(key), "migrated") {
 				t.Errorf("left behind: %s %v", key, fields)
 			}
@@ -218,10 +239,7 @@ func TestServersFirst(t *testing.T) {
 	o := Options{From: at(t, server, "-a"), To: at(t, server, "-b")} // another namespace
 	from, to := open(t, o.From), open(t, o.To)
 	ctx := context.Background()
-	var tokens []string
-	for i := range 300 {
-		tokens = append(tokens, create(t, from, "shop", "user"+strconv.Itoa(i)))
-	}
+	tokens := createMany(t, from, "shop", 300)
 	if _, err := run(t, ctx, o); err != nil {
 		t.Fatal(err)
 	}
@@ -256,14 +274,12 @@ func TestResume(t *testing.T) {
 	server := redistest.Start(t)
 	o := Options{From: at(t, server, ""), To: at(t, cluster(t).Masters[0], "")}
 	from, to := open(t, o.From), open(t, o.To)
-	var tokens []string
 	const sessions = 1500
-	for i := range sessions {
-		tokens = append(tokens, create(t, from, "shop", "user"+strconv.Itoa(i)))
-	}
+	tokens := createMany(t, from, "shop", sessions)
 	runs := 0
 	for n := 0; n < sessions; n = notes(t, o) {
-		if runs++; runs > 5 {
+		// A run loses at most what it was writing when it was interrupted.
+		if runs++; runs > 8 {
 			t.Fatalf("%d runs of 400 sessions each have copied %d of %d", runs-1, n, sessions)
 		}
 		ctx, stop := context.WithCancel(context.Background())
@@ -332,13 +348,11 @@ func TestNewApp(t *testing.T) {
 // TestRedisFails takes the target away in the middle.
 func TestRedisFails(t *testing.T) {
 	defer func(d time.Duration) { patience = d }(patience)
-	patience = 200 * time.Millisecond
+	patience = time.Second
 	server, target := redistest.Start(t), redistest.Start(t, "--appendonly", "yes", "--appendfsync", "no")
 	o := Options{From: at(t, server, ""), To: at(t, target, "")}
 	from := open(t, o.From)
-	for i := range 1000 {
-		create(t, from, "shop", "user"+strconv.Itoa(i))
-	}
+	createMany(t, from, "shop", 1000)
 	var once sync.Once
 	o.Progress = quiet{func(int64) { once.Do(target.Stop) }}
 	o.To.Timeout = 300 * time.Millisecond
@@ -348,6 +362,7 @@ func TestRedisFails(t *testing.T) {
 	if err := target.Restart(); err != nil {
 		t.Fatal(err)
 	}
+	patience = 10 * time.Second
 	o.Progress, o.Last = nil, true
 	said, err := run(t, context.Background(), o)
 	want(t, said, err, "1000 live in the source, 1000 copies", "complete")
@@ -409,9 +424,7 @@ func TestDryRun(t *testing.T) {
 	server, c := redistest.Start(t), cluster(t)
 	o := Options{From: at(t, server, ""), To: at(t, c.Masters[2], ""), DryRun: true}
 	from := open(t, o.From)
-	for i := range 250 {
-		create(t, from, "shop", "user"+strconv.Itoa(i))
-	}
+	createMany(t, from, "shop", 250)
 	createAs(t, from, "shop", "a", strings.Repeat("x", store.TokenLen))
 	sizes := func() (all []any) {
 		for _, s := range append(c.Masters[:3:3], server) {
@@ -546,9 +559,7 @@ func TestRate(t *testing.T) {
 	server := redistest.Start(t)
 	o := Options{From: at(t, server, "-a"), To: at(t, server, "-b"), Rate: 1000}
 	from := open(t, o.From)
-	for i := range 700 {
-		create(t, from, "shop", "user"+strconv.Itoa(i))
-	}
+	createMany(t, from, "shop", 700)
 	began := time.Now()
 	if _, err := run(t, context.Background(), o); err != nil {
 		t.Fatal(err)

@@ -271,6 +271,10 @@ func (t tally) String() string {
 // persist calls f again, for a while, when a Redis cannot be used. All that f does can
 // be done twice.
 func (m *migration) persist(ctx context.Context, f func() error) error {
+	return m.persistFor(ctx, patience, f)
+}
+
+func (m *migration) persistFor(ctx context.Context, patience time.Duration, f func() error) error {
 	deadline := time.Now().Add(patience)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		err := f()
@@ -291,3 +295,6 @@ func (m *migration) persist(ctx context.Context, f func() error) error {
 // patience is how long a Redis may be away: for as long as it takes to elect another
 // master, and some more. It is a variable for tests.
 var patience = 30 * time.Second
+
+// firstPatience is how long it may be away at the start.
+const firstPatience = 3 * time.Second

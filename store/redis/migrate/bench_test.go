@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"runtime/metrics"
@@ -15,14 +16,13 @@ import (
 	"rest-sessions/store/redis/redistest"
 )
 
-// million is how many sessions are migrated, in one app.
-const million = 1_000_000
+var sessions = flag.Int("sessions", 1_000_000, "how many sessions BenchmarkMigrate migrates")
 
-// BenchmarkMillion migrates a million sessions of one app from one Redis to a cluster:
+// BenchmarkMigrate migrates a million sessions of one app from one Redis to a cluster:
 // how many a second, what memory it takes, and which calls hold Redis for over 2 ms.
 //
-//	go test -run '^$' -bench Million -benchtime 1x -timeout 20m ./store/redis/migrate
-func BenchmarkMillion(b *testing.B) {
+//	go test -run '^$' -bench Migrate -benchtime 1x -timeout 20m ./store/redis/migrate
+func BenchmarkMigrate(b *testing.B) {
 	for b.Loop() {
 		slow := []string{"--slowlog-log-slower-than", "2000", "--slowlog-max-len", "10000"}
 		server, cluster := redistest.Start(b, slow...), redistest.StartCluster(b, false, slow...)
@@ -31,7 +31,7 @@ func BenchmarkMillion(b *testing.B) {
 			To:   redis.Options{Host: "127.0.0.1", Port: cluster.Masters[0].Port(), Namespace: "drs", Timeout: timeout},
 			Out:  os.Stdout, Logf: b.Logf, Progress: quiet{},
 		}
-		seed(b, server, million)
+		seed(b, server, *sessions)
 		nodes := append(cluster.Masters[:3:3], server)
 		for _, s := range nodes {
 			s.Do(b, "SLOWLOG", "RESET")
@@ -49,7 +49,7 @@ func BenchmarkMillion(b *testing.B) {
 			b.Fatal(err)
 		}
 		close(stop)
-		b.ReportMetric(million/first.Seconds(), "sessions/s")
+		b.ReportMetric(float64(*sessions)/first.Seconds(), "sessions/s")
 		b.ReportMetric((time.Since(began) - first).Seconds(), "s/last")
 		b.ReportMetric(float64(<-most)/(1<<20), "MiB")
 		calls, longest := 0, int64(0)

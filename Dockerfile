@@ -6,7 +6,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 
-COPY main.go config.go data.go data_unix.go keys.go ./
+COPY main.go config.go ./
 COPY handlers ./handlers
 COPY store ./store
 # No cgo: the final image has no C library. -s -w leave out what only debuggers

@@ -24,6 +24,7 @@ import (
 
 	"rest-sessions/loadtest/load"
 	"rest-sessions/loadtest/model"
+	"rest-sessions/loadtest/site"
 	"rest-sessions/store/redis/redistest"
 )
 
@@ -75,59 +76,61 @@ func try(binary string, sessions, clients, rate int) (wrong int, err error) {
 	}
 	defer target.Close()
 	from, to := "redis://"+source.Addr(), "redis://"+target.Masters[0].Addr()
-	server, err := startServer(binary, from)
+	server, err := site.Serve(binary, "RS_REDIS_URL="+from)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { server.stop() }()
-	site := newSite(server.url)
+	defer server.Kill()
+	tier := newTier(server.URL)
 
 	began := time.Now()
 	random := rand.New(rand.NewSource(1))
 	users := max(1, sessions*4/5)
-	site.pass(sessions, func(int) *model.Request { return site.model.Create(model.UserID(random.Intn(users))) })
-	fmt.Printf("%d sessions made in %v\n", site.model.Living(), since(began))
-	quiet := site.serve(clients, sessions, func() error { time.Sleep(afterwards); return nil })
+	tier.pass(sessions, func(int) *model.Request { return tier.model.Create(model.UserID(random.Intn(users))) })
+	fmt.Printf("%d sessions made in %v\n", tier.model.Living(), since(began))
+	quiet := tier.serve(clients, sessions, func() error { time.Sleep(afterwards); return nil })
 	if quiet.err != nil {
 		return 0, quiet.err
 	}
 	fmt.Printf("before: %s\n", quiet)
 
 	migrate := func(args ...string) error {
-		return site.migrate(binary, append([]string{"--from", from, "--to", to}, args...)...)
+		return tier.migrate(binary, append([]string{"--from", from, "--to", to}, args...)...)
 	}
-	during := site.serve(clients, sessions, func() error { return migrate("--rate", strconv.Itoa(rate)) })
+	during := tier.serve(clients, sessions, func() error { return migrate("--rate", strconv.Itoa(rate)) })
 	if during.err != nil {
 		return 0, during.err
 	}
 	fmt.Printf("meanwhile: %s\n", during)
 	// The site goes on until the servers are stopped.
-	if between := site.serve(clients, sessions, func() error { time.Sleep(afterwards); return nil }); between.err != nil {
+	if between := tier.serve(clients, sessions, func() error { time.Sleep(afterwards); return nil }); between.err != nil {
 		return 0, between.err
 	}
 
 	stopped := time.Now()
-	if err := server.stop(); err != nil {
+	if err := server.Stop(); err != nil {
 		return 0, err
 	}
 	if err := migrate("--last"); err != nil {
 		return 0, err
 	}
-	if server, err = startServer(binary, to); err != nil {
+	moved, err := site.Serve(binary, "RS_REDIS_URL="+to)
+	if err != nil {
 		return 0, err
 	}
+	defer moved.Kill()
 	fmt.Printf("the site was down for %v\n", since(stopped))
-	site.url, site.client = server.url, newClient(server.url)
-	if after := site.serve(clients, sessions, func() error { time.Sleep(afterwards); return nil }); after.err != nil {
+	tier.url, tier.client = moved.URL, newClient(moved.URL)
+	if after := tier.serve(clients, sessions, func() error { time.Sleep(afterwards); return nil }); after.err != nil {
 		return 0, after.err
 	} else {
 		fmt.Printf("after, on the cluster: %s\n", after)
 	}
-	audit := site.model.Audit()
-	site.pass(len(audit), func(i int) *model.Request { return audit[i] })
+	audit := tier.model.Audit()
+	tier.pass(len(audit), func(i int) *model.Request { return audit[i] })
 	fmt.Printf("%d sessions read in the end, %d of them killed ones: %d answers of all %d wrong or missing\n",
-		len(audit), len(audit)-site.model.Living(), site.wrong, site.requests.Load())
-	for _, example := range site.examples {
+		len(audit), len(audit)-tier.model.Living(), tier.wrong, tier.requests.Load())
+	for _, example := range tier.examples {
 		fmt.Println(example)
 	}
 	for i, s := range append(target.Masters[:3:3], source) {
@@ -137,11 +140,11 @@ func try(binary string, sessions, clients, rate int) (wrong int, err error) {
 		}
 		tellSlow(name, s)
 	}
-	return site.wrong, nil
+	return tier.wrong, nil
 }
 
-// site is the site as its clients see it.
-type site struct {
+// tier is the web tier that uses the server.
+type tier struct {
 	url      string
 	client   client
 	model    *model.Model
@@ -152,12 +155,12 @@ type site struct {
 	examples []string
 }
 
-func newSite(url string) *site {
-	return &site{url: url, client: newClient(url), model: model.New(app, true)}
+func newTier(url string) *tier {
+	return &tier{url: url, client: newClient(url), model: model.New(app, true)}
 }
 
 // pass sends n requests as fast as a few clients can. next is called by one goroutine.
-func (s *site) pass(n int, next func(i int) *model.Request) {
+func (s *tier) pass(n int, next func(i int) *model.Request) {
 	work := make(chan *model.Request)
 	var workers sync.WaitGroup
 	for range filling {
@@ -188,7 +191,7 @@ func (s served) String() string {
 }
 
 // serve lets clients use the site with the web mix while meanwhile runs.
-func (s *site) serve(clients, sessions int, meanwhile func() error) served {
+func (s *tier) serve(clients, sessions int, meanwhile func() error) served {
 	config := &load.Config{Sessions: sessions, Mix: load.WebMix}
 	generator := load.NewGenerator(s.model, config, rand.Int63())
 	var stopped atomic.Bool
@@ -211,7 +214,7 @@ func (s *site) serve(clients, sessions int, meanwhile func() error) served {
 }
 
 // send sends one request, judges the answer and returns how long it took.
-func (s *site) send(r *model.Request) time.Duration {
+func (s *tier) send(r *model.Request) time.Duration {
 	status, body, took, err := s.client.ask(s.url, r)
 	s.requests.Add(1)
 	switch {

@@ -3,13 +3,10 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,74 +14,13 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/loadtest/model"
+	"rest-sessions/loadtest/site"
 )
 
-// patience bounds the start and the end of a server.
-const patience = 20 * time.Second
-
-// environment is ours without what configures somebody's server.
-func environment(more ...string) []string {
-	env := slices.DeleteFunc(os.Environ(), func(line string) bool { return strings.HasPrefix(line, "RS_") })
-	return append(env, more...)
-}
-
-// server is a running rest-sessions.
-type server struct {
-	cmd   *exec.Cmd
-	url   string
-	ended chan struct{}
-}
-
-var listening = regexp.MustCompile(`listens on (http://[^\s,]+)`)
-
-// startServer starts one and waits until it listens.
-func startServer(binary, redis string) (*server, error) {
-	s := &server{cmd: exec.Command(binary), ended: make(chan struct{})}
-	s.cmd.Env = environment("RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none", "RS_REDIS_URL="+redis)
-	stderr, err := s.cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	found := make(chan string, 1)
-	go func() {
-		defer close(s.ended)
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
-				found <- m[1]
-			}
-		}
-		s.cmd.Wait()
-	}()
-	select {
-	case s.url = <-found:
-		return s, nil
-	case <-s.ended:
-		return nil, errors.New("the server ended at its start")
-	case <-time.After(patience):
-		s.cmd.Process.Kill()
-		return nil, errors.New("the server does not start")
-	}
-}
-
-// stop ends it as a person does with Ctrl-C. It may be called again.
-func (s *server) stop() error {
-	s.cmd.Process.Signal(os.Interrupt)
-	select {
-	case <-s.ended:
-		return nil
-	case <-time.After(patience):
-		s.cmd.Process.Kill()
-		return errors.New("the server does not end")
-	}
-}
-
 // migrate runs the subcommand and tells what it cost.
-func (s *site) migrate(binary string, args ...string) error {
+func (s *tier) migrate(binary string, args ...string) error {
 	cmd := exec.Command(binary, append([]string{"migrate"}, args...)...)
-	cmd.Env = environment()
+	cmd.Env = site.Environment()
 	cmd.Stdout, cmd.Stderr = prefixed{os.Stdout}, prefixed{os.Stdout}
 	began := time.Now()
 	if err := cmd.Start(); err != nil {

@@ -19,7 +19,7 @@ var goroutinesLine = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
 
 // Measure asks the server for its goroutines, and the kernel for its resident memory in
 // bytes.
-func (s *Site) Measure() (goroutines, memory int, err error) {
+func (s *Server) Measure() (goroutines, memory int, err error) {
 	status, text, err := fasthttp.GetTimeout(nil, s.URL+"/metrics", 30*time.Second)
 	if err != nil {
 		return 0, 0, err
@@ -34,8 +34,8 @@ func (s *Site) Measure() (goroutines, memory int, err error) {
 }
 
 // resident is the server's memory that is in use, in bytes.
-func (s *Site) resident() (int, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.server.Process.Pid))
+func (s *Server) resident() (int, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}

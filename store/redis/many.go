@@ -3,7 +3,6 @@ package redis
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -107,7 +106,7 @@ func (s *Store) all(ctx context.Context, commands []command) ([]rueidis.RedisMes
 	for len(commands) > 0 {
 		n := min(len(commands), together)
 		some, errs, err := s.some(ctx, commands[:n])
-		if err = errors.Join(append(errs, err)...); err != nil {
+		if err = cmp.Or(append(errs, err)...); err != nil {
 			return nil, err
 		}
 		replies, commands = append(replies, some...), commands[n:]

@@ -77,10 +77,28 @@ func (q quiet) Add(n int64) {
 }
 func (quiet) End() {}
 
+// lines collects what is said, by several at once.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // run migrates and returns what was said.
 func run(t *testing.T, ctx context.Context, o Options) (string, error) {
 	t.Helper()
-	var out bytes.Buffer
+	var out lines
 	o.Out = &out
 	o.Logf = func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	if o.Progress == nil {

@@ -77,19 +77,19 @@ func (q quiet) Add(n int64) {
 }
 func (quiet) End() {}
 
-// lines collects what is said, by several at once.
-type lines struct {
+// told collects what is said, by several at once.
+type told struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (l *lines) Write(b []byte) (int, error) {
+func (l *told) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(b)
 }
 
-func (l *lines) String() string {
+func (l *told) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
@@ -98,7 +98,7 @@ func (l *lines) String() string {
 // run migrates and returns what was said.
 func run(t *testing.T, ctx context.Context, o Options) (string, error) {
 	t.Helper()
-	var out lines
+	var out told
 	o.Out = &out
 	o.Logf = func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	if o.Progress == nil {

@@ -3,7 +3,6 @@ package migrate
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -265,10 +264,4 @@ func (all counts) report(m *migration) {
 	if unmarked > 0 && m.List == "" {
 		m.say("Sessions whose token was not made by this server cannot be found in a Redis Cluster, and their users must log in again: --list FILE lists them.")
 	}
-}
-
-// marshal spells an id so that it is one word.
-func marshal(id string) string {
-	text, _ := json.Marshal(id)
-	return string(text)
 }

@@ -2,6 +2,7 @@ package migrate
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"os"
 )
@@ -51,4 +52,10 @@ func (l *list) close() error {
 		return fmt.Errorf("--list: %w", err)
 	}
 	return nil
+}
+
+// marshal spells an id so that it is one word.
+func marshal(id string) string {
+	text, _ := json.Marshal(id)
+	return string(text)
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,13 +41,7 @@ const (
 //
 //	BENCH=BigApp/redis BENCHTIME=1x scripts/bench
 func BenchmarkBigApp(b *testing.B) {
-	n := 1_000_000
-	if text := os.Getenv(bigEnv); text != "" {
-		var err error
-		if n, err = strconv.Atoi(text); err != nil || n < 1000 {
-			b.Fatalf("%s is %q; it must be a number of sessions, at least 1000", bigEnv, text)
-		}
-	}
+	n := sessionsOf(b, bigEnv)
 	b.Run("redis", func(b *testing.B) {
 		server := redistest.Start(b, "--slowlog-log-slower-than", strconv.Itoa(slowMicros), "--slowlog-max-len", "10000")
 		p := startServer(b, "redis "+strconv.Itoa(server.Port()))

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"os"
 	"strconv"
 	"testing"
 
@@ -31,13 +30,7 @@ var capacityData = store.Data{
 //
 //	BENCH=Capacity BENCHTIME=1x scripts/bench
 func BenchmarkCapacity(b *testing.B) {
-	n := 1_000_000
-	if text := os.Getenv(capacityEnv); text != "" {
-		var err error
-		if n, err = strconv.Atoi(text); err != nil || n < 1000 {
-			b.Fatalf("%s is %q; it must be a number of sessions, at least 1000", capacityEnv, text)
-		}
-	}
+	n := sessionsOf(b, capacityEnv)
 	server := redistest.Start(b)
 	tokens := fill(b, server, n, "")
 	fill(b, redistest.Start(b, "--hash-max-listpack-value", "4096"), n/10, "-listpack-4096")

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -28,6 +30,20 @@ func newSession(i int) store.New {
 }
 
 func userID(i int) string { return fmt.Sprintf("user%012d", i) }
+
+// sessionsOf is how many sessions the environment asks for, a million if it does not.
+func sessionsOf(b *testing.B, env string) int {
+	b.Helper()
+	text := os.Getenv(env)
+	if text == "" {
+		return 1_000_000
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1000 {
+		b.Fatalf("%s is %q; it must be a number of sessions, at least 1000", env, text)
+	}
+	return n
+}
 
 // seedStore starts n sessions in a store and returns their tokens.
 func seedStore(tb testing.TB, s store.Store, n int) []string {

@@ -35,7 +35,7 @@ func (s *Server) Measure() (goroutines, memory int, err error) {
 
 // resident is the server's memory that is in use, in bytes.
 func (s *Server) resident() (int, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Pid()))
 	if err != nil {
 		return 0, err
 	}

@@ -8,19 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"rest-sessions/store/redis/redistest"
 )
 
-// Server is a running rest-sessions.
+// Server is a running rest-sessions. Its log is that of the process.
 type Server struct {
-	URL   string // without a slash at its end
-	Log   Log
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when it is gone
+	*redistest.Process
+	URL string // without a slash at its end
 }
 
 const (
@@ -38,27 +36,15 @@ func Environment(more ...string) []string {
 }
 
 // Serve starts binary with the variables of environ besides those that say where it
-// listens, and waits until it does. It is killed if this process ends.
+// listens, and waits until it does. It ends with this process.
 func Serve(binary string, environ ...string) (*Server, error) {
-	s := &Server{cmd: exec.Command(binary), ended: make(chan struct{})}
-	s.cmd.Env = append(Environment("RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none"), environ...)
-	s.cmd.Stderr = &s.Log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		// Pdeathsig comes when the thread that started the child ends.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := s.cmd.Start()
-		started <- err
-		if err == nil {
-			s.cmd.Wait()
-			close(s.ended)
-		}
-	}()
-	if err := <-started; err != nil {
+	cmd := exec.Command(binary)
+	cmd.Env = append(Environment("RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none"), environ...)
+	p, err := redistest.StartProcess(cmd)
+	if err != nil {
 		return nil, err
 	}
+	s := &Server{Process: p}
 	for deadline := time.Now().Add(startTimeout); ; time.Sleep(5 * time.Millisecond) {
 		if m := listening.FindStringSubmatch(s.Log.String()); m != nil {
 			s.URL = m[1]
@@ -77,24 +63,18 @@ func Serve(binary string, environ ...string) (*Server, error) {
 // Alive reports whether the server still runs.
 func (s *Server) Alive() bool {
 	select {
-	case <-s.ended:
+	case <-s.Done:
 		return false
 	default:
 		return true
 	}
 }
 
-// Kill ends it at once.
-func (s *Server) Kill() {
-	s.cmd.Process.Kill()
-	<-s.ended
-}
-
 // Stop ends it as a person does with Ctrl-C.
 func (s *Server) Stop() error {
-	s.cmd.Process.Signal(os.Interrupt)
+	s.Signal(os.Interrupt)
 	select {
-	case <-s.ended:
+	case <-s.Done:
 		return nil
 	case <-time.After(stopTimeout):
 		s.Kill()

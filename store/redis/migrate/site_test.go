@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,28 +79,10 @@ func (q quiet) Add(n int64) {
 }
 func (quiet) End() {}
 
-// told collects what is said, by several at once.
-type told struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *told) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *told) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // run migrates and returns what was said.
 func run(t *testing.T, ctx context.Context, o Options) (string, error) {
 	t.Helper()
-	var out told
+	var out redistest.Log
 	o.Out = &out
 	o.Logf = func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 	if o.Progress == nil {

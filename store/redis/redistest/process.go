@@ -3,21 +3,25 @@
 package redistest
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
-	"syscall"
 )
 
-// process is a child that is waited for.
-type process struct {
+// Process is a child that is waited for. On Linux it ends with this process, however that
+// ends.
+type Process struct {
+	// Log has what it writes, to standard output and error.
+	Log Log
+	// Done is closed when it is gone.
+	Done chan struct{}
 	cmd  *exec.Cmd
-	log  syncBuffer
-	done chan struct{} // closed when the child is gone
 }
 
-func startProcess(name string, args []string) (*process, error) {
-	p := &process{cmd: exec.Command(name, args...), done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
+// StartProcess starts cmd.
+func StartProcess(cmd *exec.Cmd) (*Process, error) {
+	p := &Process{cmd: cmd, Done: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = &p.Log, &p.Log
 	p.cmd.SysProcAttr = childAttr()
 	started := make(chan error)
 	go func() {
@@ -29,7 +33,7 @@ func startProcess(name string, args []string) (*process, error) {
 		started <- err
 		if err == nil {
 			p.cmd.Wait()
-			close(p.done)
+			close(p.Done)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -38,12 +42,14 @@ func startProcess(name string, args []string) (*process, error) {
 	return p, nil
 }
 
-func (p *process) pid() int { return p.cmd.Process.Pid }
+// Pid is its process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// kill ends the child, paused or not, and returns when it is gone.
-func (p *process) kill() {
+// Kill ends it, paused or not, and returns when it is gone.
+func (p *Process) Kill() {
 	p.cmd.Process.Kill()
-	<-p.done
+	<-p.Done
 }
 
-func (p *process) signal(sig syscall.Signal) { p.cmd.Process.Signal(sig) }
+// Signal sends it a signal.
+func (p *Process) Signal(sig os.Signal) { p.cmd.Process.Signal(sig) }

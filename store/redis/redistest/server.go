@@ -5,7 +5,6 @@
 package redistest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -45,7 +44,7 @@ type Server struct {
 	commandLine func(*Server) ([]string, error)
 
 	mu   sync.Mutex // guards proc
-	proc *process
+	proc *Process
 
 	connMu sync.Mutex // guards conn, and is held for a command's round trip
 	conn   *conn
@@ -158,23 +157,23 @@ func (s *Server) start() error {
 	if err != nil {
 		return fmt.Errorf("redistest: %w", err)
 	}
-	p, err := startProcess("redis-server", args)
+	p, err := StartProcess(exec.Command("redis-server", args...))
 	if err != nil {
 		return fmt.Errorf("redistest: %w", err)
 	}
 	deadline := time.Now().Add(startDeadline)
-	for !s.serves(p.pid()) {
+	for !s.serves(p.Pid()) {
 		select {
-		case <-p.done:
-			if log := p.log.String(); strings.Contains(log, "already in use") {
+		case <-p.Done:
+			if log := p.Log.String(); strings.Contains(log, "already in use") {
 				return fmt.Errorf("%w: %s", errPortTaken, log)
 			}
-			return fmt.Errorf("redistest: redis-server ended at its start: %s", p.log.String())
+			return fmt.Errorf("redistest: redis-server ended at its start: %s", p.Log.String())
 		case <-time.After(pollInterval):
 		}
 		if time.Now().After(deadline) {
-			p.kill()
-			return fmt.Errorf("redistest: no answer from redis-server within %v: %s", startDeadline, p.log.String())
+			p.Kill()
+			return fmt.Errorf("redistest: no answer from redis-server within %v: %s", startDeadline, p.Log.String())
 		}
 	}
 	s.proc = p
@@ -202,7 +201,7 @@ func (s *Server) serves(pid int) bool {
 // stop requires mu.
 func (s *Server) stop() {
 	if s.proc != nil {
-		s.proc.kill()
+		s.proc.Kill()
 		s.proc = nil
 	}
 	s.dropConn()
@@ -212,7 +211,7 @@ func (s *Server) signal(sig syscall.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.proc != nil {
-		s.proc.signal(sig)
+		s.proc.Signal(sig)
 	}
 }
 
@@ -230,22 +229,4 @@ func freePort() (int, error) {
 		}
 	}
 	return 0, fmt.Errorf("redistest: no free port up to %d", maxPort)
-}
-
-// syncBuffer collects the server's log, which is read while it is written.
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

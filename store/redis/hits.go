@@ -71,12 +71,12 @@ func compareHits(a, b hit) int {
 	return cmp.Or(cmp.Compare(b.la, a.la), bytes.Compare(b.token[:], a.token[:]))
 }
 
-// inOrder sorts hits and leaves out the session that a walk met twice, be it under two
-// tokens: such a one was active after the walk began, at start.
-func inOrder(hits []hit, start int64) []hit {
+// inOrder sorts hits and leaves out the session that walks met twice, be it under two
+// tokens: one of its hits is of an activity at or after since.
+func inOrder(hits []hit, since int64) []hit {
 	slices.SortFunc(hits, compareHits)
 	var active []tokenHead
-	for i := 0; i < len(hits) && hits[i].la >= start; i++ {
+	for i := 0; i < len(hits) && hits[i].la >= since; i++ {
 		active = append(active, headOf(hits[i].token))
 	}
 	if len(active) == 0 {

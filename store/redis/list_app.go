@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"rest-sessions/store"
 )
@@ -72,7 +73,7 @@ func (p *appPages) find(ctx context.Context, dt int64, only heads) error {
 		if err != nil {
 			return err
 		}
-		lists[i] = inOrder(hits, start)
+		lists[i] = inOrder(hits, start-2*backBy)
 		mu.Lock()
 		defer mu.Unlock()
 		if first == 0 || start < first {
@@ -87,23 +88,49 @@ func (p *appPages) find(ctx context.Context, dt int64, only heads) error {
 	return nil
 }
 
+// A Node server writes scores of whole seconds. When it touches a session in the second
+// in which we have, it moves the entry back by less than one: behind a walk, perhaps,
+// that has still to meet it. So what may have moved during a walk is walked again, until
+// one step holds it all. With each time it is less; after walkAgain that is left to a
+// chance of one in very many: the entry must go ahead and back in each.
+const (
+	walkAgain = 3
+	// backBy is how many seconds before a walk what moved during it may stand: one for
+	// the fractions, one for ours and Redis' clock.
+	backBy = 2
+)
+
 // walk walks the index of a part and returns its hits, and when it began. Start is
 // that if it is not 0.
-func (p *appPages) walk(ctx context.Context, of part, dt, start int64, only heads) ([]hit, int64, error) {
+func (p *appPages) walk(ctx context.Context, of part, dt, start int64, only heads) (hits []hit, _ int64, err error) {
+	began := p.s.paceClock.now()
+	from := began // when the walk that is on began
+	steps, start, err := p.walkFrom(ctx, of, dt, start, "", only, &hits)
+	for n := 0; n < walkAgain && steps > 1 && err == nil; n++ {
+		score := start + int64(from.Sub(began)/time.Second) - backBy
+		from = p.s.paceClock.now()
+		steps, _, err = p.walkFrom(ctx, of, dt, start, strconv.FormatInt(score, 10), only, &hits)
+	}
+	return hits, start, err
+}
+
+// walkFrom walks from a score on, or from the least that may be listed if it is "". It
+// returns in how many steps, and start, or when it began if that is 0.
+func (p *appPages) walkFrom(ctx context.Context, of part, dt, start int64, score string, only heads, to *[]hit) (steps int, _ int64, _ error) {
 	keys := []string{of.sessions()}
 	args := []string{of.prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)}
 	if start != 0 {
-		args = append(args, strconv.FormatInt(start, 10), "", "")
+		args = append(args, strconv.FormatInt(start, 10), score, "")
 	}
-	var hits []hit
-	for more := true; more; {
+	hits := *to
+	for more := true; more; steps++ {
 		reply, err := p.pace.exec(ctx, p.s, p.s.scripts.soapp, keys, args)
 		if err != nil {
-			return nil, 0, err
+			return 0, 0, err
 		}
 		parts, err := reply.ToArray()
 		if err != nil || len(parts) != 5 {
-			return nil, 0, fmt.Errorf("%w: soapp: %v", errReply, err)
+			return 0, 0, fmt.Errorf("%w: soapp: %v", errReply, err)
 		}
 		began, err1 := parts[0].ToInt64()
 		ahead, err2 := parts[1].ToInt64()
@@ -111,14 +138,15 @@ func (p *appPages) walk(ctx context.Context, of part, dt, start int64, only head
 		member, err4 := parts[3].ToString()
 		text, err5 := parts[4].ToString()
 		if err := cmp.Or(err1, err2, err3, err4, err5); err != nil {
-			return nil, 0, fmt.Errorf("%w: soapp: %v", errReply, err)
+			return 0, 0, fmt.Errorf("%w: soapp: %v", errReply, err)
 		}
 		if hits == nil && only == nil {
-			hits = make([]hit, 0, max(0, ahead)) // all at once: growing would hold it twice
+			// All at once, growing would hold it twice; and some for those met twice.
+			hits = make([]hit, 0, max(0, ahead+ahead/16))
 		}
 		before := len(hits)
 		if hits, err = appendHits(hits, text); err != nil {
-			return nil, 0, err
+			return 0, 0, err
 		}
 		if only != nil {
 			others := func(h hit) bool { return !only.has(h.token) }
@@ -127,5 +155,6 @@ func (p *appPages) walk(ctx context.Context, of part, dt, start int64, only head
 		more, start = member != "", began
 		args = append(args[:3:3], strconv.FormatInt(start, 10), score, member)
 	}
-	return hits, start, nil
+	*to = hits
+	return steps, start, nil
 }

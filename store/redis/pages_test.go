@@ -149,6 +149,58 @@ func TestPagesOfBytes(t *testing.T) {
 	}
 }
 
+// TestListBehindTheWalk lists an app of two steps. After the first, a Node server reads a
+// session of the second in the second in which it was active last: its score loses the
+// fraction, so its entry stands behind the walk. Every session is listed, and once.
+func TestListBehindTheWalk(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, storetest.NewClock(1_700_000_040))
+	defer s.Close()
+	const n = listPageSize + listPageSize/2
+	for i := range n { // all in one second: all with one score
+		create(t, s, "app", "user"+strconv.Itoa(i), 1000)
+	}
+	members := strs(t, server.Do(t, "ZRANGE", s.keys.sessions("app"), "0", "-1"))
+	for i, member := range members {
+		s.watch = &onceAfter{f: func() { server.Do(t, "ZADD", s.keys.sessions("app"), "1700000040", member) }}
+		seen := map[string]int{}
+		for pages := s.SessionsOfApp(context.Background(), "app", 60); ; {
+			page, err := pages.Next(context.Background())
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, session := range page {
+				seen[session.ID]++
+			}
+		}
+		for id, times := range seen {
+			if times > 1 {
+				t.Errorf("entry %d moved: %s is listed %d times", i, id, times)
+			}
+		}
+		if len(seen) != n {
+			t.Fatalf("entry %d moved: %d sessions listed of %d", i, len(seen), n)
+		}
+		server.Do(t, "ZADD", s.keys.sessions("app"), "1700000040.000001", member)
+	}
+}
+
+// onceAfter calls f after the first round trip.
+type onceAfter struct {
+	unobserved
+	f func()
+}
+
+func (o *onceAfter) RoundTrip(time.Duration) {
+	if f := o.f; f != nil {
+		o.f = nil
+		f()
+	}
+}
+
 // TestSoappCursor takes away the session at which a page ended, before the next.
 func TestSoappCursor(t *testing.T) {
 	server := redistest.Start(t)

@@ -4,14 +4,15 @@
 --
 -- It walks _sessions upwards from the longest idle. A session that is active
 -- during the walk moves up, ahead of the walk, so one that is there throughout
--- is never missed; it may be met twice. The walk begins a minute early, since an
--- entry trails the hash by less than that (store.MaxWindow).
+-- is never missed; it may be met twice. (A Node server may move one back by less than a
+-- second: see walk in list_app.go.) The walk begins a minute early, since an entry
+-- trails the hash by less than that (store.MaxWindow).
 --
 -- KEYS  1 ns:app:_sessions
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
 -- ARGV  1 "ns:app:"  2 dt (seconds)  3 entries a page
 --       to go on, from the last reply: 4 start  5 score and  6 member of the last
---       entry, '' to begin anew
+--       entry; a score alone begins there, two '' begin anew
 -- Returns {start, the time of the first page; how many entries are ahead,
 -- with this page; score and member of the last entry, '' after the last page;
 -- the sessions found: la in 10 digits and the token in 64 characters, of each,

@@ -24,7 +24,7 @@ var capacityData = store.Data{
 	{Key: `"since"`, Value: `1764081234`},
 }
 
-// BenchmarkCapacity takes the figures of the README's capacity page: what a session
+// BenchmarkCapacity takes the figures of docs/performance.md: what a session
 // takes of Redis' memory, and what a request costs Redis and the server, among as many
 // sessions as a Redis may hold. Its ns/op means nothing; run it with -benchtime 1x:
 //

@@ -84,7 +84,7 @@ func p99Of(f figures) float64       { return f.p99 }
 func serverCPUOf(f figures) float64 { return f.serverCPU }
 func redisCPUOf(f figures) float64  { return f.redisCPU }
 
-// BenchmarkRatio is the table of ratios in the README. Its ns/op means nothing;
+// BenchmarkRatio is the table of ratios in docs/performance.md. Its ns/op means nothing;
 // run it with -benchtime 1x.
 func BenchmarkRatio(b *testing.B) {
 	b.Run("get-hot/redis", func(b *testing.B) {

@@ -222,17 +222,17 @@ func TestUnixSocket(t *testing.T) {
 	eventually(t, "the server is back", func() bool { return s.Ping(context.Background()) == nil })
 }
 
-// accessRules returns what the README says is enough for a user, with a namespace
+// accessRules returns what docs/redis.md says is enough for a user, with a namespace
 // and a password of the tests.
 func accessRules(t *testing.T, user string) []string {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/redis.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	rule := regexp.MustCompile(`(?s)ACL SETUSER ` + user + ` (.*?)\n` + "```").FindSubmatch(readme)
 	if rule == nil {
-		t.Fatalf("the README has no ACL SETUSER %s", user)
+		t.Fatalf("docs/redis.md has no ACL SETUSER %s", user)
 	}
 	return strings.Fields(strings.NewReplacer("\\\n", " ", "drs:", "t:", ">PASSWORD", ">secret").Replace(string(rule[1])))
 }
@@ -244,7 +244,7 @@ func setUser(t *testing.T, server *redistest.Server, user string, rules []string
 	}
 }
 
-// TestAccessList gives a user what the README says is enough, and nothing else.
+// TestAccessList gives a user what docs/redis.md says is enough, and nothing else.
 func TestAccessList(t *testing.T) {
 	server := redistest.Start(t)
 	rules := accessRules(t, "sessions")

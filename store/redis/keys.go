@@ -11,7 +11,7 @@ type keyspace struct {
 // classicWipe is the zset "app:token:id" of the classic layout, of all apps.
 func (k keyspace) classicWipe() string { return k.ns + "SESSIONS" }
 
-// layout says where the sessions of an app are (see the tables in the README): in
+// layout says where the sessions of an app are (see docs/redis.md): in
 // the classic layout, shared with redis-sessions, all in one part; in the sharded
 // one, for Redis Cluster, in a part for each bucket.
 type layout struct {

@@ -241,17 +241,17 @@ func TestClusterBadNamespace(t *testing.T) {
 	}
 }
 
-// TestClusterAccessList gives a user of each node what the README says is enough on
+// TestClusterAccessList gives a user of each node what docs/redis.md says is enough on
 // a Redis Cluster, and has a slot move, so that nodes are asked with ASKING.
 func TestClusterAccessList(t *testing.T) {
 	cluster := redistest.StartCluster(t, false)
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/redis.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	more := regexp.MustCompile("```\nACL SETUSER sessions (\\+cluster.*)\n```").FindSubmatch(readme)
 	if more == nil {
-		t.Fatal("the README has no ACL SETUSER for a cluster")
+		t.Fatal("docs/redis.md has no ACL SETUSER for a cluster")
 	}
 	for _, node := range cluster.Masters {
 		setUser(t, node, "sessions", append(accessRules(t, "sessions"), strings.Fields(string(more[1]))...))

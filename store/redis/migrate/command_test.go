@@ -52,17 +52,21 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestAccess migrates as a user who may do no more than the README says.
+// TestAccess migrates as a user who may do no more than docs/redis.md says.
 func TestAccess(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
+	manual, err := os.ReadFile("../../../docs/redis.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rule := regexp.MustCompile(`(?s)ACL SETUSER sessions (on .*?)\n` + "```").FindSubmatch(readme)
-	onCluster := regexp.MustCompile("```\nACL SETUSER sessions (\\+cluster.*)\n```").FindSubmatch(readme)
-	more := regexp.MustCompile("ACL SETUSER sessions (\\+scan.*)\n").FindSubmatch(readme)
+	page, err := os.ReadFile("../../../docs/migrating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := regexp.MustCompile(`(?s)ACL SETUSER sessions (on .*?)\n` + "```").FindSubmatch(manual)
+	onCluster := regexp.MustCompile("```\nACL SETUSER sessions (\\+cluster.*)\n```").FindSubmatch(manual)
+	more := regexp.MustCompile("ACL SETUSER sessions (\\+scan.*)\n").FindSubmatch(page)
 	if rule == nil || onCluster == nil || more == nil {
-		t.Fatal("the README has no ACL SETUSER for a migration")
+		t.Fatal("docs/redis.md has no ACL SETUSER for a migration")
 	}
 	server, c := redistest.Start(t), cluster(t)
 	o := Options{From: at(t, server, ""), To: at(t, c.Masters[0], "")}

@@ -62,7 +62,7 @@ func goldenScenarios(t *testing.T) []scenario {
 
 // goldenSteps is how many requests the file has, so that none gets lost on the
 // way.
-const goldenSteps = 149
+const goldenSteps = 144
 
 // TestGoldenRedis replays what the original answered, on Redis and in real time.
 func TestGoldenRedis(t *testing.T) {

@@ -6,12 +6,15 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 
-COPY main.go config.go ./
+COPY main.go config.go log.go version.go ./
 COPY handlers ./handlers
+COPY internal ./internal
 COPY store ./store
 # No cgo: the final image has no C library. -s -w leave out what only debuggers
 # read, a third of the size; stack traces keep their names and lines.
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /rest-sessions .
+# What --version and the start line name: --build-arg COMMIT=$(git rev-parse --short=12 HEAD)
+ARG COMMIT=
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.commit=$COMMIT" -o /rest-sessions .
 
 FROM scratch
 # For rediss://, to verify the certificate of Redis.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -20,14 +21,12 @@ import (
 
 	"rest-sessions/handlers"
 	"rest-sessions/handlers/listener"
+	"rest-sessions/internal/logging"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
 	"rest-sessions/store/redis"
 	"rest-sessions/store/redis/migrate"
 )
-
-// version is the server's; the original's last is 2.0.1.
-const version = "3.0.0"
 
 const (
 	// drainGrace is how long a terminated server goes on with /readyz at 503, so
@@ -41,7 +40,6 @@ const (
 )
 
 func main() {
-	log.SetFlags(log.LstdFlags)
 	os.Exit(run(os.Args[1:], environment(os.Environ()), os.Stdout))
 }
 
@@ -52,22 +50,24 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	if len(args) > 0 {
 		command = args[0]
 	}
+	lines, closeLog := startLog(command == "serve", environ["RS_LOGLEVEL"] == "json")
+	defer closeLog()
 	switch command {
 	case "--version", "-version", "version":
-		fmt.Fprintln(stdout, "rest-sessions", version)
+		fmt.Fprintln(stdout, "rest-sessions", versionText())
 		return 0
 	case "--help", "-help", "-h", "help":
 		printHelp(stdout)
 		return 0
 	case "serve", "healthcheck", "migrate":
 	default:
-		log.Printf("unknown argument %q; --help prints what there is", command)
+		log.Printf("error: unknown argument %q; --help prints what there is", command)
 		return 2
 	}
 
 	c, problems := parseConfig(environ)
 	for _, p := range problems {
-		log.Print(p)
+		slog.Error(p)
 	}
 	if len(problems) > 0 {
 		return 2
@@ -82,17 +82,17 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 		for _, name := range unknownNames(environ) {
 			log.Printf("warning: there is no variable %s; --help prints those there are", name)
 		}
-		err = serve(c, environ, stdout)
+		err = serve(c, environ, stdout, lines)
 	}
 	if err != nil {
-		log.Print(err)
+		slog.Error(err.Error())
 		return 1
 	}
 	return 0
 }
 
-// serve runs the server until it is told to end.
-func serve(c config, environ map[string]string, stdout io.Writer) error {
+// serve runs the server until it is told to end. lines is the program's own log.
+func serve(c config, environ map[string]string, stdout io.Writer, lines *logging.Writer) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
@@ -123,6 +123,11 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 
 	if s, ok := sessions.(*embedded.Store); ok && c.Data != "" {
 		background.Go(func() { s.BackUpOnSignal(ctx) })
+	} else if embedded.BackupSignal != nil {
+		unused := make(chan os.Signal, 1)
+		signal.Notify(unused, embedded.BackupSignal)
+		defer signal.Stop(unused)
+		background.Go(func() { refuseBackups(ctx, unused) })
 	}
 
 	api := handlers.New(sessions, metrics, log.Printf)
@@ -137,16 +142,19 @@ func serve(c config, environ map[string]string, stdout io.Writer) error {
 		log.Printf("warning: whoever can reach %s can read, change and end every session: set RS_API_KEYS, or RS_HOST=127.0.0.1", door.Addr())
 	}
 	handler := api.Handler()
+	dropped := lines.Dropped
 	if c.LogLevel != "none" {
-		access := handlers.NewAccessLog(c.LogLevel, stdout)
+		access := handlers.NewAccessLog(c.LogLevel, stdout, isTerminal(stdout))
 		defer access.Close()
+		dropped = func() uint64 { return access.Dropped() + lines.Dropped() }
 		handler = access.Handler(handler)
 	}
+	metrics.CountDropped(dropped)
 	server := api.Server(handler)
 	background.Go(func() { handlers.GiveBack(ctx, server) })
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(door) }()
-	log.Printf("rest-sessions %s listens on %s, %s", version, door, where)
+	log.Printf("rest-sessions %s listens on %s, %s", versionText(), door, where)
 
 	for {
 		select {

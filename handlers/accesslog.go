@@ -5,10 +5,11 @@ import (
 	"net"
 	"sort"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"rest-sessions/internal/logging"
 )
 
 // LogFormats names the formats of AccessLog: those of morgan, which the original
@@ -22,74 +23,41 @@ func LogFormats() []string {
 	return names
 }
 
-// AccessLog writes a line a request. Lines go through a bounded buffer: while out
-// takes none, requests are served and their lines dropped and counted, since no
-// page view should wait for a log.
+// AccessLog writes a line a request, to a Writer that drops lines rather than make a
+// request wait for the reader of the log.
 type AccessLog struct {
 	format func([]byte, *logEntry) []byte
+	out    *logging.Writer
 	now    func() time.Time
-
-	mu      sync.Mutex
-	lines   []byte // complete lines for the writer
-	dropped int    // lines that found no room
-	wake    chan struct{}
-	closing chan struct{}
-	done    chan struct{}
 }
 
-const (
-	// maxLogBuffer bounds the lines that wait for the writer, in bytes.
-	maxLogBuffer = 1 << 20
-	// logInterval is the pause after each write: under load it makes one write of
-	// hundreds of lines.
-	logInterval = 10 * time.Millisecond
-)
-
-// NewAccessLog starts a log in one of LogFormats; end it with Close.
-func NewAccessLog(format string, out io.Writer) *AccessLog {
-	l := &AccessLog{
-		format:  logFormats[format],
-		now:     time.Now,
-		wake:    make(chan struct{}, 1),
-		closing: make(chan struct{}),
-		done:    make(chan struct{}),
+// NewAccessLog starts a log in one of LogFormats; end it with Close. Without colours
+// the format dev has none, as what is no terminal wants it.
+func NewAccessLog(format string, out io.Writer, colours bool) *AccessLog {
+	l := &AccessLog{format: logFormats[format], now: time.Now}
+	if format == "dev" && !colours {
+		l.format = appendPlainDev
 	}
-	go l.write(out)
+	l.out = logging.NewWriter(out, l.appendDropped)
 	return l
 }
 
-// Close writes what is left and ends the log. Requests that a shutdown did not
-// wait for may go on; they leave no line.
-func (l *AccessLog) Close() {
-	close(l.closing)
-	<-l.done
-}
+// Close writes what is left, for a second at most, and ends the log. Requests that a
+// shutdown did not wait for may go on; they leave no line.
+func (l *AccessLog) Close() { l.out.Close() }
 
-// write hands lines to out until Close.
-func (l *AccessLog) write(out io.Writer) {
-	defer close(l.done)
-	var spare []byte
-	for open := true; open; {
-		select {
-		case <-l.wake:
-		case <-l.closing:
-			open = false
-		}
-		l.mu.Lock()
-		lines, dropped := l.lines, l.dropped
-		l.lines, l.dropped = spare[:0], 0
-		l.mu.Unlock()
-		if dropped > 0 {
-			lines = append(lines, "access log: "+strconv.Itoa(dropped)+" lines dropped\n"...)
-		}
-		if len(lines) > 0 {
-			out.Write(lines) // there is nowhere to report that the log cannot be written
-		}
-		spare = lines
-		if open {
-			time.Sleep(logInterval)
-		}
-	}
+// Dropped is how many lines were dropped so far.
+func (l *AccessLog) Dropped() uint64 { return l.out.Dropped() }
+
+// appendDropped appends the note of dropped lines. It has the form of every other
+// line, so that what reads them can read it: a request "LOG /dropped?lines=5" with the
+// status 000, which nginx too writes where there was no answer.
+func (l *AccessLog) appendDropped(b []byte, n int) []byte {
+	var ctx fasthttp.RequestCtx
+	ctx.SetRemoteAddr(&net.UnixAddr{})
+	ctx.Request.Header.SetMethod("LOG")
+	ctx.Request.SetRequestURI("/dropped?lines=" + strconv.Itoa(n))
+	return append(l.format(b, &logEntry{ctx: &ctx, time: l.now()}), '\n')
 }
 
 // Handler logs what next answers. Like the original, it leaves out /ping, and the
@@ -103,29 +71,17 @@ func (l *AccessLog) Handler(next fasthttp.RequestHandler) fasthttp.RequestHandle
 			return
 		}
 		now := l.now()
-		l.add(&logEntry{ctx: ctx, time: now, took: now.Sub(start)})
-	}
-}
-
-func (l *AccessLog) add(e *logEntry) {
-	l.mu.Lock()
-	if len(l.lines) > maxLogBuffer {
-		l.dropped++
-	} else {
-		l.lines = append(l.format(l.lines, e), '\n')
-	}
-	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
+		e := &logEntry{ctx: ctx, status: ctx.Response.StatusCode(), time: now, took: now.Sub(start)}
+		l.out.Append(func(b []byte) []byte { return append(l.format(b, e), '\n') })
 	}
 }
 
 // logEntry is a request that has been answered.
 type logEntry struct {
-	ctx  *fasthttp.RequestCtx
-	time time.Time
-	took time.Duration
+	ctx    *fasthttp.RequestCtx
+	status int // 0 for the note of dropped lines
+	time   time.Time
+	took   time.Duration
 }
 
 var logFormats = map[string]func(b []byte, e *logEntry) []byte{
@@ -142,13 +98,11 @@ var logFormats = map[string]func(b []byte, e *logEntry) []byte{
 		b = append(b, "\x1b[0m"...)
 		b = e.appendMethodURL(b)
 		b = append(b, " \x1b["...)
-		b = strconv.AppendInt(b, statusColour(e.ctx.Response.StatusCode()), 10)
+		b = strconv.AppendInt(b, statusColour(e.status), 10)
 		b = append(b, 'm')
 		b = e.appendStatus(b)
-		b = append(b, "\x1b[0m "...)
-		b = e.appendTook(b)
-		b = append(b, " ms - "...)
-		b = e.appendLength(b)
+		b = append(b, "\x1b[0m"...)
+		b = e.appendDevEnd(b)
 		return append(b, "\x1b[0m"...)
 	},
 	"short": func(b []byte, e *logEntry) []byte {
@@ -167,21 +121,29 @@ var logFormats = map[string]func(b []byte, e *logEntry) []byte{
 		b = append(b, `","remote":"`...)
 		b = e.appendRemote(b)
 		b = append(b, `","method":`...)
-		b = appendString(b, string(appendCut(nil, e.ctx.Method())))
+		b = appendLogString(b, appendCut(nil, e.ctx.Method()))
 		b = append(b, `,"url":`...)
-		b = appendString(b, string(appendCut(nil, e.ctx.RequestURI())))
+		b = appendLogString(b, appendCut(nil, e.ctx.RequestURI()))
 		b = append(b, `,"status":`...)
-		b = e.appendStatus(b)
+		b = strconv.AppendInt(b, int64(e.status), 10)
 		b = append(b, `,"bytes":`...)
 		b = strconv.AppendInt(b, int64(max(0, e.length())), 10)
 		b = append(b, `,"ms":`...)
 		b = e.appendTook(b)
 		b = append(b, `,"referrer":`...)
-		b = appendString(b, string(appendCut(nil, e.ctx.Referer())))
+		b = appendLogString(b, appendCut(nil, e.ctx.Referer()))
 		b = append(b, `,"user_agent":`...)
-		b = appendString(b, string(appendCut(nil, e.ctx.UserAgent())))
+		b = appendLogString(b, appendCut(nil, e.ctx.UserAgent()))
 		return append(b, '}')
 	},
+}
+
+// appendPlainDev is dev without colours.
+func appendPlainDev(b []byte, e *logEntry) []byte {
+	b = e.appendMethodURL(b)
+	b = append(b, ' ')
+	b = e.appendStatus(b)
+	return e.appendDevEnd(b)
 }
 
 func appendCommon(b []byte, e *logEntry) []byte {
@@ -227,9 +189,9 @@ func (e *logEntry) appendRequest(b []byte) []byte {
 }
 
 func (e *logEntry) appendMethodURL(b []byte) []byte {
-	b = appendPrintable(b, appendCut(nil, e.ctx.Method()))
+	b = logging.AppendText(b, appendCut(nil, e.ctx.Method()))
 	b = append(b, ' ')
-	return appendPrintable(b, appendCut(nil, e.ctx.RequestURI()))
+	return logging.AppendText(b, appendCut(nil, e.ctx.RequestURI()))
 }
 
 // appendOutcome appends what short and tiny end with: status, length and time.
@@ -243,16 +205,27 @@ func (e *logEntry) appendOutcome(b []byte) []byte {
 	return append(b, " ms"...)
 }
 
+// appendDevEnd appends what dev ends with: time and length.
+func (e *logEntry) appendDevEnd(b []byte) []byte {
+	b = append(b, ' ')
+	b = e.appendTook(b)
+	b = append(b, " ms - "...)
+	return e.appendLength(b)
+}
+
 func (e *logEntry) appendHeader(b []byte, name string) []byte {
 	value := e.ctx.Request.Header.Peek(name)
 	if len(value) == 0 {
 		return append(b, '-')
 	}
-	return appendPrintable(b, appendCut(nil, value))
+	return logging.AppendText(b, appendCut(nil, value))
 }
 
 func (e *logEntry) appendStatus(b []byte) []byte {
-	return strconv.AppendInt(b, int64(e.ctx.Response.StatusCode()), 10)
+	if e.status == 0 {
+		return append(b, "000"...)
+	}
+	return strconv.AppendInt(b, int64(e.status), 10)
 }
 
 // length is the length of the answer's body in bytes, -1 for one that is streamed.
@@ -275,17 +248,10 @@ func (e *logEntry) appendTook(b []byte) []byte {
 	return strconv.AppendFloat(b, float64(e.took.Microseconds())/1000, 'f', 3, 64)
 }
 
-// appendPrintable appends text with what would end the line, the quotes around it
-// or speak to the terminal as \xNN.
-func appendPrintable(b, text []byte) []byte {
-	for _, c := range text {
-		if c < ' ' || c == 0x7f || c == '"' || c == '\\' {
-			b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
-		} else {
-			b = append(b, c)
-		}
-	}
-	return b
+// appendLogString appends text as a JSON string in which what cannot be printed is
+// escaped, outside ASCII too.
+func appendLogString(b, text []byte) []byte {
+	return logging.AppendJSON(b, appendString(nil, string(text)))
 }
 
 // IsLogFormat reports whether name is one of LogFormats.

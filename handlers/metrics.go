@@ -120,6 +120,15 @@ func (m *Metrics) Circuit(open bool) {
 	}
 }
 
+// CountDropped tells of log lines that were dropped, as dropped counts them. It is
+// called once, before the first request.
+func (m *Metrics) CountDropped(dropped func() uint64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "rest_sessions_log_dropped_total",
+		Help: "Lines of the logs, of requests and of the program, that were dropped because nobody took them.",
+	}, func() float64 { return float64(dropped()) }))
+}
+
 // failed counts an answer that is an error.
 func (m *Metrics) failed(e *apiError) {
 	if m != nil {

@@ -73,21 +73,28 @@ func (s *sources) of(addr netip.Addr) *source {
 // failed counts a failed try. If the source has made too many, it returns how long
 // until the next one is answered, else 0.
 func (s *sources) failed(addr netip.Addr, now time.Time) time.Duration {
+	wait, warn := s.attempt(addr, now)
+	if warn {
+		s.logf("warning: %s fails to authenticate; it is answered 429 from now on, one try in %v left out", sourceName(addr), attemptEvery)
+	}
+	return wait
+}
+
+// attempt is failed without its line in the log, which is not written under mu.
+func (s *sources) attempt(addr netip.Addr, now time.Time) (wait time.Duration, warn bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := s.of(addr)
 	r := from.attempts.ReserveN(now, 1)
-	wait := r.DelayFrom(now)
+	wait = r.DelayFrom(now)
 	if wait > 0 {
 		r.CancelAt(now) // one that is refused takes nothing
 	}
 	if limited := wait > 0; limited != from.limited {
 		from.limited = limited
-		if limited && s.warn.AllowN(now, 1) {
-			s.logf("warning: %s fails to authenticate; it is answered 429 from now on, one try in %v left out", sourceName(addr), attemptEvery)
-		}
+		warn = limited && s.warn.AllowN(now, 1)
 	}
-	return wait
+	return wait, warn
 }
 
 // missed counts a token that names no session, and logs a line when the source has
@@ -96,6 +103,14 @@ func (s *sources) missed(addr netip.Addr, now time.Time) {
 	if s.missWarn == 0 {
 		return
 	}
+	if s.miss(addr, now) {
+		s.logf("warning: %s asked for %d tokens within %v that name no session: stale cookies, or somebody guesses",
+			sourceName(addr), s.missWarn, missWindow)
+	}
+}
+
+// miss counts a miss and reports whether it is worth a line.
+func (s *sources) miss(addr netip.Addr, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from := s.of(addr)
@@ -103,10 +118,7 @@ func (s *sources) missed(addr netip.Addr, now time.Time) {
 		from.windowEnd, from.misses = now.Add(missWindow), 0
 	}
 	from.misses++
-	if from.misses == s.missWarn && s.warn.AllowN(now, 1) {
-		s.logf("warning: %s asked for %d tokens within %v that name no session: stale cookies, or somebody guesses",
-			sourceName(addr), s.missWarn, missWindow)
-	}
+	return from.misses == s.missWarn && s.warn.AllowN(now, 1)
 }
 
 // WarnOfMisses sets how many misses of one source within a minute are worth a line in

@@ -7,6 +7,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"time"
+
+	"rest-sessions/store/embedded/disk"
 )
 
 // BackUpOnSignal writes a copy of the file beside it on each BackupSignal, until ctx
@@ -52,5 +54,8 @@ func (s *Store) BackUp() (path string, err error) {
 	if err = errors.Join(err, temp.Close()); err != nil {
 		return "", err
 	}
-	return path, os.Rename(temp.Name(), path)
+	if err = os.Rename(temp.Name(), path); err != nil {
+		return "", err
+	}
+	return path, disk.SyncDir(filepath.Dir(path)) // else a power failure may undo the renaming
 }

@@ -338,13 +338,13 @@ func TestWaitEndsWithContext(t *testing.T) {
 }
 
 // TestNoAnswerBeforeTheDisk holds a kill's commit up: who asks for the same
-// session to be killed, or changed, is not told that there is none before that is
+// session to be read, killed, or changed, is not told that there is none before that is
 // certain.
 func TestNoAnswerBeforeTheDisk(t *testing.T) {
 	s, d, _ := openFaulty(t, Options{Logf: t.Logf})
 	defer s.Close()
 	ctx := context.Background()
-	for _, what := range []string{"kill", "set", "killid", "killapp"} {
+	for _, what := range []string{"get", "kill", "set", "killid", "killapp"} {
 		token := create(t, s, "app", store.New{ID: "user"})
 		d.mu.Lock()
 		hold := make(chan struct{})
@@ -361,6 +361,10 @@ func TestNoAnswerBeforeTheDisk(t *testing.T) {
 		go func() {
 			defer close(second)
 			switch what {
+			case "get":
+				if _, err := s.Get(ctx, "app", token); !errors.Is(err, store.ErrNotFound) {
+					t.Error(err)
+				}
 			case "kill":
 				if ok, err := s.Kill(ctx, "app", token); ok || err != nil {
 					t.Error(ok, err)
@@ -379,10 +383,6 @@ func TestNoAnswerBeforeTheDisk(t *testing.T) {
 				}
 			}
 		}()
-		// A read sees at once what is in memory.
-		if _, err := s.Get(ctx, "app", token); !errors.Is(err, store.ErrNotFound) {
-			t.Error(err)
-		}
 		select {
 		case <-first:
 			t.Errorf("%s: the kill answered before its commit", what)

@@ -107,7 +107,7 @@ func (p *part) ofApp(ctx context.Context, app string, dt int64, limit int, curso
 	}
 	start, after := c.Start/1e6, cut(c.Token)
 	moved := func(rec *session) bool {
-		return rec.lastActivity > start || rec.lastActivity == start && int8(rec.listings-uint8(c.Start%1e6)) >= 0
+		return rec.lastActivity > start || rec.lastActivity == start && (rec.listings-uint32(c.Start%1e6))%listingsWrap < listingsWrap/2
 	}
 
 	if c.Stage == store.ByActivity {
@@ -162,9 +162,12 @@ func (p *part) ofApp(ctx context.Context, app string, dt int64, limit int, curso
 // that a session that is active from now on has that or a later one (see
 // shard.touch).
 func (s *Store) begin() int64 {
-	n := uint8(s.listings.Add(1))
-	return s.now()*1e6 + int64(n)
+	return s.now()*1e6 + int64(s.listings.Add(1)%listingsWrap)
 }
+
+// listingsWrap is where the number of a list begins anew: it has the place of the
+// microseconds in a cursor, and half as many lists cannot begin within a second.
+const listingsWrap = 1 << 19
 
 // scanAll calls see with the live sessions of an app, some of them twice if they
 // move. A shard's lock is held meanwhile, and let go between steps.

@@ -6,7 +6,7 @@ import (
 	"rest-sessions/store"
 )
 
-// session is a session's record: 152 bytes, of which the garbage collector looks
+// session is a session's record: 160 bytes, of which the garbage collector looks
 // at the first 32.
 type session struct {
 	// text is the user's id and then the ip: one allocation for both.
@@ -28,8 +28,8 @@ type session struct {
 	appPos, timerPos uint32
 	idLen            uint16
 	noResave         bool
-	// listings is the low byte of Store.listings at the last activity.
-	listings uint8
+	// listings is Store.listings at the last activity.
+	listings uint32
 }
 
 // user is the record of a user who has sessions. It has no id of its own: that

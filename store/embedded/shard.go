@@ -109,7 +109,7 @@ func (sh *shard) insert(now int64, k, userKey key, appName string, rec session) 
 		sh.makeRoomForTouches()
 	}
 	sh.serial = rec.serial
-	rec.listings = uint8(sh.listings.Load())
+	rec.listings = sh.listings.Load()
 	rec.user = u
 	rec.appPos = uint32(a.sessions.n)
 	a.sessions.push(slot)
@@ -150,8 +150,8 @@ func (sh *shard) touch(rec *session, now int64) {
 	}
 	rec.lastActivity = now
 	// A list in parts tells by it what was active before it began and what after,
-	// within the second. It wraps after 256 lists, far more than a second begins.
-	rec.listings = uint8(sh.listings.Load())
+	// within the second.
+	rec.listings = sh.listings.Load()
 	if rec.noResave {
 		rec.ttl -= idle
 	}

@@ -143,13 +143,18 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 	t, k := pack(token), s.key(app, token)
 	sh := s.shard(store.TokenBucket(token))
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
 	now := s.now()
 	slot, rec := sh.find(k, app, &t, now)
 	if rec == nil || !rec.alive(now) {
+		// The kill that it is due to may not be on disk yet.
+		if err := s.saved(ctx, sh.unlock()); err != nil {
+			return store.Session{}, err
+		}
 		return store.Session{}, store.ErrNotFound
 	}
-	return sh.read(slot, now), nil
+	answer := sh.read(slot, now)
+	sh.mu.Unlock()
+	return answer, nil
 }
 
 // Set merges d into a session's data and counts as activity.

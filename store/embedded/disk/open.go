@@ -217,7 +217,7 @@ func create(dir, path string) error {
 		}
 	}
 	// The directory may be new too.
-	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
+	return errors.Join(SyncDir(dir), SyncDir(filepath.Dir(dir)))
 }
 
 func fill(tx *bbolt.Tx) error {
@@ -236,8 +236,9 @@ func fill(tx *bbolt.Tx) error {
 	return about.Put(stateKey, new(state).encode())
 }
 
-// syncDir makes the names in a directory durable, where the system can.
-func syncDir(dir string) error {
+// SyncDir makes the names in a directory durable, where the system can: it is for
+// whoever made or renamed a file there.
+func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}

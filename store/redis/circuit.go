@@ -46,8 +46,9 @@ type circuit struct {
 	// ping sends a PING and returns the error of the round trip.
 	ping    func(context.Context) error
 	timeout time.Duration // of a probe
-	addr    string
-	logf    func(format string, args ...any)
+	// answered is called when it closes; the call that was the suspicion has made the
+	// line in the log that Redis cannot be used.
+	answered func()
 	// watch is told of each change.
 	watch func(open bool)
 
@@ -64,7 +65,7 @@ type circuit struct {
 func newCircuit(s *Store, ping func(context.Context) error) *circuit {
 	c := &circuit{
 		ping: ping, timeout: min(probeTimeout, s.timeout/4),
-		addr: s.addr, logf: s.logf, watch: s.watch.Circuit,
+		answered: func() { s.noteUp() }, watch: s.watch.Circuit,
 	}
 	c.stopped, c.stop = context.WithCancel(context.Background())
 	return c
@@ -109,7 +110,7 @@ func (c *circuit) close() {
 // probe asks until Redis answers, at once first.
 func (c *circuit) probe() {
 	defer c.probing.Store(false)
-	var opened time.Time
+	opened := false
 	for n := 1; ; n++ {
 		before := c.answers.Load()
 		err := c.knock()
@@ -117,19 +118,18 @@ func (c *circuit) probe() {
 			return
 		}
 		if err == nil || c.answers.Load() != before {
-			if !opened.IsZero() {
+			if opened {
 				c.refusal.Store(nil)
 				c.watch(false)
-				c.logf("redis at %s answers again, after %v", c.addr, time.Since(opened).Round(time.Millisecond))
+				c.answered()
 			}
 			return
 		}
 		if n == probesToOpen {
-			opened = time.Now()
+			opened = true
 			refusal := fmt.Errorf("%w: redis does not answer: %v", store.ErrUnavailable, err)
 			c.refusal.Store(&refusal)
 			c.watch(true)
-			c.logf("redis at %s does not answer, so requests fail at once until it does: %v", c.addr, err)
 		}
 		pause := probePause
 		if n < probesToOpen {

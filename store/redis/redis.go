@@ -273,12 +273,17 @@ func (s *Store) note(err error) (logged bool) {
 			return false
 		}
 		if s.onCluster() {
-			s.logf("a part of the Redis Cluster at %s cannot be used, requests for it answer 503 until it can: %v", s.addr, err)
+			s.logf("warning: a part of the Redis Cluster at %s cannot be used, requests for it answer 503 until it can: %v", s.addr, err)
 		} else {
-			s.logf("redis at %s cannot be used, every request answers 503 until it can: %v", s.addr, err)
+			s.logf("warning: redis at %s cannot be used, every request answers 503 until it can: %v", s.addr, err)
 		}
 		return true
 	}
+	return s.noteUp()
+}
+
+// noteUp logs that Redis can be used again, if it was known not to.
+func (s *Store) noteUp() (logged bool) {
 	if !s.down.Load() {
 		return false
 	}

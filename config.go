@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"reflect"
 	"slices"
@@ -138,7 +139,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 
 // listener is where to listen.
 func (c config) listener() listener.Options {
-	return listener.Options{Host: c.Host, Port: c.Port, Cert: c.TLSCert, Key: c.TLSKey}
+	return listener.Options{Host: c.Host, Port: c.Port, Cert: c.TLSCert, Key: c.TLSKey, Logf: log.Printf}
 }
 
 const keysName = "RS_API_KEYS"

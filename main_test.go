@@ -68,6 +68,14 @@ func command(t *testing.T, args []string, environ ...string) *process {
 func start(t *testing.T, environ ...string) *process {
 	t.Helper()
 	p := command(t, nil, append([]string{"RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none"}, environ...)...)
+	p.launch()
+	return p
+}
+
+// launch starts what command has prepared, and waits until it listens.
+func (p *process) launch() {
+	t := p.t
+	t.Helper()
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +113,6 @@ func start(t *testing.T, environ ...string) *process {
 	case <-time.After(patience):
 		t.Fatalf("the server does not listen:\n%s", p.log())
 	}
-	return p
 }
 
 type writerFunc func([]byte) (int, error)

@@ -15,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/handlers/apikey"
+	"rest-sessions/handlers/listener"
 	"rest-sessions/store"
 )
 
@@ -39,7 +40,7 @@ type API struct {
 // New makes an API. logf gets a line for each fault of ours. Without metrics, nil,
 // nothing is counted and there is no route /metrics.
 func New(s store.Store, metrics *Metrics, logf func(format string, args ...any)) *API {
-	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: maxConnections, writeTimeout: writeTimeout, ctx: context.Background()}
+	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: int32(listener.MaxConnections()), writeTimeout: writeTimeout, ctx: context.Background()}
 	a.LimitInFlight(DefaultMaxInFlight)
 	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
 	return a

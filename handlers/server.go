@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"rest-sessions/handlers/listener"
 )
 
 // Limits of the server.
@@ -27,7 +29,8 @@ const (
 
 	// maxConnections is how many connections are served. Those past it get a 503
 	// in JSON and are closed, as long as there are not as many again.
-	maxConnections = 16_384
+	// There are fewer where the system has fewer descriptors, see listener.MaxConnections.
+	maxConnections = listener.MostConnections
 )
 
 // Server makes a server within the limits. It serves handler: that of Handler, or

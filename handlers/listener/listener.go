@@ -22,7 +22,23 @@ type Options struct {
 	// Cert and Key are files in PEM: the certificate, with those between it and
 	// the authority behind it, and its key. Without them there is no TLS.
 	Cert, Key string
+	// Logf gets a line when connections cannot be accepted; nil for none.
+	Logf func(format string, args ...any)
 }
+
+// MostConnections is how many connections are served where the system allows as many.
+const MostConnections = 16_384
+
+// MaxConnections is how many connections are served: what the limit of open files
+// allows, less those that Redis, the disk and the health check need, and MostConnections at most.
+func MaxConnections() int {
+	limit := descriptors()
+	return max(1, min(MostConnections, limit-max(spared, limit/16)))
+}
+
+// spared is how many descriptors are kept back at the least: 10 for the process and its
+// files, some for Redis, and told.
+const spared = 28
 
 // Check returns all that can be known to be wrong before listening.
 func (o Options) Check() (wrong []error) {
@@ -69,6 +85,11 @@ func Open(o Options) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
 	}
+	logf := o.Logf
+	if logf == nil {
+		logf = func(string, ...any) {}
+	}
+	l.Listener = newCrowd(l.Listener, MaxConnections(), logf)
 	scheme := "http"
 	if o.tls() {
 		scheme = "https"

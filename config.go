@@ -8,7 +8,6 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"sort"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -107,20 +106,25 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 			problems = append(problems, fmt.Sprintf("%s is %q; it must be %s", name, values[name], must))
 		}
 	}
+	if strings.HasPrefix(environ["RS_PORT"], "tcp://") {
+		bad["RS_PORT"] = true
+		problems = slices.DeleteFunc(problems, func(p string) bool { return strings.HasPrefix(p, "RS_PORT is ") })
+		problems = append(problems, fmt.Sprintf("RS_PORT is %q; a Kubernetes service named rs sets this: set enableServiceLinks: false in the pod's spec, or name the service otherwise", environ["RS_PORT"]))
+	}
 	check("RS_PORT", 0 <= c.Port && c.Port <= 65535, "a port, 0 to 65535")
 	check("RS_REDISPORT", 1 <= c.RedisPort && c.RedisPort <= 65535, "a port, 1 to 65535")
 	check("RS_NAMESPACE", c.Namespace != "" && !strings.ContainsAny(c.Namespace, ":{} \t\r\n"), "a name without colons, braces and spaces")
 	check("RS_LOGLEVEL", c.LogLevel == "none" || handlers.IsLogFormat(c.LogLevel), "one of "+strings.Join(handlers.LogFormats(), ", ")+", none")
 	check("RS_STORE", slices.Contains([]string{"auto", "redis", "embedded"}, c.Store), "auto, redis or embedded")
-	check("RS_WIPE", c.Wipe == 0 || c.Wipe >= 10, "a number of seconds, at least 10, or 0 for off")
+	check("RS_WIPE", c.Wipe == 0 || 10 <= c.Wipe && c.Wipe <= 86_400, "a number of seconds, 10 to 86400, or 0 for off")
 	check("RS_WIPE", c.Wipe != 0 || c.Store != "embedded" && c.Data == "", "at least 10 with RS_STORE=embedded or RS_DATA: nobody else would free its memory")
 	if c.Data != "" && c.Store == "redis" {
 		problems = append(problems, "RS_DATA is set and RS_STORE is redis; RS_DATA is for the embedded store, Redis keeps its data by itself")
 	}
-	check("RS_TIMEOUT", c.Timeout >= 10*time.Millisecond, "a duration of at least 10ms, as in 500ms or 2s")
+	check("RS_TIMEOUT", 10*time.Millisecond <= c.Timeout && c.Timeout <= time.Minute, "a duration from 10ms to 1m, as in 500ms or 2s")
 	check("RS_BUCKETS", 1 <= c.Buckets && c.Buckets <= store.Buckets && c.Buckets&(c.Buckets-1) == 0, "a power of two, 1 to 1024")
 	check("RS_MAX_INFLIGHT", 1 <= c.MaxInFlight && c.MaxInFlight <= 1_000_000, "a number, 1 to 1000000")
-	check("RS_MISS_WARN", c.MissWarn >= 0, "a number, 0 or more")
+	check("RS_MISS_WARN", 0 <= c.MissWarn && c.MissWarn <= 1_000_000_000, "a number, 0 to 1000000000")
 	if !bad[keysName+"_FILE"] {
 		if _, err := c.keys(environ); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -134,7 +138,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	for _, err := range c.redis().Check() {
 		problems = append(problems, fmt.Sprintf("RS_REDIS_URL and what goes with it: %v", err))
 	}
-	return c, problems
+	return c, append(problems, unknownNames(environ)...)
 }
 
 // listener is where to listen.
@@ -197,21 +201,6 @@ func variables() []variable {
 		rows[i] = variable{f.Name, f.Tag.Get("env"), f.Tag.Get("envDefault"), f.Tag.Get("help"), f.Tag.Get("path") == "true"}
 	}
 	return rows
-}
-
-// unknownNames returns the RS_ names in the environment that mean nothing here.
-func unknownNames(environ map[string]string) []string {
-	var unknown []string
-	for name := range environ {
-		known := slices.ContainsFunc(variables(), func(v variable) bool {
-			return name == v.name || name == v.name+"_FILE" // of a path, parseConfig says more
-		})
-		if strings.HasPrefix(name, "RS_") && !known {
-			unknown = append(unknown, name)
-		}
-	}
-	sort.Strings(unknown)
-	return unknown
 }
 
 func printHelp(w io.Writer) {

@@ -190,7 +190,7 @@ func (p *process) logDropped() int {
 
 // TestJSONLogs reads every line of both logs as JSON.
 func TestJSONLogs(t *testing.T) {
-	p := start(t, "RS_STORE=embedded", "RS_LOGLEVEL=json", "RS_UNHEARD_OF=1", "RS_MISS_WARN=1")
+	p := start(t, "RS_STORE=embedded", "RS_LOGLEVEL=json", "RS_MISS_WARN=1")
 	p.missing(1)
 	p.cmd.Process.Signal(os.Interrupt)
 	p.wait()

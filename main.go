@@ -79,9 +79,6 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	if command == "healthcheck" {
 		err = c.listener().Healthy(healthTimeout)
 	} else {
-		for _, name := range unknownNames(environ) {
-			log.Printf("warning: there is no variable %s; --help prints those there are", name)
-		}
 		err = serve(c, environ, stdout, lines)
 	}
 	if err != nil {

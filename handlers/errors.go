@@ -31,6 +31,10 @@ func invalidValue(message string) error {
 	return &apiError{fasthttp.StatusBadRequest, "invalidValue", message}
 }
 
+func unknownParameter(message string) error {
+	return &apiError{fasthttp.StatusBadRequest, "unknownParameter", message}
+}
+
 var (
 	errCursor       = &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid cursor format"}
 	errInvalidJSON  = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not valid JSON in UTF-8"}

@@ -25,6 +25,9 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		entered := nowhere
 		defer a.end(ctx, metrics, &entered)
 		err := a.enter(ctx, accessRead, app, &entered)
+		if err == nil && len(ctx.Request.Header.RequestURI()) > len("//get/")+len(app)+len(token) {
+			err = knownParameters(ctx, nil)
+		}
 		if err == nil {
 			err = a.answerGet(ctx, app, token)
 		}

@@ -128,7 +128,7 @@ func TestQuery(t *testing.T) {
 	for _, c := range []struct{ query, name, message string }{
 		{"", "missingParameter", "No ip supplied"},
 		{"ip", "missingParameter", "No ip supplied"},
-		{"IP=::1", "missingParameter", "No ip supplied"},
+		{"IP=::1", "unknownParameter", "There is no parameter IP; the nearest is ip"},
 		{"ip=" + strings.Repeat("1", 46), "invalidFormat", "Invalid ip format"},
 		{"ip=%zz", "invalidFormat", "Invalid ip format"},
 		{"ip=%0A", "invalidFormat", "Invalid ip format"},
@@ -173,7 +173,7 @@ func TestQuery(t *testing.T) {
 	for query, want := range map[string]string{
 		"ip=::1":                        `"ttl":7200,"idle":0,"ip":"::1"`,
 		"ip=::1&ttl=":                   `"ttl":7200,"idle":0,"ip":"::1"`,
-		"ttl=010&ip=1.2.3.4&other=%zz":  `"ttl":10,"idle":0,"ip":"1.2.3.4"`,
+		"ttl=010&ip=1.2.3.4&_other=%zz": `"ttl":10,"idle":0,"ip":"1.2.3.4"`,
 		"%69p=a%20b+c&ttl=%31%30":       `"ttl":10,"idle":0,"ip":"a b c"`,
 		"ip=::1&no_resave=true&ttl=100": `"ttl":100,"idle":0,"ip":"::1","no_resave":true`,
 		"ip=::1&no_resave=false":        `"ttl":7200,"idle":0,"ip":"::1"`,

@@ -108,12 +108,16 @@ func methodNotAllowed(ctx *fasthttp.RequestCtx) error {
 // access that it needs.
 func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHandler {
 	metrics := a.metrics.route(route)
+	known, strict := parameters[route]
 	return func(ctx *fasthttp.RequestCtx) {
 		metrics.start()
 		entered := nowhere
 		defer a.end(ctx, metrics, &entered)
 		app, _ := pathApp(ctx) // one that is malformed is nobody's, and the endpoint's 400
 		err := a.enter(ctx, need, app, &entered)
+		if err == nil && strict {
+			err = knownParameters(ctx, known)
+		}
 		if err == nil {
 			err = e(ctx)
 		}

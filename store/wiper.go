@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/valyala/fastrand"
@@ -40,5 +41,10 @@ func (w *Wiper) Run(ctx context.Context) {
 // pause returns a time from 0.9 to 1.1 of Every.
 func (w *Wiper) pause() time.Duration {
 	const steps = 1001
-	return w.Every*9/10 + w.Every/5*time.Duration(fastrand.Uint32n(steps))/(steps-1)
+	// Divided first: a mean of decades must not overflow to no pause at all.
+	pause := w.Every/10*9 + w.Every/5/(steps-1)*time.Duration(fastrand.Uint32n(steps))
+	if pause < 0 {
+		return math.MaxInt64
+	}
+	return pause
 }

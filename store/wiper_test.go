@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -57,5 +58,17 @@ func TestWiper(t *testing.T) {
 	// 2000 uniform draws miss an outer hundredth of the range with p < 1e-8.
 	if least < 540*time.Second || least > 542*time.Second || most > 660*time.Second || most < 658*time.Second {
 		t.Errorf("pauses are from %v to %v, not from 540 s to 660 s", least, most)
+	}
+}
+
+// TestWiperPausesForLong has a mean of decades, which overflowed to no pause at all.
+func TestWiperPausesForLong(t *testing.T) {
+	for _, every := range []time.Duration{2_000_000_000 * time.Second, math.MaxInt64} {
+		w := Wiper{Every: every}
+		for range 100 {
+			if p := w.pause(); p < every/10*9 {
+				t.Fatalf("of %v, a pause of %v", every, p)
+			}
+		}
 	}
 }

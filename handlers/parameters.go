@@ -1,0 +1,58 @@
+package handlers
+
+import (
+	"slices"
+	"strings"
+	"unsafe"
+
+	"github.com/valyala/fasthttp"
+
+	"rest-sessions/internal/nearest"
+)
+
+// parameters are the query parameters of each route that asks the store. One that is
+// not there is refused: misspelt, it would turn off what it was to protect.
+var parameters = map[string][]string{
+	"/{app}/create/{id}":    {"ip", "ttl", "no_resave", "max_age", "max_sessions"},
+	routeGet:                {},
+	"/{app}/set/{token}":    {},
+	"/{app}/rotate/{token}": {"grace"},
+	"/{app}/activity":       {"dt"},
+	"/{app}/soapp":          {"dt", "limit", "cursor"},
+	"/{app}/soid/{id}":      {"limit", "cursor"},
+	"/{app}/kill/{token}":   {},
+	"/{app}/killsoid/{id}":  {"except"},
+	"/{app}/killall":        {},
+}
+
+// knownParameters returns an error if the query has a parameter that is none of known.
+// Names that begin with _ are let through: they keep caches from answering.
+func knownParameters(ctx *fasthttp.RequestCtx, known []string) error {
+	query := ctx.URI().QueryString()
+	for rest := unsafe.String(unsafe.SliceData(query), len(query)); rest != ""; {
+		var pair string
+		pair, rest, _ = strings.Cut(rest, "&")
+		raw, _, _ := strings.Cut(pair, "=")
+		name, ok := unescape(raw, true)
+		switch {
+		case !ok:
+			return unknownParameter("The name of a parameter has a broken escape")
+		case name == "" || name[0] == '_' || slices.Contains(known, name):
+		case len(known) == 0:
+			return unknownParameter("The route takes no parameters; there is none named " + shorten(name))
+		default:
+			return unknownParameter("There is no parameter " + shorten(name) + "; the nearest is " + nearest.Of(shorten(name), known))
+		}
+	}
+	return nil
+}
+
+// shorten copies the start of a name for a message: a whole token may stand where a
+// name should.
+func shorten(name string) string {
+	const most = 16
+	if len(name) > most {
+		return strings.ToValidUTF8(name[:most], "") + "..."
+	}
+	return strings.ToValidUTF8(strings.Clone(name), "")
+}

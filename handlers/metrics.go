@@ -24,6 +24,7 @@ type Metrics struct {
 	roundTrip prometheus.Histogram
 	circuit   prometheus.Gauge
 	openings  prometheus.Counter
+	evicts    prometheus.Gauge
 	inFlight  atomic.Int64
 	admission atomic.Pointer[admission]
 }
@@ -70,13 +71,16 @@ func NewMetrics(version string) *Metrics {
 		openings: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rest_sessions_store_circuit_opened_total", Help: "How often Redis was found not to answer.",
 		}),
+		evicts: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rest_sessions_store_evicts", Help: "1 if Redis can evict sessions when its memory is short, else 0.",
+		}),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "rest_sessions_info", Help: "1, with the version as a label.",
 		ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.duration, m.errors, m.sessions, m.misses, m.refusals, m.batch, m.roundTrip, m.circuit, m.openings, info,
+	m.registry.MustRegister(m.duration, m.errors, m.sessions, m.misses, m.refusals, m.batch, m.roundTrip, m.circuit, m.openings, m.evicts, info,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "rest_sessions_requests_in_flight", Help: "Requests that are being answered.",
 		}, func() float64 { return float64(m.inFlight.Load()) }),
@@ -127,6 +131,17 @@ func (m *Metrics) CountDropped(dropped func() uint64) {
 		Name: "rest_sessions_log_dropped_total",
 		Help: "Lines of the logs, of requests and of the program, that were dropped because nobody took them.",
 	}, func() float64 { return float64(dropped()) }))
+}
+
+// Evicts notes whether Redis can evict sessions.
+func (m *Metrics) Evicts(can bool) {
+	switch {
+	case m == nil:
+	case can:
+		m.evicts.Set(1)
+	default:
+		m.evicts.Set(0)
+	}
 }
 
 // failed counts an answer that is an error.

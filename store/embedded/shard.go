@@ -101,8 +101,10 @@ func (sh *shard) insert(now int64, k, userKey key, appName string, rec session) 
 		owner = sh.users.at(u)
 	}
 	a := sh.apps.at(owner.app)
-	a.activity.move(owner.lastActivity, now)
-	owner.lastActivity = now
+	if owner.lastActivity < now { // the clock may have gone back
+		a.activity.move(owner.lastActivity, now)
+		owner.lastActivity = now
+	}
 
 	slot := sh.sessions.add(k.hash)
 	if sh.journal != nil {
@@ -156,7 +158,7 @@ func (sh *shard) touch(rec *session, now int64) {
 		rec.ttl -= idle
 	}
 	owner := sh.users.at(rec.user)
-	if owner.lastActivity != now {
+	if owner.lastActivity < now {
 		sh.apps.at(owner.app).activity.move(owner.lastActivity, now)
 		owner.lastActivity = now
 	}

@@ -142,8 +142,8 @@ func (c *readCargo) gather(reads []*read) {
 	}
 }
 
-// prepare makes the calls for the firsts.
-func (c *readCargo) prepare(l layout, get *script) {
+// prepare makes the calls for the firsts; evicts is whether Redis can evict.
+func (c *readCargo) prepare(l layout, get *script, evicts bool) {
 	c.calls = c.calls[:0]
 	for i := 0; i < len(c.firsts); {
 		first := i
@@ -172,6 +172,11 @@ func (c *readCargo) prepare(l layout, get *script) {
 			call.keys = append(call.keys, prefix+"none") // see whole
 		}
 	}
+	if evicts {
+		for i := range c.calls {
+			c.calls[i].args = append(c.calls[i].args, "1")
+		}
+	}
 }
 
 // send runs the script for the reads of f. It has no deadline, since each caller
@@ -188,7 +193,7 @@ func (r *reader) send(f *flight[*read, readCargo]) {
 		c.calls = append(c.calls[:0], readCall{end: len(c.firsts), err: err})
 		return
 	}
-	c.prepare(conn.layout, r.s.scripts.get)
+	c.prepare(conn.layout, r.s.scripts.get, r.s.eviction.can.Load())
 	start := time.Now()
 	if ctx := context.Background(); len(c.calls) == 1 {
 		call := &c.calls[0]

@@ -36,6 +36,8 @@ type connector struct {
 	keys   keyspace
 	// cluster finds the layout of what is a Redis Cluster.
 	cluster func(context.Context, rueidis.Client) (layout, error)
+	// reached is called with each client that has reached Redis.
+	reached func(context.Context, rueidis.Client)
 
 	made    atomic.Pointer[connection]
 	tried   chan struct{}         // closed after the first attempt
@@ -141,6 +143,7 @@ func (c *connector) runUntilMade(ctx context.Context) bool {
 			close(c.tried)
 		}
 		if err == nil {
+			c.reached(ctx, conn.client)
 			return true
 		}
 		select {

@@ -266,7 +266,7 @@ func TestAccessList(t *testing.T) {
 		t.Errorf("HasSessions: %v", err)
 	}
 	// The rules allow what some script calls, and the rest that is needed outside.
-	called := []string{"+eval", "+evalsha", "+ping", "+role", "+select"}
+	called := []string{"+eval", "+evalsha", "+info", "+ping", "+role", "+select"}
 	for _, text := range scriptTexts(t) {
 		for _, call := range regexp.MustCompile(`redis\.p?call\('(\w+)'`).FindAllStringSubmatch(text, -1) {
 			called = append(called, "+"+strings.ToLower(call[1]))

@@ -71,7 +71,7 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 	key := p.session(token)
 	reply, err := s.brief(ctx, s.scripts.set,
 		[]string{key, p.sessions(), p.users(), p.wipe},
-		[]string{p.app, p.token(key), l.cache(), d.Text()})
+		[]string{p.app, p.token(key), l.cache(), d.Text(), s.eviction.flag()})
 	if err != nil {
 		return store.Session{}, err
 	}
@@ -148,7 +148,7 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 	key, freshKey := p.session(token), p.session(fresh)
 	reply, err := s.exec(ctx, s.scripts.rotate,
 		[]string{key, freshKey, p.sessions(), p.users(), p.wipe},
-		[]string{p.app, p.token(key), p.token(freshKey), strconv.FormatInt(grace, 10), l.cache()})
+		[]string{p.app, p.token(key), p.token(freshKey), strconv.FormatInt(grace, 10), l.cache(), s.eviction.flag()})
 	if err != nil {
 		return "", err
 	}

@@ -29,6 +29,8 @@ type Observer interface {
 	// Circuit is told when calls begin to fail at once, since Redis does not answer,
 	// and when they no longer do.
 	Circuit(open bool)
+	// Evicts is told whether Redis can evict sessions, each time it was asked.
+	Evicts(can bool)
 }
 
 // unobserved is the Observer of those who give none.
@@ -37,6 +39,7 @@ type unobserved struct{}
 func (unobserved) RoundTrip(time.Duration) {}
 func (unobserved) Batch(int)               {}
 func (unobserved) Circuit(bool)            {}
+func (unobserved) Evicts(bool)             {}
 
 // Store is a store.Store on one Redis.
 type Store struct {
@@ -55,6 +58,7 @@ type Store struct {
 	watch   Observer
 
 	circuit   *circuit
+	eviction  *eviction
 	paceClock paceClock
 	// exactLooks is the constant of that name unless a test sets it.
 	exactLooks int
@@ -97,12 +101,14 @@ func open(o Options, clock string) (*Store, error) {
 		s.watch = unobserved{}
 	}
 	s.circuit = newCircuit(s, s.ping)
+	s.eviction = &eviction{logf: s.logf, watch: s.watch}
 	for i := range s.zones {
 		s.zones[i] = newZone(s, i)
 	}
 	s.reader, s.pipeline = s.zones[classicZone].reader, s.zones[classicZone].pipeline
 	s.registry = newRegistry(s.keys.ns, o.Buckets, o.ReadOnly, s.logf)
 	s.connector = &connector{option: option, note: s.note, logf: s.logf, keys: s.keys, cluster: s.registry.layout}
+	s.connector.reached = func(ctx context.Context, client rueidis.Client) { s.eviction.ask(ctx, client, s.timeout) }
 	s.connector.start()
 	return s, nil
 }

@@ -56,6 +56,9 @@ func (s *Store) Wipe(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if conn := s.connector.made.Load(); conn != nil {
+		s.eviction.ask(ctx, conn.client, s.timeout)
+	}
 	var pace pace
 	if !l.sharded() {
 		return s.wipeIndex(ctx, &pace, []string{l.classicWipe()}, []string{l.ns, l.cache(), strconv.Itoa(pageSize)})

@@ -49,6 +49,21 @@ func testActivityUntilWiped(s *suite) {
 	s.wantActivity("app", forever, 1)
 }
 
+// A clock that is set back moves no user's last activity back, neither by a new session
+// nor by a read of one that was idle for longer.
+func testActivityClockBack(s *suite) {
+	idle := s.create("app", store.New{ID: "u"})
+	s.clock.Advance(100)
+	s.create("app", store.New{ID: "u"})
+	s.clock.Advance(-30)
+	s.create("app", store.New{ID: "u"})
+	s.get("app", idle)
+	s.set("app", idle, data(`"x"`, `1`))
+	s.clock.Advance(35)
+	s.wantActivity("app", 10, 1)
+	s.wantActivity("app", 4, 0)
+}
+
 // A user stays, at the last activity, while any session is left, and goes with
 // the last one.
 func testActivityAfterKill(s *suite) {

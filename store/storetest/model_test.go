@@ -102,7 +102,7 @@ func (m *model) Create(ctx context.Context, app, token string, n store.New) erro
 	}
 	r.tick = m.tick()
 	m.sessions[key{app, token}] = r
-	m.users[key{app, r.ID}] = r.lastActivity
+	m.users[key{app, r.ID}] = max(m.users[key{app, r.ID}], r.lastActivity)
 	if n.MaxSessions > 0 && endsNew {
 		m.limit(key{app, r.ID}, n.MaxSessions+1)
 	}
@@ -167,7 +167,7 @@ func (m *model) touch(k key, r *record) {
 	r.lastActivity = m.clock.Now()
 	r.tick = m.tick()
 	if !m.has("touches are no activity of the user") {
-		m.users[key{k.app, r.ID}] = r.lastActivity
+		m.users[key{k.app, r.ID}] = max(m.users[key{k.app, r.ID}], r.lastActivity)
 	}
 }
 

@@ -60,6 +60,7 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"ActivityBoundary", testActivityBoundary},
 		{"ActivityUntilWiped", testActivityUntilWiped},
 		{"ActivityAfterKill", testActivityAfterKill},
+		{"ActivityClockBack", testActivityClockBack},
 
 		{"AppOrder", testAppOrder},
 		{"AppBoundary", testAppBoundary},

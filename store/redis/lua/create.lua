@@ -72,7 +72,7 @@ if ARGV[7] ~= '' then
 end
 redis.call('HSET', KEYS[1], unpack(session))
 redis.call('ZADD', KEYS[2], stamp, token .. ':' .. id)
-redis.call('ZADD', KEYS[3], stamp, id)
+redis.call('ZADD', KEYS[3], 'GT', stamp, id) -- the clock may have gone back
 redis.call('ZADD', KEYS[4], string.format('%d', due) .. fraction, app .. ':' .. token .. ':' .. id)
 redis.call('SADD', KEYS[5], token)
 for _, other in ipairs(excess) do

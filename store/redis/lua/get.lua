@@ -3,16 +3,18 @@
 --
 -- KEYS  1 ns:SESSIONS
 --       then, of each app: ns:app:_sessions, ns:app:_users, ns:app:token of each
---       session; if the token is an old one, that of the session cannot be declared
+--       session; if the token is an old one, that of the session cannot be declared,
+--       nor can ns:app:us:id: the id stands in the hash
 -- ARGV  of each app: its name, how many sessions it has, and how often each is
---       read, with a space after each number, or '' if all are read once
+--       read, with a space after each number, or '' if all are read once; then 1 if
+--       Redis can evict, see touch, or nothing
 -- Returns one text. Of each session, in the order of KEYS, it holds a header line
 -- "#id #ip #d r w ttl idle no_resave", with r as it was before, and then id, ip
 -- and d, back to back; or the line "-" if there is no such session; or "!" and
 -- what is wrong with the one stored.
 -- Cost: O(sessions), and O(log n) for each whose window is over.
 --
--- The indexes are written once a batch: a command costs Redis more than its
+-- The zsets are written once a batch: a command costs Redis more than its
 -- arguments. (What touch and render of the includes do for one session is
 -- written out here for many; touch says when an index is written.)
 
@@ -31,8 +33,9 @@ local second = format('%d', now)
 local stamp = second .. fraction
 local users_start = now - now % 10
 local out, due = {}, {} -- due: scores and members for SESSIONS
+local evicts = #ARGV % 3 == 1
 local first = 2
-for a = 1, #ARGV, 3 do
+for a = 1, #ARGV - 2, 3 do
   local app, sessions = ARGV[a], tonumber(ARGV[a + 1])
   local counts = ARGV[a + 2] ~= '' and string.gmatch(ARGV[a + 2], '%d+')
   local active, moved = {}, {} -- scores and members for _users, for _sessions
@@ -73,13 +76,16 @@ for a = 1, #ARGV, 3 do
           window = math.max(1, math.min(60, math.floor(ttl / 10)))
           call('HSET', key, 'r', format('%d', r + reads), 'm', format('%d', r + reads + w), 'la', second)
         end
-        if la < users_start or not ours then
+        local start = now - now % window
+        local all = la < start or not ours or evicts
+        if all or la < users_start then
           active[#active + 1] = stamp
           active[#active + 1] = id
         end
-        local start = now - now % window
-        if la < start or not ours then
-          local member = string.sub(key, -64) .. ':' .. id
+        if all then
+          local token = string.sub(key, -64)
+          call('SADD', string.sub(key, 1, -65) .. 'us:' .. id, token)
+          local member = token .. ':' .. id
           moved[#moved + 1] = stamp
           moved[#moved + 1] = member
           due[#due + 1] = format('%d', math.min(start + window + ttl - 1, last)) .. fraction
@@ -92,7 +98,7 @@ for a = 1, #ARGV, 3 do
     end
   end
   if #active > 0 then
-    call('ZADD', KEYS[first + 1], unpack(active))
+    call('ZADD', KEYS[first + 1], 'GT', unpack(active))
   end
   if #moved > 0 then
     call('ZADD', KEYS[first], unpack(moved))

@@ -8,6 +8,7 @@
 --       ns:app:us:id cannot be declared: the id stands in the hash. Nor can the
 --       alias of the session's first token.
 -- ARGV  1 app  2 token  3 new token  4 grace (seconds)  5 ns:cache or ""
+--       6 1 if Redis can evict, see touch, or ''
 -- Returns the session's token, '' if there is no such session.
 -- Cost: O(log n) of the app's and of all sessions.
 
@@ -24,7 +25,7 @@ if not s then
 end
 if key ~= KEYS[1] then
   local token = string.sub(key, -64)
-  touch(s, key, KEYS[3], KEYS[4], KEYS[5], app, token, now, fraction)
+  touch(s, key, KEYS[3], KEYS[4], KEYS[5], app, token, now, fraction, ARGV[6] == '1')
   return token
 end
 
@@ -60,7 +61,7 @@ if grace > 0 then
 end
 redis.call('EXPIRE', key, alias_seconds)
 
-touch(s, KEYS[2], KEYS[3], KEYS[4], KEYS[5], app, new, now, fraction)
+touch(s, KEYS[2], KEYS[3], KEYS[4], KEYS[5], app, new, now, fraction, ARGV[6] == '1')
 if ARGV[5] ~= '' then
   redis.call('PUBLISH', ARGV[5], app .. ':' .. old)
 end

@@ -2,10 +2,12 @@
 -- set merges a change into a session's data and counts as activity.
 --
 -- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
---       If the token is an old one, the session's key cannot be declared.
+--       If the token is an old one, the session's key cannot be declared; nor can
+--       ns:app:us:id: the id stands in the hash.
 -- ARGV  1 app  2 token  3 ns:cache or ""
 --       4 the change: the text of a flat JSON object without white space, no key
 --         twice, keys spelled as JSON.stringify does; null removes a key
+--       5 1 if Redis can evict, see touch, or ''
 -- Returns the session after the change, as render makes it. Fails, before any
 -- write, if what is stored in d is no such text.
 -- Cost: O(bytes of data and change), O(log n) as get.
@@ -111,7 +113,7 @@ else
   s.d = ''
   redis.call('HDEL', key, 'd')
 end
-touch(s, key, KEYS[2], KEYS[3], KEYS[4], ARGV[1], token, now, fraction)
+touch(s, key, KEYS[2], KEYS[3], KEYS[4], ARGV[1], token, now, fraction, ARGV[5] == '1')
 if ARGV[3] ~= '' then
   redis.call('PUBLISH', ARGV[3], ARGV[1] .. ':' .. token)
 end

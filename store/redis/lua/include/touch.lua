@@ -1,8 +1,9 @@
 -- touch counts now as activity of the session s at key, which has been read and
 -- written as often as its r and w say, once at least a second has passed: la moves
 -- to now. The indexes are written by the first touch in each window of the clock:
--- _users in 10 seconds (store.UsersWindow), _sessions and SESSIONS in those of the
--- session (store.Window). SESSIONS holds the end of the window plus ttl
+-- _users in 10 seconds (store.UsersWindow), all of them, the user's set too, in those
+-- of the session (store.Window): what Redis evicted is whole again then. If evicts, as
+-- Redis can evict them, every touch does. SESSIONS holds the end of the window plus ttl
 -- (store.WipeAt); the fraction of a second stands for the rest of its last second.
 --
 -- A Node server that reads or writes the session sets its score in SESSIONS to its
@@ -10,7 +11,10 @@
 -- wiper would end the session too early; or too late, if that is past its end, which
 -- Node does not know. That it was there shows in r and w, which only rise: m, a field
 -- that Node does not know either, is their sum as we left them.
-local function touch(s, key, sessions, users, wipe, app, token, now, fraction)
+--
+-- The clock may have gone back, so that another session of the user was active later:
+-- hence GT. The session itself was not, since la is past, and its own entries follow it.
+local function touch(s, key, sessions, users, wipe, app, token, now, fraction, evicts)
   local m = s.r + s.w
   if s.idle < 1 then
     if s.ours then
@@ -26,11 +30,13 @@ local function touch(s, key, sessions, users, wipe, app, token, now, fraction)
     window = math.max(1, math.min(60, math.floor(s.ttl / 10)))
   end
   local stamp = string.format('%d', now) .. fraction
-  if s.la < now - now % 10 or not s.ours then
-    redis.call('ZADD', users, stamp, s.id)
-  end
   local start = now - now % window
-  if s.la < start or not s.ours then
+  local all = s.la < start or not s.ours or evicts
+  if all or s.la < now - now % 10 then
+    redis.call('ZADD', users, 'GT', stamp, s.id)
+  end
+  if all then
+    redis.call('SADD', string.sub(key, 1, -65) .. 'us:' .. s.id, token)
     redis.call('ZADD', sessions, stamp, token .. ':' .. s.id)
     local due = math.min(start + window + s.ttl - 1, s.last or math.huge)
     redis.call('ZADD', wipe, string.format('%d', due) .. fraction, app .. ':' .. token .. ':' .. s.id)

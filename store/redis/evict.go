@@ -1,0 +1,100 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// eviction keeps account of whether Redis can evict sessions, or the entries by which
+// lists and kills find them, when its memory is short. Scripts that count as activity
+// are told: they then write all entries of what they touch (see touch.lua).
+type eviction struct {
+	can   atomic.Bool
+	logf  func(format string, args ...any)
+	watch Observer
+
+	mu   sync.Mutex
+	told string // what the log heard last
+}
+
+// flag is the argument that tells a script.
+func (e *eviction) flag() string {
+	if e.can.Load() {
+		return "1"
+	}
+	return ""
+}
+
+// ask asks Redis, all nodes of a cluster, and logs what is new. One that does not answer
+// is asked again with the next wipe, and until then what was known stands.
+func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	can, policy, silent := false, "", false
+	for addr, node := range client.Nodes() {
+		info, err := node.Do(ctx, node.B().Info().Section("memory").Build()).ToString()
+		if _, said := rueidis.IsRedisErr(err); said {
+			e.tell(fmt.Sprintf("redis: whether it can evict sessions is not known, since it refuses INFO at %s: %v", addr, err))
+			return
+		} else if err != nil {
+			silent = true
+			continue
+		}
+		if p := memoryPolicy(info); strings.HasPrefix(p, "allkeys-") {
+			can, policy = true, p
+		}
+	}
+	if silent && !can {
+		return
+	}
+	e.can.Store(can)
+	e.watch.Evicts(can)
+	if can {
+		e.tell(fmt.Sprintf("redis: WARNING: with its maxmemory-policy %s it ends sessions when its memory is short, "+
+			"and lists and kills may miss some for a while: set noeviction or a volatile- policy", policy))
+	} else {
+		e.tell("")
+	}
+}
+
+// tell logs a line that is not what the log heard last; an empty one only if that was
+// another.
+func (e *eviction) tell(line string) {
+	e.mu.Lock()
+	last := e.told
+	e.told = line
+	e.mu.Unlock()
+	switch {
+	case line == last:
+	case line != "":
+		e.logf("%s", line)
+	default:
+		e.logf("redis: it does not evict sessions")
+	}
+}
+
+// memoryPolicy returns the policy of which INFO memory tells, or "" if memory has no
+// limit, so that there is none in force.
+func memoryPolicy(info string) string {
+	limit, policy := int64(0), ""
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch name {
+		case "maxmemory":
+			limit, _ = strconv.ParseInt(value, 10, 64)
+		case "maxmemory_policy":
+			policy = value
+		}
+	}
+	if limit == 0 {
+		return ""
+	}
+	return policy
+}

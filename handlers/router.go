@@ -30,7 +30,9 @@ type API struct {
 	admission *admission
 	// maxConnections is the constant of that name unless a test sets it.
 	maxConnections int32
-	// writeTimeout is too.
+	// connections counts those that are open; nil: the HTTP server does.
+	connections func() int32
+	// writeTimeout is the constant of that name unless a test sets it.
 	writeTimeout time.Duration
 	// ctx is what store calls run under: the server's life. Deadlines are the
 	// engine's own, one a round trip.
@@ -40,7 +42,7 @@ type API struct {
 // New makes an API. logf gets a line for each fault of ours. Without metrics, nil,
 // nothing is counted and there is no route /metrics.
 func New(s store.Store, metrics *Metrics, logf func(format string, args ...any)) *API {
-	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: int32(listener.MaxConnections()), writeTimeout: writeTimeout, ctx: context.Background()}
+	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: listener.MaxConnections(), writeTimeout: writeTimeout, ctx: context.Background()}
 	a.LimitInFlight(DefaultMaxInFlight)
 	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
 	return a
@@ -52,6 +54,10 @@ func (a *API) LimitInFlight(most int) {
 	a.admission = newAdmission(most)
 	a.metrics.watch(a.admission)
 }
+
+// CountConnections has the listener count those that are open, since it closes some. It
+// is called before the first request.
+func (a *API) CountConnections(count func() int32) { a.connections = count }
 
 // routeGet is the route of nine requests in ten.
 const routeGet = "/{app}/get/{token}"

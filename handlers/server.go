@@ -53,13 +53,17 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 		SecureErrorLogMessage: true,
 	}
 	s.ExpectHandler = a.expect
+	connections := s.GetOpenConnectionsCount
+	if a.connections != nil {
+		connections = a.connections
+	}
 	s.Handler = func(ctx *fasthttp.RequestCtx) {
 		if !validHead(&ctx.Request.Header) {
 			a.fail(ctx, errBadRequest)
 			ctx.SetConnectionClose()
 			return
 		}
-		if s.GetOpenConnectionsCount() > a.maxConnections {
+		if connections() > a.maxConnections {
 			a.fail(ctx, errConnections)
 			ctx.SetConnectionClose()
 			return

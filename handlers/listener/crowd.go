@@ -16,14 +16,15 @@ import (
 // sent a byte yet is closed for the next, the oldest first.
 type crowd struct {
 	net.Listener
-	limit int
+	limit int32
 	logf  func(format string, args ...any)
 
 	closed chan struct{}
 	once   sync.Once
 
+	open atomic.Int32 // changed with mu held
+
 	mu     sync.Mutex
-	open   int
 	silent list.List // of *member, the oldest first
 }
 
@@ -36,7 +37,7 @@ const (
 	told = 8
 )
 
-func newCrowd(l net.Listener, limit int, logf func(format string, args ...any)) *crowd {
+func newCrowd(l net.Listener, limit int32, logf func(format string, args ...any)) *crowd {
 	return &crowd{Listener: l, limit: limit, logf: logf, closed: make(chan struct{})}
 }
 
@@ -87,13 +88,13 @@ func (c *crowd) Close() error {
 func (c *crowd) admit(conn net.Conn) *member {
 	m := &member{Conn: conn, crowd: c}
 	c.mu.Lock()
-	full := c.open >= c.limit && c.silent.Len() == 0
-	if full && c.open >= c.limit+told {
+	full := c.open.Load() >= c.limit && c.silent.Len() == 0
+	if full && c.open.Load() >= c.limit+told {
 		c.mu.Unlock()
 		return nil
 	}
-	over := c.open >= c.limit
-	c.open++
+	over := c.open.Load() >= c.limit
+	c.open.Add(1)
 	c.mu.Unlock()
 	if over {
 		c.dismiss()
@@ -152,7 +153,7 @@ func (m *member) Close() error {
 	err := m.Conn.Close() // before the next may be accepted
 	m.crowd.mu.Lock()
 	m.leave()
-	m.crowd.open--
+	m.crowd.open.Add(-1)
 	m.crowd.mu.Unlock()
 	return err
 }

@@ -87,12 +87,12 @@ func TestSilentMakeRoom(t *testing.T) {
 		t.Error("the silent connection is open")
 	}
 	connect("GET") // past the limit, and told so
-	if n := c.open; n != 3 {
+	if n := c.open.Load(); n != 3 {
 		t.Errorf("%d are open, not 3", n)
 	}
 	spoken.Close()
 	spoken.Close()
-	if n := c.open; n != 2 {
+	if n := c.open.Load(); n != 2 {
 		t.Errorf("%d are open after one was closed, not 2", n)
 	}
 }

@@ -31,9 +31,9 @@ const MostConnections = 16_384
 
 // MaxConnections is how many connections are served: what the limit of open files
 // allows, less those that Redis, the disk and the health check need, and MostConnections at most.
-func MaxConnections() int {
+func MaxConnections() int32 {
 	limit := descriptors()
-	return max(1, min(MostConnections, limit-max(spared, limit/16)))
+	return int32(max(1, min(MostConnections, limit-max(spared, limit/16))))
 }
 
 // spared is how many descriptors are kept back at the least: 10 for the process and its
@@ -63,8 +63,9 @@ func (o Options) tls() bool { return o.Cert != "" }
 // Listener is a net.Listener that knows what it is.
 type Listener struct {
 	net.Listener
-	url  string
-	pair *pair // nil without TLS
+	crowd *crowd
+	url   string
+	pair  *pair // nil without TLS
 }
 
 // Open listens. A socket's file is removed by Close, and has mode 660.
@@ -89,7 +90,8 @@ func Open(o Options) (*Listener, error) {
 	if logf == nil {
 		logf = func(string, ...any) {}
 	}
-	l.Listener = newCrowd(l.Listener, MaxConnections(), logf)
+	l.crowd = newCrowd(l.Listener, MaxConnections(), logf)
+	l.Listener = l.crowd
 	scheme := "http"
 	if o.tls() {
 		scheme = "https"
@@ -103,6 +105,10 @@ func Open(o Options) (*Listener, error) {
 
 // String says where it listens, as http://127.0.0.1:3000 or http+unix:/path.
 func (l *Listener) String() string { return l.url }
+
+// Connections returns how many are open. The HTTP server's own count lags behind: it has
+// those that were closed for others until it finds that out.
+func (l *Listener) Connections() int32 { return l.crowd.open.Load() }
 
 // Reload reads the certificate's files again, for the connections to come. With
 // an error the old one stays. Without TLS there is nothing to do.

@@ -13,18 +13,26 @@ import (
 	"rest-sessions/store"
 )
 
-// requestData returns the data in the body, none if the body is empty.
+// requestData returns the data in the body, none if the body is empty. A byte order mark
+// before it is passed over, as the original does.
 func requestData(ctx *fasthttp.RequestCtx) (store.Data, error) {
-	if len(ctx.Request.Header.ContentEncoding()) > 0 {
-		return nil, errMediaType
-	}
-	if len(ctx.Request.Body()) == 0 {
-		return nil, nil
+	body, err := decodedBody(ctx)
+	if err != nil || len(body) == 0 {
+		return nil, err
 	}
 	if !isJSON(string(ctx.Request.Header.ContentType())) {
 		return nil, errMediaType
 	}
-	return parseData(ctx.Request.Body())
+	return parseData(bytes.TrimPrefix(body, byteOrderMark))
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// isEmptyArray reports whether the body is [], which PHP's json_encode makes of an array
+// without elements, whatever it was to be.
+func isEmptyArray(ctx *fasthttp.RequestCtx) bool {
+	body := bytes.Trim(ctx.Request.Body(), jsonSpace)
+	return len(body) >= 2 && body[0] == '[' && len(bytes.Trim(body[1:], jsonSpace)) == 1 && body[len(body)-1] == ']'
 }
 
 // isJSON reports whether a Content-Type says JSON in UTF-8.

@@ -47,7 +47,8 @@ var (
 	errMethod       = &apiError{fasthttp.StatusMethodNotAllowed, "methodNotAllowed", "The route does not take this method"}
 	errTimeout      = &apiError{fasthttp.StatusRequestTimeout, "requestTimeout", "The request did not arrive in time"}
 	errBodySize     = &apiError{fasthttp.StatusRequestEntityTooLarge, "bodyTooLarge", fmt.Sprintf("The body is over %d bytes", maxBodySize)}
-	errMediaType    = &apiError{fasthttp.StatusUnsupportedMediaType, "unsupportedMediaType", "The body must be application/json in UTF-8, without Content-Encoding"}
+	errMediaType    = &apiError{fasthttp.StatusUnsupportedMediaType, "unsupportedMediaType", "The body must be application/json in UTF-8, plain or in gzip or deflate"}
+	errEncoding     = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not what its Content-Encoding says"}
 	errAttempts     = &apiError{fasthttp.StatusTooManyRequests, "tooManyAttempts", "Too many requests from this address had no valid API key"}
 	errHeadSize     = &apiError{fasthttp.StatusRequestHeaderFieldsTooLarge, "headersTooLarge", fmt.Sprintf("The request's head is over %d bytes", maxHeadSize)}
 	errInternal     = &apiError{fasthttp.StatusInternalServerError, "internalError", "The server failed; its log says why"}

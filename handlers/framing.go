@@ -26,7 +26,7 @@ func validHead(h *fasthttp.RequestHeader) bool {
 	if target := h.RequestURI(); target[0] != '/' && !validTarget(h, target) {
 		return false
 	}
-	length, coding := false, false
+	length, coding, chunked := false, false, false
 	for raw := h.RawHeaders(); len(raw) > 0; {
 		end := bytes.IndexByte(raw, '\n')
 		if end < 1 || raw[end-1] != '\r' {
@@ -46,15 +46,19 @@ func validHead(h *fasthttp.RequestHeader) bool {
 		case len(fasthttp.HeaderContentLength):
 			length = length || bytes.EqualFold(line[:colon], contentLengthName)
 		case len(fasthttp.HeaderTransferEncoding):
-			coding = coding || bytes.EqualFold(line[:colon], transferEncodingName)
+			if bytes.EqualFold(line[:colon], transferEncodingName) {
+				coding, chunked = true, bytes.EqualFold(bytes.TrimSpace(line[colon+1:]), chunkedName)
+			}
 		}
 	}
-	return !coding || !length && h.ContentLength() == -1 // -1: chunked
+	// An empty body in chunks has the length 0, any other -1.
+	return !coding || !length && (h.ContentLength() == -1 || chunked && h.ContentLength() == 0)
 }
 
 var (
 	contentLengthName    = []byte(fasthttp.HeaderContentLength)
 	transferEncodingName = []byte(fasthttp.HeaderTransferEncoding)
+	chunkedName          = []byte("chunked")
 )
 
 // validTarget reports whether a target that is no path is one of the other forms.

@@ -61,6 +61,7 @@ func hostiles() []hostile {
 		{input: "`Transfer-Encoding: xchunked`", text: putHead + "Transfer-Encoding: xchunked\r\n\r\n7\r\n{\"a\":1}\r\n0\r\n\r\n"},
 		{input: "`Transfer-Encoding: chunked` in HTTP/1.0", text: strings.Replace(putHead, "1.1", "1.0", 1) + chunked + "7\r\n{\"a\":1}\r\n0\r\n\r\n"},
 		{input: "chunks, with an extension and a trailer", text: putHead + chunked + "7;a=\"b\"\r\n{\"a\":1}\r\n0\r\nX: y\r\n\r\n"},
+		{input: "chunks, but none before the last: an empty body", text: putHead + chunked + "0\r\n\r\n"},
 		{input: "a chunk size that ends in LF alone", text: putHead + chunked + "7\n{\"a\":1}\r\n0\r\n\r\n"},
 		{input: "a chunk without its last CRLF", text: putHead + chunked + "7\r\n{\"a\":1}0\r\n\r\n"},
 		{input: "a chunk size of `-7`", text: putHead + chunked + "-7\r\n{\"a\":1}\r\n0\r\n\r\n"},

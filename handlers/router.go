@@ -62,18 +62,31 @@ func (a *API) CountConnections(count func() int32) { a.connections = count }
 // routeGet is the route of nine requests in ten.
 const routeGet = "/{app}/get/{token}"
 
+// matchedAgain marks a request whose target is as expressTarget made it.
+const matchedAgain = "matched again"
+
 // endpoint answers a request, or returns the error to answer with.
 type endpoint func(*fasthttp.RequestCtx) error
 
 // Handler returns the handler of all routes.
 func (a *API) Handler() fasthttp.RequestHandler {
 	r := router.New()
-	// The original answers 404 where these would redirect or answer by themselves.
+	// These would redirect where the original answers at once or says 404.
 	r.RedirectTrailingSlash = false
 	r.RedirectFixedPath = false
 	r.HandleOPTIONS = false
 	r.HandleMethodNotAllowed = true
-	r.NotFound = a.answer("none", accessAny, func(*fasthttp.RequestCtx) error { return errNotFound })
+	notFound := a.answer("none", accessAny, func(*fasthttp.RequestCtx) error { return errNotFound })
+	r.NotFound = func(ctx *fasthttp.RequestCtx) {
+		target, ok := expressTarget(ctx.Request.Header.RequestURI())
+		if !ok || ctx.UserValue(matchedAgain) != nil {
+			notFound(ctx)
+			return
+		}
+		ctx.SetUserValue(matchedAgain, true)
+		ctx.Request.SetRequestURIBytes(target)
+		r.Handler(ctx)
+	}
 	r.MethodNotAllowed = a.answer("none", accessAny, methodNotAllowed)
 
 	handle := func(method, path string, need access, e endpoint) {

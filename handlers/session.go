@@ -36,7 +36,7 @@ func (a *API) create(ctx *fasthttp.RequestCtx) error {
 	if n.MaxSessions, err = queryMaxSessions(ctx); err != nil {
 		return err
 	}
-	if n.Data, err = requestData(ctx); err != nil {
+	if n.Data, err = requestData(ctx); err != nil && !isEmptyArray(ctx) {
 		return err
 	}
 	token := store.NewToken(n.ID)

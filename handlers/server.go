@@ -58,6 +58,10 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 		connections = a.connections
 	}
 	s.Handler = func(ctx *fasthttp.RequestCtx) {
+		if a.draining.Load() {
+			// Or a client that keeps its connection would send a request just as that is closed.
+			ctx.SetConnectionClose()
+		}
 		if !validHead(&ctx.Request.Header) {
 			a.fail(ctx, errBadRequest)
 			ctx.SetConnectionClose()

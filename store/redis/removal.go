@@ -50,14 +50,19 @@ func (s *Store) killPart(ctx context.Context, l layout, p part, pace *pace) (int
 	}
 }
 
-// Wipe implements store.Store.
+// Wipe implements store.Store. A Redis that answers is asked whether it can evict, too.
 func (s *Store) Wipe(ctx context.Context) (int64, error) {
+	n, err := s.wipe(ctx)
+	if conn := s.connector.made.Load(); err == nil && conn != nil {
+		s.eviction.ask(ctx, conn.client, s.timeout)
+	}
+	return n, err
+}
+
+func (s *Store) wipe(ctx context.Context) (int64, error) {
 	l, err := s.layout(ctx)
 	if err != nil {
 		return 0, err
-	}
-	if conn := s.connector.made.Load(); conn != nil {
-		s.eviction.ask(ctx, conn.client, s.timeout)
 	}
 	var pace pace
 	if !l.sharded() {

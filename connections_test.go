@@ -113,6 +113,15 @@ func TestTLS(t *testing.T) {
 	if code, _, stderr := run1(t, []string{"healthcheck"}, "RS_HOST=127.0.0.1", "RS_PORT="+port, "RS_TLS_CERT="+cert, "RS_TLS_KEY="+key); code != 0 {
 		t.Errorf("healthcheck: %d %s", code, stderr)
 	}
+	plain, err := http.Get("http://" + addr + "/ping")
+	if err != nil {
+		t.Fatalf("plain HTTP where TLS is spoken: %v", err)
+	}
+	said, _ := io.ReadAll(plain.Body)
+	plain.Body.Close()
+	if plain.StatusCode != 400 || !strings.Contains(string(said), "This port speaks TLS: use https") {
+		t.Errorf("plain HTTP where TLS is spoken: %s %s", plain.Status, said)
+	}
 	newCert, newKey := authority.Issue("second", "second.test")
 	os.Rename(newCert, cert)
 	hangup("reload: the certificate is as before")
@@ -166,5 +175,17 @@ func TestRedisOverTLS(t *testing.T) {
 		p := start(t, environ...)
 		p.expect("PUT", "/app/create/id?ip=::1", 200, "")
 		p.expect("GET", "/app/activity?dt=60", 200, `{"activity":1}`)
+	}
+}
+
+// TestIPv6 serves on an IPv6 address, with brackets or without, and asks for its health.
+func TestIPv6(t *testing.T) {
+	for _, host := range []string{"::1", "[::1]"} {
+		p := start(t, "RS_HOST="+host, "RS_STORE=embedded")
+		p.expect("GET", "/ping", 200, "PONG")
+		_, port, _ := net.SplitHostPort(strings.TrimPrefix(p.url, "http://"))
+		if code, _, stderr := run1(t, []string{"healthcheck"}, "RS_HOST="+host, "RS_PORT="+port); code != 0 {
+			t.Errorf("healthcheck of %s: %d %s", host, code, stderr)
+		}
 	}
 }

@@ -14,8 +14,9 @@ import (
 // Healthy asks the server of these options for /healthz, and returns an error
 // unless the answer is 200 within timeout.
 func (o Options) Healthy(timeout time.Duration) error {
-	host := o.Host
+	host := o.address()
 	client := fasthttp.Client{
+		DialDualStack: true, // else IPv4 alone
 		// It is our own server, found by where it listens; its certificate is for
 		// the name that others know it by.
 		TLSConfig: &tls.Config{InsecureSkipVerify: true},

@@ -58,6 +58,14 @@ func (o Options) Check() (wrong []error) {
 // socket returns the path of the socket, if it is to be one.
 func (o Options) socket() (string, bool) { return strings.CutPrefix(o.Host, "unix:") }
 
+// address is the host without the brackets that an IPv6 address has in a URL.
+func (o Options) address() string {
+	if inner, ok := strings.CutPrefix(o.Host, "["); ok {
+		return strings.TrimSuffix(inner, "]")
+	}
+	return o.Host
+}
+
 func (o Options) tls() bool { return o.Cert != "" }
 
 // Listener is a net.Listener that knows what it is.
@@ -81,7 +89,7 @@ func Open(o Options) (*Listener, error) {
 	if socket {
 		l.Listener, err = openSocket(path)
 	} else {
-		l.Listener, err = net.Listen("tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port)))
+		l.Listener, err = net.Listen("tcp", net.JoinHostPort(o.address(), strconv.Itoa(o.Port)))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
@@ -95,7 +103,7 @@ func Open(o Options) (*Listener, error) {
 	scheme := "http"
 	if o.tls() {
 		scheme = "https"
-		l.Listener = tls.NewListener(l.Listener, l.pair.config())
+		l.Listener = tls.NewListener(plainRefusing{l.Listener}, l.pair.config())
 	}
 	if l.url = scheme + "://" + l.Addr().String(); socket {
 		l.url = scheme + "+unix:" + path

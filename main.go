@@ -254,7 +254,7 @@ func warnOtherNamespace(s *redis.Store, namespace string) {
 // namesRedis reports whether a variable says which Redis.
 func namesRedis(environ map[string]string) bool {
 	for name, value := range environ {
-		if strings.HasPrefix(name, "RS_REDIS") && value != "" {
+		if strings.HasPrefix(name, "RS_REDIS") && value != "" && !isInjected(name, value) {
 			return true
 		}
 	}

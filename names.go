@@ -11,11 +11,12 @@ import (
 
 // injected are the names that Docker links and Kubernetes services set, of a service
 // whose name begins with rs: they are nobody's misspelling.
-var injected = regexp.MustCompile(`^RS_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP)(_(ADDR|PORT|PROTO|START|END))?|ENV_.+|NAME)$`)
+var injected = regexp.MustCompile(`^RS_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP)(_(ADDR|PORT|PROTO|START|END))?|ENV_.+)$`)
 
 // isInjected reports whether name and value come from a service or link and not from the user.
 func isInjected(name, value string) bool {
 	return injected.MatchString(name) ||
+		strings.HasSuffix(name, "_NAME") && strings.HasPrefix(value, "/") || // of a Docker link
 		strings.HasSuffix(name, "_PORT") && (strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://"))
 }
 

@@ -36,8 +36,11 @@ func TestInjectedNames(t *testing.T) {
 		if said := unknownNames(map[string]string{name: value}); said != nil {
 			t.Errorf("%s=%s: %q", name, value, said)
 		}
+		if namesRedis(map[string]string{name: value}) {
+			t.Errorf("%s=%s says which Redis", name, value)
+		}
 	}
-	for _, name := range []string{"RS_REDIS_PORT", "RS_SERVICE", "RS_", "RS_HOSTNAME"} {
+	for _, name := range []string{"RS_REDIS_PORT", "RS_SERVICE", "RS_", "RS_HOSTNAME", "RS_REDIS_SEVER_NAME"} {
 		if said := unknownNames(map[string]string{name: "1"}); len(said) != 1 {
 			t.Errorf("%s: %q", name, said)
 		}

@@ -59,7 +59,9 @@ func (c *crowd) Accept() (net.Conn, error) {
 		if pause == shortestPause {
 			c.logf("warning: connections wait, since none can be accepted: %v", err)
 		}
-		c.dismiss() // its descriptor is free then
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+			c.dismiss() // its descriptor is free then
+		}
 		select {
 		case <-c.closed:
 			return nil, net.ErrClosed
@@ -108,10 +110,14 @@ func (c *crowd) admit(conn net.Conn) *member {
 // dismiss closes the oldest connection that has not sent anything, if there is one.
 func (c *crowd) dismiss() {
 	c.mu.Lock()
-	front := c.silent.Front()
+	var oldest *member
+	if front := c.silent.Front(); front != nil {
+		oldest = front.Value.(*member)
+		oldest.leave() // one that has spoken is not on the list
+	}
 	c.mu.Unlock()
-	if front != nil {
-		front.Value.(*member).Close()
+	if oldest != nil {
+		oldest.Close()
 	}
 }
 

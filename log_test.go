@@ -33,19 +33,9 @@ func startRead(t *testing.T, environ ...string) (p *process, stdout, stderr *os.
 	stdout, out = pipe()
 	stderr, errs = pipe()
 	p.cmd.Stdout, p.cmd.Stderr = out, errs
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p.begin()
 	out.Close()
 	errs.Close()
-	go func() {
-		p.cmd.Wait()
-		close(p.done)
-	}()
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		<-p.done
-	})
 	stderr.SetReadDeadline(time.Now().Add(patience))
 	for line := range linesOf(stderr) {
 		if m := listening.FindStringSubmatch(line); m != nil {

@@ -174,7 +174,7 @@ func reload(api *handlers.API, door *listener.Listener, environ map[string]strin
 		log.Printf("reload: API keys are as at the start: they come from a file only with %s_FILE", keysName)
 	}
 	if err := door.Reload(); err != nil {
-		log.Printf("reload: the certificate is as before: %v", err)
+		log.Printf("warning: reload: the certificate is as before: %v", err)
 	} else if door.TLS() {
 		log.Print("reload: new connections get the certificate as it is now")
 	}

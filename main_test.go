@@ -169,22 +169,28 @@ func (p *process) wait() int {
 	}
 }
 
-// run runs a command that ends by itself.
-func run1(t *testing.T, args []string, environ ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	p := command(t, args, environ...)
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+// begin starts a command, which ends with the test at the latest.
+func (p *process) begin() {
+	p.t.Helper()
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	go func() {
 		p.cmd.Wait()
 		close(p.done)
 	}()
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		p.cmd.Process.Kill()
 		<-p.done
 	})
+}
+
+// run1 runs a command that ends by itself.
+func run1(t *testing.T, args []string, environ ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	p := command(t, args, environ...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	p.begin()
 	return p.wait(), p.stdout.String(), p.stderr.String()
 }
 

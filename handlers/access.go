@@ -50,13 +50,13 @@ func (a *API) SetKeys(keys *apikey.Set) { a.keys.Store(keys) }
 func (a *API) ReloadKeys(path string) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		a.logf("reload: API keys are as before: %v", err)
+		a.logf("warning: reload: API keys are as before: %v", err)
 		return
 	}
 	keys, err := apikey.Parse(string(text))
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			a.logf("reload: API keys are as before: %s: %s", path, line)
+			a.logf("warning: reload: API keys are as before: %s: %s", path, line)
 		}
 		return
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 // requestData returns the data in the body, none if the body is empty. A byte order mark
-// before it is passed over, as the original does.
-func requestData(ctx *fasthttp.RequestCtx) (store.Data, error) {
+// before it is passed over, as the original does; with orArray, [] is an empty object.
+func requestData(ctx *fasthttp.RequestCtx, orArray bool) (store.Data, error) {
 	body, err := decodedBody(ctx)
 	if err != nil || len(body) == 0 {
 		return nil, err
@@ -23,16 +23,20 @@ func requestData(ctx *fasthttp.RequestCtx) (store.Data, error) {
 	if !isJSON(string(ctx.Request.Header.ContentType())) {
 		return nil, errMediaType
 	}
-	return parseData(bytes.TrimPrefix(body, byteOrderMark))
+	body = bytes.TrimPrefix(body, byteOrderMark)
+	if orArray && isEmptyArray(body) {
+		return nil, nil
+	}
+	return parseData(body)
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// isEmptyArray reports whether the body is [], which PHP's json_encode makes of an array
+// isEmptyArray reports whether body is [], which PHP's json_encode makes of an array
 // without elements, whatever it was to be.
-func isEmptyArray(ctx *fasthttp.RequestCtx) bool {
-	body := bytes.Trim(ctx.Request.Body(), jsonSpace)
-	return len(body) >= 2 && body[0] == '[' && len(bytes.Trim(body[1:], jsonSpace)) == 1 && body[len(body)-1] == ']'
+func isEmptyArray(body []byte) bool {
+	inner, begins := bytes.CutPrefix(bytes.Trim(body, jsonSpace), []byte("["))
+	return begins && string(bytes.TrimLeft(inner, jsonSpace)) == "]"
 }
 
 // isJSON reports whether a Content-Type says JSON in UTF-8.

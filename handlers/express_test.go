@@ -58,8 +58,15 @@ func TestTakenAsExpress(t *testing.T) {
 		token := w.create("app", "user", "ip=::1", "")
 		w.expect(w.do("POST", "/app/set/"+token, body, header), 200, `{"id":"user","r":1,"w":2,"ttl":7200,"idle":0,"ip":"::1","d":{"a":1}}`)
 	}
+	put := "/app/create/user?ip=::1"
+	w.expectError(w.do("PUT", put, "[]", "Content-Type: text/plain"), 415, "unsupportedMediaType", "")
+	w.expectError(w.do("PUT", put, "[]", jsonType+"\r\nContent-Encoding: gzip"), 400, "invalidJSON", "")
+	w.expectError(w.do("PUT", put, "[[]]", jsonType), 400, "invalidValue", "d must be an object")
+	if a := w.do("PUT", put, squeezed(t, "gzip", "\xef\xbb\xbf[]"), jsonType+"\r\nContent-Encoding: gzip"); a.status != 200 {
+		t.Errorf("create of [] in gzip: %d %s", a.status, a.body)
+	}
 	for _, body := range []string{"[]", " [ \n] "} {
-		a := w.do("PUT", "/app/create/user?ip=::1", body, jsonType)
+		a := w.do("PUT", put, body, jsonType)
 		if a.status != 200 || !strings.HasPrefix(a.body, `{"token":"`) {
 			t.Errorf("create of %q: %d %s", body, a.status, a.body)
 		}

@@ -104,7 +104,7 @@ func (l *list) renew() error { return l.conn.SetWriteDeadline(time.Now().Add(l.a
 func (l *list) Read(p []byte) (n int, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			l.api.logf("a list broke off: panic: %v\n%s", cause, debug.Stack())
+			l.api.logf("error: a list broke off: panic: %v\n%s", cause, debug.Stack())
 			n, err = 0, errInternal
 		}
 	}()
@@ -114,7 +114,7 @@ func (l *list) Read(p []byte) (n int, err error) {
 		}
 		l.text, l.read = l.text[:0], 0
 		if err := l.next(); err != nil {
-			l.api.logf("a list broke off: %v", err)
+			l.api.logf("warning: a list broke off: %v", err)
 			return 0, err
 		}
 		if err := l.renew(); err != nil {

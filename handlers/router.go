@@ -151,7 +151,7 @@ func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHand
 func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
 	e := statusOf(err)
 	if e == errInternal {
-		a.logf("%s failed: %v", ctx.Method(), err)
+		a.logf("error: %s failed: %v", ctx.Method(), err)
 	}
 	a.metrics.failed(e)
 	writeError(ctx, e)

@@ -36,7 +36,7 @@ func (a *API) create(ctx *fasthttp.RequestCtx) error {
 	if n.MaxSessions, err = queryMaxSessions(ctx); err != nil {
 		return err
 	}
-	if n.Data, err = requestData(ctx); err != nil && !isEmptyArray(ctx) {
+	if n.Data, err = requestData(ctx, true); err != nil {
 		return err
 	}
 	token := store.NewToken(n.ID)
@@ -67,7 +67,7 @@ func (a *API) set(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	d, err := requestData(ctx)
+	d, err := requestData(ctx, false)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (w *Wiper) Run(ctx context.Context) {
 		case <-after(w.pause()):
 		}
 		if _, err := w.Store.Wipe(ctx); err != nil && ctx.Err() == nil {
-			w.Logf("wiping sessions whose time is over failed, next try in about %v: %v", w.Every, err)
+			w.Logf("warning: wiping sessions whose time is over failed, next try in about %v: %v", w.Every, err)
 		}
 	}
 }

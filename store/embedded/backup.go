@@ -30,7 +30,7 @@ func (s *Store) BackUpOnSignal(ctx context.Context) {
 		began := time.Now()
 		path, err := s.BackUp()
 		if err != nil {
-			s.journal.logf("backup failed: %v", err)
+			s.journal.logf("error: backup failed: %v", err)
 			continue
 		}
 		s.journal.logf("backup: %s, in %v", path, time.Since(began).Round(time.Millisecond))

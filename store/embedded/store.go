@@ -226,7 +226,7 @@ func (s *Store) Close() {
 	close(s.journal.quit)
 	<-s.journal.done
 	if err := s.file.Close(); err != nil {
-		s.journal.logf("closing %s: %v", s.file.Path(), err)
+		s.journal.logf("error: closing %s: %v", s.file.Path(), err)
 	}
 }
 

@@ -268,7 +268,7 @@ func (r *reader) answerCall(firsts []*read, call *readCall) {
 		}
 	}
 	if text != "" && call.err == nil {
-		r.s.logf("%v: %d bytes after the last session of a batch", errReply, len(text))
+		r.s.logf("error: %v: %d bytes after the last session of a batch", errReply, len(text))
 	}
 	call.text, call.err = "", nil
 }

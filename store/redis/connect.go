@@ -134,7 +134,7 @@ func (c *connector) runUntilMade(ctx context.Context) bool {
 		// reason.
 		if m, ok := errors.AsType[mistake](err); ok && m != last {
 			if last = m; !logged {
-				c.logf("redis: %v", err)
+				c.logf("warning: redis: %v", err)
 			}
 		}
 		select {

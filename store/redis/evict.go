@@ -41,7 +41,7 @@ func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.
 	for addr, node := range client.Nodes() {
 		info, err := node.Do(ctx, node.B().Info().Section("memory").Build()).ToString()
 		if _, said := rueidis.IsRedisErr(err); said {
-			e.tell(fmt.Sprintf("redis: whether it can evict sessions is not known, since it refuses INFO at %s: %v", addr, err))
+			e.tell(fmt.Sprintf("warning: redis: whether it can evict sessions is not known, since it refuses INFO at %s: %v", addr, err))
 			return
 		} else if err != nil {
 			silent = true
@@ -57,7 +57,7 @@ func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.
 	e.can.Store(can)
 	e.watch.Evicts(can)
 	if can {
-		e.tell(fmt.Sprintf("redis: WARNING: with its maxmemory-policy %s it ends sessions when its memory is short, "+
+		e.tell(fmt.Sprintf("warning: redis: with its maxmemory-policy %s it ends sessions when its memory is short, "+
 			"and lists and kills may miss some for a while: set noeviction or a volatile- policy", policy))
 	} else {
 		e.tell("")

@@ -109,7 +109,7 @@ func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout, e
 	case !validBuckets(there):
 		return layout{}, fmt.Errorf("%s says that apps are split into %d buckets", g.keys[0], there)
 	case there != g.buckets:
-		g.logf("namespace %s is split into %d buckets, so the %d that are configured do not count",
+		g.logf("warning: namespace %s is split into %d buckets, so the %d that are configured do not count",
 			g.ns[:len(g.ns)-1], there, g.buckets)
 		g.buckets = there
 	}

@@ -16,9 +16,16 @@ COPY store ./store
 ARG COMMIT=
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.commit=$COMMIT" -o /rest-sessions .
 
+# The licences of what is linked ask that their texts go with it: a directory a module.
+COPY LICENSE ./
+COPY scripts/licenses ./scripts/
+RUN CGO_ENABLED=0 scripts/licenses /licenses
+
 FROM scratch
 # For rediss://, to verify the certificate of Redis.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /usr/share/doc/ca-certificates/copyright /licenses/ca-certificates/
+COPY --from=build /licenses /licenses
 COPY --from=build /rest-sessions /rest-sessions
 # By number: there is no /etc/passwd to look a name up in, and Kubernetes'
 # runAsNonRoot can check only a number.

@@ -126,7 +126,7 @@ func (c *connector) runUntilMade(ctx context.Context) bool {
 		if err == nil {
 			c.made.Store(conn)
 		} else {
-			err = unreachable{err}
+			err = unreachable{explain(err, c.option)}
 			c.failure.Store(&err)
 		}
 		logged := c.note(err)

@@ -65,6 +65,9 @@ type Store struct {
 	// down is whether a round trip found Redis unable to serve, and none since then
 	// showed that it is able.
 	down atomic.Bool
+	// told is whether a mistake was logged since down: it is news even if Redis was down
+	// before for another reason, as when it restarts with another password.
+	told atomic.Bool
 	// failed is when a part of a cluster was last found so, or when one Redis last said
 	// so itself, in Unix nanoseconds.
 	failed atomic.Int64
@@ -275,7 +278,10 @@ func (s *Store) note(err error) (logged bool) {
 		if !said {
 			s.circuit.suspect()
 		}
-		if !s.down.CompareAndSwap(false, true) {
+		err = explainReply(err, s.connector.option)
+		_, wrong := errors.AsType[mistake](err)
+		news := wrong && !s.told.Swap(true)
+		if !s.down.CompareAndSwap(false, true) && !news {
 			return false
 		}
 		if s.onCluster() {
@@ -300,6 +306,7 @@ func (s *Store) noteUp() (logged bool) {
 	if time.Since(time.Unix(0, s.failed.Load())) < quiet || !s.down.CompareAndSwap(true, false) {
 		return false
 	}
+	s.told.Store(false)
 	s.logf("redis at %s can be used", s.addr)
 	return true
 }

@@ -358,7 +358,7 @@ func TestSentinelAddress(t *testing.T) {
 		{Options{URL: "redis://" + list + name, SentinelPassword: "wrong"}, "WRONGPASS"},
 		{Options{URL: "redis://" + list + name}, "NOAUTH"},
 		{Options{URL: "redis://" + set.Sentinels[0].Addr(), Password: "another"}, "it is a Sentinel: the URL must name the master"},
-		{Options{URL: "redis://" + set.Master.Addr() + name}, "unknown command"},
+		{Options{URL: "redis://" + set.Master.Addr() + name}, "the server is not a Sentinel"},
 	} {
 		_, log, err := reach(t, c.o)
 		if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(strings.ToLower(log.String()), strings.ToLower(c.want)) {

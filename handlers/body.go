@@ -23,11 +23,14 @@ func requestData(ctx *fasthttp.RequestCtx, orArray bool) (store.Data, error) {
 	if !isJSON(string(ctx.Request.Header.ContentType())) {
 		return nil, errMediaType
 	}
-	body = bytes.TrimPrefix(body, byteOrderMark)
-	if orArray && isEmptyArray(body) {
+	text := bytes.TrimPrefix(body, byteOrderMark)
+	if orArray && isEmptyArray(text) {
 		return nil, nil
 	}
-	return parseData(body)
+	if err := checkJSON(text, len(body)-len(text)); err != nil {
+		return nil, err
+	}
+	return parseData(text)
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
@@ -49,13 +52,10 @@ func isJSON(contentType string) bool {
 	return err == nil && mediaType == "application/json" && (!given || strings.EqualFold(charset, "utf-8"))
 }
 
-// parseData reads a flat JSON object: keys in JSON.stringify's spelling, values
+// parseData reads a flat JSON object that has passed checkJSON: keys in JSON.stringify's spelling, values
 // as they were sent; of a key that is there twice the last value, in the first
 // place. Nothing of the result aliases body.
 func parseData(body []byte) (store.Data, error) {
-	if !utf8.Valid(body) || !json.Valid(body) {
-		return nil, errInvalidJSON
-	}
 	text := string(bytes.Trim(body, jsonSpace))
 	if text[0] != '{' {
 		return nil, invalidValue("d must be an object")
@@ -155,7 +155,7 @@ func valueEnd(text string, pos int) int {
 }
 
 // canonicalKey returns a JSON string, quotes included, in JSON.stringify's
-// spelling. A surrogate without its other half stays an escape, as there.
+// spelling. Surrogates come in pairs, see checkJSON.
 func canonicalKey(raw string) string {
 	if strings.IndexByte(raw, '\\') < 0 {
 		return raw // what needs an escape is not valid without one
@@ -177,14 +177,9 @@ func canonicalKey(raw string) string {
 				b = appendCharacter(b, byte(unit))
 			case unit < 0xD800 || unit > 0xDFFF:
 				b = utf8.AppendRune(b, unit)
-			case unit < 0xDC00 && strings.HasPrefix(raw[i+1:], `\u`) && hex4(raw[i+3:])&0xFC00 == 0xDC00:
+			default: // the other half follows
 				b = utf8.AppendRune(b, 0x10000+(unit-0xD800)<<10+(hex4(raw[i+3:])-0xDC00))
 				i += 6
-			default:
-				b = append(b, `\u`...)
-				for shift := 12; shift >= 0; shift -= 4 {
-					b = append(b, hexDigits[unit>>shift&15])
-				}
 			}
 		case '/':
 			b = append(b, '/')

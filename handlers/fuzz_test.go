@@ -3,10 +3,14 @@ package handlers
 import (
 	"bytes"
 	stdjson "encoding/json"
+	"errors"
 	"net/url"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"rest-sessions/store"
@@ -62,19 +66,22 @@ func FuzzQueryValue(f *testing.F) {
 func FuzzParseData(f *testing.F) {
 	for _, s := range []string{
 		"", " ", "{}", "{", "null", "[]", `{"a":1}`, ` { "a" : 1.0 , "b" : null } `, `{"a":1,"a":2}`, `{"a":{"b":[1]}}`,
-		`{"\u0061":"\ud83d\ude00\ud800x"}`, `{"\ud83d\ude00\ud800":1,"\uD800\u0041":2}`, `{"a":"\"}{"}`, `{"\\":"\\"}`, "{\"a\":\"\xff\"}", `{"a":tru}`,
+		`{"\u0061":"\ud83d\ude00\ud800x"}`, `{"\ud83d\ude00\ud800":1,"\uD800\u0041":2}`, `{"\ud83d\ude00":"\\ud800\ufffd"}`, `{"\ude00\ud83d":[{"a":"\uDFFF"}]}`, `{é:1}`, `{"a":"\"}{"}`, `{"\\":"\\"}`, "{\"a\":\"\xff\"}", `{"a":tru}`,
 		`{"a":1}{}`, `{"\b\f\n\r\t\/\"\\\u0001\u007f\u2028":-1e5}`, `[[[`, `{"a":[{"b":"]}"}],"c":true}`,
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		err := checkJSON(body, 0)
+		var invalid *apiError
+		valid := utf8.Valid(body) && stdjson.Valid(body) && !hasLoneSurrogate(body)
+		if refused := errors.As(err, &invalid) && invalid.name == "invalidJSON"; refused == valid || valid && err != nil {
+			t.Fatalf("%q: %v, where encoding/json and unicode/utf16 say valid is %v", body, err, valid)
+		}
+		if !valid {
+			return
+		}
 		d, err := parseData(body)
-		if utf8.Valid(body) && stdjson.Valid(body) == (err == errInvalidJSON) {
-			t.Fatalf("%q: %v, where encoding/json says valid is %v", body, err, stdjson.Valid(body))
-		}
-		if !utf8.Valid(body) && err != errInvalidJSON {
-			t.Fatalf("%q is no UTF-8: %v", body, err)
-		}
 		if err != nil {
 			return
 		}
@@ -89,9 +96,6 @@ func FuzzParseData(f *testing.F) {
 				t.Fatalf("%q was taken: %v", body, err)
 			}
 			name := key.(string)
-			if strings.ContainsRune(name, utf8.RuneError) {
-				return // encoding/json loses the half of a surrogate pair; we keep it
-			}
 			place := -1
 			for i := range names {
 				if names[i] == name {
@@ -109,6 +113,35 @@ func FuzzParseData(f *testing.F) {
 			t.Fatalf("%q: %q, not %q", body, d, want)
 		}
 	})
+}
+
+var (
+	otherEscape = regexp.MustCompile(`\\[^u]`)
+	unitEscapes = regexp.MustCompile(`(\\u[0-9A-Fa-f]{4})+`)
+)
+
+// hasLoneSurrogate decodes each run of \u escapes by unicode/utf16.
+func hasLoneSurrogate(body []byte) bool {
+	for _, run := range unitEscapes.FindAll(otherEscape.ReplaceAll(body, []byte("--")), -1) {
+		var units []uint16
+		own := 0 // U+FFFD that are spelt out
+		for ; len(run) > 0; run = run[6:] {
+			unit, _ := strconv.ParseUint(string(run[2:6]), 16, 16)
+			units = append(units, uint16(unit))
+			if unit == utf8.RuneError {
+				own++
+			}
+		}
+		for _, r := range utf16.Decode(units) {
+			if r == utf8.RuneError {
+				own--
+			}
+		}
+		if own < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // FuzzAppendSession holds the rendering of a session against encoding/json.

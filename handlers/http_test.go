@@ -210,6 +210,8 @@ func TestBodies(t *testing.T) {
 		{"\xef\xbb\xbf\xef\xbb\xbf{}", jsonType, 400, "invalidJSON", ""},
 		{"\xef\xbb\xbf", jsonType, 400, "invalidJSON", ""},
 		{"  ", jsonType, 400, "invalidJSON", ""},
+		{`{"a":"\ud83d"}`, jsonType, 400, "invalidJSON", ""},
+		{`{"\ud83d\u0041":1}`, jsonType, 400, "invalidJSON", ""},
 		{"null", jsonType, 400, "invalidValue", object},
 		{"[1]", jsonType, 400, "invalidValue", object},
 		{"\"str\"", jsonType, 400, "invalidValue", object},
@@ -244,12 +246,12 @@ func TestBodies(t *testing.T) {
 
 	for body, want := range map[string]string{
 		"": "", "{}": "", `{"a":null}`: "",
-		` { "a" : 1.0 , "b" : "x" } `:                     `,"d":{"a":1.0,"b":"x"}`,
-		`{"n":12345678901234567890,"e":1E+3,"m":-0}`:      `,"d":{"n":12345678901234567890,"e":1E+3,"m":-0}`,
-		`{"a":1,"b":2,"\u0061":3}`:                        `,"d":{"a":3,"b":2}`,
-		`{"a":{},"a":3}`:                                  `,"d":{"a":3}`,
-		`{"a":1,"b":2,"a":null}`:                          `,"d":{"b":2}`,
-		`{"\/\u00e9\ud83d\ude00\ud800\u001F":"\u00e9\/"}`: `,"d":{"/é😀\ud800\u001f":"\u00e9\/"}`,
+		` { "a" : 1.0 , "b" : "x" } `:                           `,"d":{"a":1.0,"b":"x"}`,
+		`{"n":12345678901234567890,"e":1E+3,"m":-0}`:            `,"d":{"n":12345678901234567890,"e":1E+3,"m":-0}`,
+		`{"a":1,"b":2,"\u0061":3}`:                              `,"d":{"a":3,"b":2}`,
+		`{"a":{},"a":3}`:                                        `,"d":{"a":3}`,
+		`{"a":1,"b":2,"a":null}`:                                `,"d":{"b":2}`,
+		`{"\/\u00e9\ud83d\uDE00\u001F":"\u00e9\/\ud83d\ude00"}`: `,"d":{"/é😀\u001f":"\u00e9\/\ud83d\ude00"}`,
 		`{"":""}`: `,"d":{"":""}`,
 		`{"a":"` + strings.Repeat("x", maxBodySize-8) + `"}`: `,"d":{"a":"` + strings.Repeat("x", maxBodySize-8) + `"}`,
 	} {

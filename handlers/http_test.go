@@ -216,8 +216,12 @@ func TestBodies(t *testing.T) {
 		{"[1]", jsonType, 400, "invalidValue", object},
 		{"\"str\"", jsonType, 400, "invalidValue", object},
 		{"12", jsonType, 400, "invalidValue", object},
-		{`{"a":{}}`, jsonType, 400, "invalidValue", "d.a has a forbidden type. Only strings, numbers, boolean and null are allowed."},
-		{`{"ok":1,"\u0062\"":[1,{"x":"]"}],"c":{}}`, jsonType, 400, "invalidValue", `d.b" has a forbidden type. Only strings, numbers, boolean and null are allowed.`},
+		{`{"ok":[],"\u0062\"":` + nested(33) + `,"c":{}}`, jsonType, 400, "invalidValue", `d.b" is nested more than 32 deep`},
+		{`{"a":[{"b":` + nested(31) + `}]}`, jsonType, 400, "invalidValue", "d.a is nested more than 32 deep"},
+		{`{"a":` + nested(20_000) + `}`, jsonType, 400, "invalidJSON", ""},
+		{`{"a":[1,]}`, jsonType, 400, "invalidJSON", ""},
+		{`{"a":[1}}`, jsonType, 400, "invalidJSON", ""},
+		{`{"a":{"b"}}`, jsonType, 400, "invalidJSON", ""},
 		{strings.Repeat("[", 50_000), jsonType, 400, "invalidJSON", ""},
 		{`{"a":1}`, "Content-Type: text/plain", 415, "unsupportedMediaType", ""},
 		{`{"a":1}`, "Content-Type: application/x-www-form-urlencoded", 415, "unsupportedMediaType", ""},
@@ -246,12 +250,17 @@ func TestBodies(t *testing.T) {
 
 	for body, want := range map[string]string{
 		"": "", "{}": "", `{"a":null}`: "",
-		` { "a" : 1.0 , "b" : "x" } `:                           `,"d":{"a":1.0,"b":"x"}`,
-		`{"n":12345678901234567890,"e":1E+3,"m":-0}`:            `,"d":{"n":12345678901234567890,"e":1E+3,"m":-0}`,
-		`{"a":1,"b":2,"\u0061":3}`:                              `,"d":{"a":3,"b":2}`,
-		`{"a":{},"a":3}`:                                        `,"d":{"a":3}`,
-		`{"a":1,"b":2,"a":null}`:                                `,"d":{"b":2}`,
-		`{"\/\u00e9\ud83d\uDE00\u001F":"\u00e9\/\ud83d\ude00"}`: `,"d":{"/é😀\u001f":"\u00e9\/\ud83d\ude00"}`,
+		` { "a" : 1.0 , "b" : "x" } `:                                      `,"d":{"a":1.0,"b":"x"}`,
+		`{"n":12345678901234567890,"e":1E+3,"m":-0}`:                       `,"d":{"n":12345678901234567890,"e":1E+3,"m":-0}`,
+		`{"a":1,"b":2,"\u0061":3}`:                                         `,"d":{"a":3,"b":2}`,
+		`{"a":{},"a":3}`:                                                   `,"d":{"a":3}`,
+		`{"a":{},"b":[],"c":[{"d":null}]}`:                                 `,"d":{"a":{},"b":[],"c":[{"d":null}]}`,
+		"{\"a\" :\n[ 1 ,\t{ \"b c\" : \" ] } \" , \"\\\" \":\r\n[ ] } ] }": `,"d":{"a":[1,{"b c":" ] } ","\" ":[]}]}`,
+		`{"a":[1.0,1E+3,"\/",{"z":1,"a":2,"z":3}]}`:                        `,"d":{"a":[1.0,1E+3,"\/",{"z":1,"a":2,"z":3}]}`,
+		`{"a":` + nested(32) + `}`:                                         `,"d":{"a":` + nested(32) + `}`,
+		`{"a":[{"b":` + nested(30) + `}, ` + nested(31) + `]}`:             `,"d":{"a":[{"b":` + nested(30) + `},` + nested(31) + `]}`,
+		`{"a":1,"b":2,"a":null}`:                                           `,"d":{"b":2}`,
+		`{"\/\u00e9\ud83d\uDE00\u001F":"\u00e9\/\ud83d\ude00"}`:            `,"d":{"/é😀\u001f":"\u00e9\/\ud83d\ude00"}`,
 		`{"":""}`: `,"d":{"":""}`,
 		`{"a":"` + strings.Repeat("x", maxBodySize-8) + `"}`: `,"d":{"a":"` + strings.Repeat("x", maxBodySize-8) + `"}`,
 	} {
@@ -267,6 +276,9 @@ func TestBodies(t *testing.T) {
 		}
 	}
 }
+
+// nested is an array in an array, so deep.
+func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
 // TestHeaders checks what every answer carries, and what none does.
 func TestHeaders(t *testing.T) {

@@ -7,8 +7,8 @@ type Field struct {
 	// Key is the key as a JSON string, quotes included, in the spelling of
 	// JSON.stringify, so that equal keys are equal texts.
 	Key string
-	// Value is the raw text of a JSON string, number, boolean or null, without
-	// white space around it. Null removes the key.
+	// Value is the raw text of any JSON value, without white space around it or
+	// between its tokens. Null removes the key.
 	Value string
 }
 
@@ -21,10 +21,10 @@ const null = "null"
 // Null reports whether the field removes its key.
 func (f Field) Null() bool { return f.Value == null }
 
-// Merge applies d to stored, the text of a flat JSON object without white space
-// or "", and returns the new text, "" when no key is left. Keys keep their place
-// and their text; new ones follow in the order of d. It reports false if stored
-// is not of that form; what stands inside of strings and numbers is not looked at.
+// Merge applies d to stored, the text of a JSON object without white space or "", and
+// returns the new text, "" when no key is left. A value is replaced whole. Keys keep
+// their place and their text; new ones follow in the order of d. It reports false if
+// stored is not of that form; what stands inside of values is not looked at.
 func (d Data) Merge(stored string) (string, bool) {
 	var b strings.Builder
 	size := len(stored) + 2
@@ -74,8 +74,8 @@ func (d Data) Merge(stored string) (string, bool) {
 	return b.String(), true
 }
 
-// eachField calls f for each key, quotes included, and raw value of the flat
-// JSON object text, and reports whether text is one ("" is an empty one).
+// eachField calls f for each key, quotes included, and raw value of the JSON object
+// text, and reports whether text is one without white space ("" is an empty one).
 func eachField(text string, f func(key, value string)) bool {
 	if text == "" || text == "{}" {
 		return true
@@ -90,11 +90,7 @@ func eachField(text string, f func(key, value string)) bool {
 		}
 		key := text[pos:end]
 		pos = end + 1
-		if end = stringEnd(text, pos); end < 0 {
-			for end = pos; end < len(text) && isScalar(text[end]); end++ {
-			}
-		}
-		if end == pos || end >= len(text) {
+		if end = valueEnd(text, pos); end <= pos || end >= len(text) {
 			return false
 		}
 		f(key, text[pos:end])
@@ -105,6 +101,48 @@ func eachField(text string, f func(key, value string)) bool {
 			return false
 		}
 	}
+}
+
+// valueEnd returns the index after the JSON value that starts at text[pos], or -1 if
+// it does not end. Of one that is no string, array or object, that is the end of a run
+// of anything that a number, true, false or null has.
+func valueEnd(text string, pos int) int {
+	if pos >= len(text) {
+		return -1
+	}
+	switch text[pos] {
+	case '"':
+		return stringEnd(text, pos)
+	case '[', '{':
+		return nestedEnd(text, pos)
+	}
+	for pos < len(text) && isScalar(text[pos]) {
+		pos++
+	}
+	return pos
+}
+
+// nestedEnd returns the index after the array or object that starts at text[pos], or
+// -1 if it does not end.
+func nestedEnd(text string, pos int) int {
+	depth := 0
+	for pos < len(text) {
+		switch text[pos] {
+		case '"':
+			if pos = stringEnd(text, pos); pos < 0 {
+				return -1
+			}
+			continue
+		case '[', '{':
+			depth++
+		case ']', '}':
+			if depth--; depth == 0 {
+				return pos + 1
+			}
+		}
+		pos++
+	}
+	return -1
 }
 
 // isScalar reports whether c can stand in a number, true, false or null.
@@ -127,7 +165,7 @@ func stringEnd(text string, pos int) int {
 	return -1
 }
 
-// Text returns d as the text of a flat JSON object, nulls included.
+// Text returns d as the text of a JSON object, nulls included.
 func (d Data) Text() string {
 	size := 2
 	for _, f := range d {

@@ -1,62 +1,28 @@
 package store_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
 	"rest-sessions/store"
+	"rest-sessions/store/storetest"
 )
 
 func TestMerge(t *testing.T) {
-	for _, c := range []struct{ stored, change, want string }{
-		{``, `{}`, ``},
-		{`{}`, `{}`, ``},
-		{``, `{"a":1}`, `{"a":1}`},
-		{`{}`, `{"a":1}`, `{"a":1}`},
-		{`{"a":1}`, `{}`, `{"a":1}`},
-		{`{"a":1}`, `{"a":2}`, `{"a":2}`},
-		{`{"a":1}`, `{"b":2}`, `{"a":1,"b":2}`},
-		{`{"a":1,"b":2,"c":3}`, `{"c":30,"a":10}`, `{"a":10,"b":2,"c":30}`},
-		{`{"a":1,"b":2}`, `{"d":4,"c":3}`, `{"a":1,"b":2,"d":4,"c":3}`},
-		{`{"a":1}`, `{"a":null}`, ``},
-		{``, `{"a":null}`, ``},
-		{`{"a":1,"b":2,"c":3}`, `{"a":null}`, `{"b":2,"c":3}`},
-		{`{"a":1,"b":2,"c":3}`, `{"b":null}`, `{"a":1,"c":3}`},
-		{`{"a":1,"b":2,"c":3}`, `{"c":null,"d":null}`, `{"a":1,"b":2}`},
-		{`{"a":1,"b":2}`, `{"a":null,"b":null,"c":"x"}`, `{"c":"x"}`},
-		{`{"a":1}`, `{"a":"null"}`, `{"a":"null"}`},
-		{`{"a":null}`, `{"b":1}`, `{"a":null,"b":1}`}, // stored by another; not ours to touch
-		{`{"a":1,"b":2,"a":3}`, `{"a":9}`, `{"a":9,"b":2}`},
-		{`{"a":1,"b":2,"a":3}`, `{"a":null}`, `{"b":2}`},
-		{`{"a":1,"a":3}`, `{"b":2}`, `{"a":1,"a":3,"b":2}`},
-		{`{"n":12345678901234567890,"f":1.0,"e":1e3,"m":-0}`, `{"x":1}`, `{"n":12345678901234567890,"f":1.0,"e":1e3,"m":-0,"x":1}`},
-		{`{"a":1}`, `{"a":12345678901234567890}`, `{"a":12345678901234567890}`},
-		{`{"":""}`, `{"":1}`, `{"":1}`},
-		{`{"\"":1,"\\":2,"\\\"":3}`, `{"\\":null}`, `{"\"":1,"\\\"":3}`},
-		{`{"a":"}","b":"{\"a\":1,","c":"\\"}`, `{"b":"]"}`, `{"a":"}","b":"]","c":"\\"}`},
-		{`{"a:b,":":"}`, `{"a:b,":","}`, `{"a:b,":","}`},
-		{`{"é":"😀"}`, `{"e":1}`, `{"é":"😀","e":1}`},
-		{`{"a":true,"b":false}`, `{"a":false}`, `{"a":false,"b":false}`},
-		{`{"a":"\ud83d\ude00\/"}`, `{"b":"\/"}`, `{"a":"\ud83d\ude00\/","b":"\/"}`},
-	} {
-		got, ok := change(t, c.change).Merge(c.stored)
-		if !ok || got != c.want {
-			t.Errorf("%s into %s: %s, %v, want %s", c.change, c.stored, got, ok, c.want)
+	for _, c := range storetest.MergeCases {
+		d, _ := storetest.ParseChange(c.Change)
+		got, ok := d.Merge(c.Stored)
+		if !ok || got != c.Want {
+			t.Errorf("%s into %s: %s, %v, want %s", c.Change, c.Stored, got, ok, c.Want)
 		}
 	}
 }
 
 func TestMergeMalformed(t *testing.T) {
 	d := store.Data{{Key: `"x"`, Value: `1`}}
-	for _, stored := range []string{
-		` `, `null`, `0`, `""`, `"a"`, `[]`, `[1]`, `{`, `}`, `{}}`, `{}{}`, ` {}`, `{} `, `{"a"}`, `{"a":}`, `{"a":1`, `{"a":1,}`,
-		`{,"a":1}`, `{"a":1}}`, `{"a":1}x`, `{"a":1 }`, `{"a": 1}`, `{"a" :1}`, `{ "a":1}`, `{"a":1,"b"}`, `{"a":1"b":2}`,
-		`{"a":1 ,"b":2}`, `{"a":1, "b":2}`, `{a:1}`, `{'a':1}`, `{"a:1}`, `{"a":"1}`, `{"a":"\"}`, `{"a":"\`, `{"a":{}}`,
-		`{"a":{"b":1}}`, `{"a":[]}`, `{"a":[}`, `{"a":[1]}`, `{"a":[1,2]}`, `{"a":"x"y}`, `{"a":"x";"b":1}`, `{"a":1"x"}`, `{1:2}`, `{"a"::1}`, `{"a":1,,"b":2}`,
-	} {
+	for _, stored := range storetest.Unmergeable {
 		if got, ok := d.Merge(stored); ok {
 			t.Errorf("into %q: %q", stored, got)
 		}
@@ -64,62 +30,11 @@ func TestMergeMalformed(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	for _, text := range []string{`{}`, `{"a":1}`, `{"a":null,"b":"x,\"","":1.0}`} {
-		if got := change(t, text).Text(); got != text {
-			t.Errorf("%s became %s", text, got)
+	for _, text := range []string{`{}`, `{"a":1}`, `{"a":null,"b":"x,\"","":1.0}`, `{"a":[{}]}`} {
+		if d, ok := storetest.ParseChange(text); !ok || d.Text() != text {
+			t.Errorf("%s became %s", text, d.Text())
 		}
 	}
-}
-
-// change reads a change of keys that are not there twice.
-func change(t *testing.T, text string) store.Data {
-	t.Helper()
-	d, ok := fields(text)
-	if !ok {
-		t.Fatalf("%s is not a flat object", text)
-	}
-	return d
-}
-
-// fields reads the fields of a flat object without white space, keys and values
-// in their own text, with encoding/json.
-func fields(text string) (store.Data, bool) {
-	var compact bytes.Buffer
-	if json.Compact(&compact, []byte(text)) != nil || compact.String() != text || text[0] != '{' {
-		return nil, false
-	}
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.Token()
-	var d store.Data
-	for dec.More() {
-		start := dec.InputOffset()
-		if text[start] == ',' {
-			start++
-		}
-		dec.Token()
-		key := text[start:dec.InputOffset()]
-		var value json.RawMessage
-		if dec.Decode(&value) != nil || value[0] == '{' || value[0] == '[' {
-			return nil, false
-		}
-		d = append(d, store.Field{Key: key, Value: string(value)})
-	}
-	return d, true
-}
-
-// unique keeps the last of fields with the same key, in the first's place.
-func unique(d store.Data) store.Data {
-	var kept store.Data
-	place := map[string]int{}
-	for _, f := range d {
-		if i, twice := place[f.Key]; twice {
-			kept[i] = f
-			continue
-		}
-		place[f.Key] = len(kept)
-		kept = append(kept, f)
-	}
-	return kept
 }
 
 // merged is Merge as one would write it with time to spare.
@@ -157,28 +72,27 @@ func merged(stored, d store.Data) string {
 func FuzzMerge(f *testing.F) {
 	for _, seed := range []string{
 		``, `{}`, `{"a":1}`, `{"a":1,"b":"x","c":null}`, `{"a":1,"a":2}`, `{"\"":"\\","\\":"\""}`, `{"a":"}","b":",\":"}`,
-		`{"a":[1]}`, `{"a":{"b":1}}`, `{"a":tru}`, `{"a": 1}`, `{"a":1,}`, `{"é":"\ud83d"}`, `{"":-1.5e+7}`, `{"a":"\`,
+		`{"a":[1]}`, `{"a":{"b":1}}`, `{"a":[{"b":"]"},[]],"b":{"a":[]}}`, `{"a":[1, {}]}`, `{"a":[}`, `{"a":tru}`, `{"a": 1}`, `{"a":1,}`, `{"é":"\ud83d"}`, `{"":-1.5e+7}`, `{"a":"\`,
 	} {
-		for _, other := range []string{``, `{"a":2,"z":"é"}`, `{"a":null,"b":null,"c":1}`, `{"\"":null,"\\":1.0}`} {
+		for _, other := range []string{``, `{"a":2,"z":"é"}`, `{"a":null,"b":null,"c":1}`, `{"\"":null,"\\":1.0}`, `{"a":{"a":[1]},"b":[]}`} {
 			f.Add(seed, other)
 		}
 	}
 	f.Fuzz(func(t *testing.T, stored, text string) {
-		d, ok := fields(text)
+		d, ok := storetest.ParseChange(text)
 		if !ok {
 			d = store.Data{{Key: `"x"`, Value: `1`}}
 		}
-		d = unique(d)
 		got, merges := d.Merge(stored)
-		before, flat := fields(stored)
+		before, object := storetest.ParseObject(stored)
 		if stored == "" {
-			before, flat = nil, true
+			before, object = nil, true
 		}
-		if !flat {
+		if !object {
 			// Merge does not look into values, so some texts that are no JSON pass.
-			// JSON that is no flat, compact object must not.
+			// JSON that is no object without white space must not.
 			if merges && json.Valid([]byte(stored)) {
-				t.Errorf("%q, valid but not flat or compact, was merged to %q", stored, got)
+				t.Errorf("%q, valid but no object without white space, was merged to %q", stored, got)
 			}
 			return
 		}
@@ -188,8 +102,8 @@ func FuzzMerge(f *testing.F) {
 		if want := merged(before, d); got != want {
 			t.Fatalf("%q into %q: %q, want %q", fmt.Sprint(d), stored, got, want)
 		}
-		if again, ok := fields(got); got != "" && (!ok || again.Text() != got) {
-			t.Errorf("%q is not a flat object", got)
+		if _, ok := storetest.ParseObject(got); got != "" && !ok {
+			t.Errorf("%q is no object without white space", got)
 		}
 	})
 }

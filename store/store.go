@@ -9,8 +9,8 @@ import "context"
 type Session struct {
 	// ID is the user's id and IP the address given at creation, as sent.
 	ID, IP string
-	// D is the session's data: the text of a flat JSON object, or "" when there
-	// is none.
+	// D is the session's data: the text of a JSON object without white space between
+	// its tokens, or "" when there is none.
 	D string
 	// R and W count reads and writes. A read answers both as they were before
 	// it; a write answers W with itself counted.
@@ -79,8 +79,8 @@ type Store interface {
 	// ErrNotFound if there is no such session.
 	Get(ctx context.Context, app, token string) (Session, error)
 
-	// Set merges d, which is not empty, into the session's data, raises W by
-	// one and counts as activity like Get. It answers the session after the
+	// Set merges d, which is not empty, into the session's data, whole values by key
+	// and never inside of them, raises W by one and counts as activity like Get. It answers the session after the
 	// change. ErrNotFound if there is no such session; none is then made.
 	Set(ctx context.Context, app, token string, d Data) (Session, error)
 

@@ -96,7 +96,7 @@ func (m *Model) checkSet(r *Request, body []byte, now uint64) string {
 		return reason
 	}
 	s := r.view.session
-	if got := valuesOf(a); versionOf(got[keyNames[key]]) != r.version {
+	if versionOf(textIn(a, key)) != r.version {
 		return fmt.Sprintf("the write of version %d is not in its own answer", r.version)
 	}
 	s.writesDone++

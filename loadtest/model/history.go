@@ -69,6 +69,30 @@ func text(serial, key, version int) string {
 	return "v" + strconv.Itoa(version) + ` of "` + keyNames[key] + `" \ ` + strconv.Itoa(serial) + " – größer"
 }
 
+// value is what version of a key of session serial is: a text, but for the first key,
+// whose text stands inside of an array in an object.
+func value(serial, key, version int) any {
+	if key > 0 {
+		return text(serial, key, version)
+	}
+	return map[string]any{"items": []any{text(serial, key, version), nil}}
+}
+
+// textOf is the text in a value that value made, "" if it is none such.
+func textOf(key int, value any) string {
+	if key > 0 {
+		text, _ := value.(string)
+		return text
+	}
+	cart, _ := value.(map[string]any)
+	items, _ := cart["items"].([]any)
+	if len(cart) != 1 || len(items) != 2 || items[1] != nil {
+		return ""
+	}
+	text, _ := items[0].(string)
+	return text
+}
+
 // versionOf is the version that a text names, -1 if none.
 func versionOf(text string) int {
 	digits, _, ok := strings.Cut(strings.TrimPrefix(text, "v"), " ")

@@ -29,7 +29,7 @@ func answerOf(r, w int, versions ...int) string {
 		if key < len(versions) {
 			version = versions[key]
 		}
-		data[keyNames[key]] = text(1, key, version)
+		data[keyNames[key]] = value(1, key, version)
 	}
 	d, _ := json.Marshal(data)
 	return fmt.Sprintf(`{"id":"user7","r":%d,"w":%d,"ttl":86400,"idle":0,"ip":"192.0.2.17","d":%s}`, r, w, d)
@@ -82,7 +82,10 @@ func TestWrongAnswers(t *testing.T) {
 		{strings.Replace(answerOf(1, 1), `"idle":0`, `"idle":-1`, 1), "idle"},
 		{strings.Replace(answerOf(1, 1), `"n":1`, `"n":2`, 1), "the data of session 2"},
 		{strings.Replace(answerOf(1, 1), `"n":1`, `"n":1,"x":1`, 1), "6 keys"},
-		{strings.Replace(answerOf(1, 1), "größer", "gr??er", 1), "not a text that was sent"},
+		{strings.Replace(answerOf(1, 1), "größer", "gr??er", 1), "not a value that was sent"},
+		{strings.Replace(answerOf(1, 1), `{"items":[`, `{"items":[null,`, 1), "cart is not a value that was sent"},
+		{strings.Replace(answerOf(1, 1), `,null]}`, `]}`, 1), "cart is not a value that was sent"},
+		{strings.Replace(answerOf(1, 1), `,null]}`, `,0]}`, 1), "cart is not a value that was sent"},
 		{answerOf(0, 1), "reads were lost"},
 		{answerOf(2, 1), "counted twice"},
 		{answerOf(1, 0), "writes were lost"},

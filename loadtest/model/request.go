@@ -94,7 +94,7 @@ func (m *Model) set(s *session) *Request {
 	version := s.writes
 	key := version % keys
 	s.values[key] = s.values[key].with(write{version: version, sent: now})
-	body, _ := json.Marshal(map[string]string{keyNames[key]: text(s.serial, key, version)})
+	body, _ := json.Marshal(map[string]any{keyNames[key]: value(s.serial, key, version)})
 	return &Request{
 		Kind: Set, Method: http.MethodPost, Path: m.path("set", s.token), Body: body,
 		view: m.look(s), version: version,
@@ -111,7 +111,7 @@ func (m *Model) Create(user string) *Request {
 	data := map[string]any{"n": s.serial}
 	for key := range keys {
 		s.values[key] = history{{sent: now}}
-		data[keyNames[key]] = text(s.serial, key, 0)
+		data[keyNames[key]] = value(s.serial, key, 0)
 	}
 	m.users[user] = append(m.users[user][:len(m.users[user]):len(m.users[user])], s)
 	body, _ := json.Marshal(data)

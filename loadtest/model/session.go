@@ -45,10 +45,10 @@ func (v *view) checkData(a answer) string {
 		return fmt.Sprintf("%d keys of data, not %d", len(data), keys+1)
 	}
 	for key := range keys {
-		got, _ := data[keyNames[key]].(string)
+		got := textOf(key, data[keyNames[key]])
 		version := versionOf(got)
 		if version < 0 || got != text(v.serial, key, version) {
-			return fmt.Sprintf("%s is not a text that was sent", keyNames[key])
+			return fmt.Sprintf("%s is not a value that was sent", keyNames[key])
 		}
 		if v.values[key].has(version) {
 			continue
@@ -62,15 +62,11 @@ func (v *view) checkData(a answer) string {
 	return ""
 }
 
-// valuesOf is the text of each key of a's data.
-func valuesOf(a answer) map[string]string {
-	values := map[string]any{}
-	json.Unmarshal(a.D, &values)
-	texts := make(map[string]string, len(values))
-	for key, value := range values {
-		texts[key], _ = value.(string)
-	}
-	return texts
+// textIn is the text in the value that a's data has of a key.
+func textIn(a answer, key int) string {
+	var data map[string]any
+	json.Unmarshal(a.D, &data)
+	return textOf(key, data[keyNames[key]])
 }
 
 func (m *Model) checkList(r *Request, body []byte) string {

@@ -126,6 +126,25 @@ describe('our server and redis-sessions on one Redis', { concurrency: 32, timeou
     clients.end();
   });
 
+  // redis-sessions refuses to write such values, but not to read and keep them.
+  it('nested values that our server wrote are read and kept by Node', async () => {
+    const nested = { cart: { items: [{ sku: 'a"]}', n: 1 }, [], null], empty: {} }, list: [1, [2, [3, []]]], flat: 1 };
+    const since = Date.now();
+    const token = await go.create({ app: 'nested', id: 'x', ip: '::1', d: { cart: nested.cart } });
+    const want = { id: 'x', r: 1, w: 2, ttl: 7200, idle: 0, ip: '::1', d: nested };
+    same(await go.set('nested', token, { list: nested.list, flat: 1 }), want, 'set', since);
+    same(await node.get('nested', token), want, 'get by Node', since);
+    sameList(await node.soid('nested', 'x'), [{ ...want, r: 2 }], 'soid by Node', since);
+    const changed = { ...nested, flat: 2, more: 'x' };
+    assert.deepEqual((await node.set('nested', token, { flat: 2, more: 'x' })).d, changed, 'Node changes another key');
+    assert.deepEqual((await go.get('nested', token)).d, changed, 'after it');
+    const { cart, ...rest } = changed;
+    assert.deepEqual((await node.set('nested', token, { cart: null })).d, rest, 'Node removes one');
+    rest.list = { a: [{}] };
+    assert.deepEqual((await go.set('nested', token, { list: rest.list })).d, rest, 'ours replaces one that Node wrote');
+    assert.deepEqual((await node.get('nested', token)).d, rest);
+  });
+
   for (const [a, b] of pairs) {
     const app = (name) => `${name}-${a.name}`;
 

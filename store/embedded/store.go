@@ -20,7 +20,7 @@ var (
 	_ store.Store = (*Store)(nil)
 
 	errForeignToken = errors.New("embedded: the token is not of this user")
-	errMalformed    = errors.New("embedded: stored data is not a flat JSON object")
+	errMalformed    = errors.New("embedded: stored data is not a JSON object without white space")
 )
 
 // Options are what a Store can be told. The zero value is for production.

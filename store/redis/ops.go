@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,7 +72,7 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 	key := p.session(token)
 	reply, err := s.brief(ctx, s.scripts.set,
 		[]string{key, p.sessions(), p.users(), p.wipe},
-		[]string{p.app, p.token(key), l.cache(), d.Text(), s.eviction.flag()})
+		appendFields([]string{p.app, p.token(key), l.cache(), s.eviction.flag()}, d))
 	if err != nil {
 		return store.Session{}, err
 	}
@@ -80,6 +81,19 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
 	}
 	return parseSession(text)
+}
+
+// appendFields appends keys and values by turns, copied, all with one allocation.
+func appendFields(args []string, d store.Data) []string {
+	text := d.Text()
+	args = slices.Grow(args, 2*len(d))
+	pos := len("{")
+	for _, f := range d {
+		value := pos + len(f.Key) + len(":")
+		args = append(args, text[pos:pos+len(f.Key)], text[value:value+len(f.Value)])
+		pos = value + len(f.Value) + len(",")
+	}
+	return args
 }
 
 // Kill implements store.Store.

@@ -232,6 +232,8 @@ func (m *model) Set(ctx context.Context, app, token string, d store.Data) (store
 		}
 		merged, _ = without.Merge(r.D)
 		merged, _ = d.Merge(merged)
+	case m.has("a set merges inside of values"):
+		merged, _ = mergeInside(r.D, d).Merge(r.D)
 	case m.has("a null is stored"):
 		merged = strings.TrimSuffix(r.D, "}") + "," + d.Text()[1:]
 	case m.has("numbers are rounded"):
@@ -255,6 +257,24 @@ func (m *model) Set(ctx context.Context, app, token string, d store.Data) (store
 		answer.D = sharedAnswer(answer.D)
 	}
 	return answer, nil
+}
+
+// mergeInside returns d with its objects merged into those that stored has.
+func mergeInside(stored string, d store.Data) store.Data {
+	fields, _ := ParseObject(stored)
+	inside := slices.Clone(d)
+	for i, change := range d {
+		for _, f := range fields {
+			part, isObject := ParseChange(change.Value)
+			if f.Key != change.Key || !isObject {
+				continue
+			}
+			if merged, ok := part.Merge(f.Value); ok {
+				inside[i].Value = cmp.Or(merged, "{}")
+			}
+		}
+	}
+	return inside
 }
 
 func (m *model) Kill(ctx context.Context, app, token string) (bool, error) {

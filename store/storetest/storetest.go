@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 
 		{"Merge", testMerge},
 		{"MergeKeepsText", testMergeKeepsText},
+		{"MergeNested", testMergeNested},
 		{"MergeManyKeys", testMergeManyKeys},
 		{"MergeBigData", testMergeBigData},
 		{"SetCounts", testSetCounts},

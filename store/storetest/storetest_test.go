@@ -58,6 +58,7 @@ var bugs = []string{
 	"a rotation takes what is over",
 	"a set does not touch",
 	"a set makes a session",
+	"a set merges inside of values",
 	"a set revives",
 	"a user goes with any session",
 	"a user outlives the last session",

@@ -42,6 +42,7 @@ var (
 	workData = []string{
 		`null`, `null`, `null`, `null`, `0`, `1.0`, `-1e3`, `12345678901234567890`, `true`, `false`, `""`, `"x"`,
 		`"null"`, `"\\\""`, `"\\"`, `"\","`, `"{\"a\":1}"`, `"😀\u0000"`, `"` + strings.Repeat("long ", 50) + `"`,
+		`[]`, `{}`, `[[],{"a":null}]`, `{"a":1,"b":["]}",{}]}`, `{"b":2,"\"}":"\\"}`, deep,
 	}
 	workGraces = []int64{0, 1, 5, store.DefaultGrace, 30, store.MaxGrace}
 	workDT     = []int64{10, 11, 15, 30, 60, 61, 119, 600, hour, 100_000}

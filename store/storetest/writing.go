@@ -77,6 +77,35 @@ func testMergeKeepsText(s *suite) {
 	}
 }
 
+// A nested value is one value: replaced whole, removed whole, and its keys are none of
+// the session's.
+func testMergeNested(s *suite) {
+	cart := `{"items":[{"sku":"a\"]}","n":1},{"sku":"b","n":null}],"b":{}}`
+	token := s.create("app", store.New{ID: "u", Data: data(`"cart"`, cart, `"b"`, `2`, `"none"`, `null`)})
+	want := `{"cart":` + cart + `,"b":2}`
+	if got := s.get("app", token); got.D != want {
+		s.Errorf("created with %q, want %q", got.D, want)
+	}
+	for _, step := range []struct {
+		change store.Data
+		want   string
+	}{
+		{data(`"b"`, deep), `{"cart":` + cart + `,"b":` + deep + `}`},
+		{data(`"items"`, `[]`), `{"cart":` + cart + `,"b":` + deep + `,"items":[]}`},
+		{data(`"items"`, `null`, `"b"`, `null`), `{"cart":` + cart + `}`},
+		{data(`"cart"`, `{"items":null}`), `{"cart":{"items":null}}`},
+		{data(`"cart"`, `[{}]`), `{"cart":[{}]}`},
+		{data(`"cart"`, `null`), ``},
+	} {
+		if got := s.set("app", token, step.change); got.D != step.want {
+			s.Fatalf("Set(%q) answers %q, want %q", step.change, got.D, step.want)
+		}
+		if got := s.get("app", token); got.D != step.want {
+			s.Fatalf("Set(%q) left %q, want %q", step.change, got.D, step.want)
+		}
+	}
+}
+
 func testMergeManyKeys(s *suite) {
 	const keys = 600
 	token := s.create("app", store.New{ID: "u"})

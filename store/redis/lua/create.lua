@@ -6,7 +6,7 @@
 --       The hashes of the user's other sessions cannot be declared: their tokens
 --       stand in KEYS[5].
 -- ARGV  1 app  2 token  3 id  4 ip  5 ttl (seconds)  6 no_resave, 1 or ''
---       7 d, the text of a flat JSON object, or ''
+--       7 d, the text of a JSON object without white space, or ''
 --       8 how many seconds from now the session ends whatever its activity, or ''
 --       9 how many sessions the user may have with this one, or ''; then
 --       10 most others to look at  11 most to end  12 ns:cache or ""

@@ -1,0 +1,102 @@
+-- string_end returns the index of the quote that ends the JSON string at pos.
+local function string_end(text, pos)
+  local quote = string.find(text, '"', pos + 1, true)
+  while quote do
+    local slash = quote - 1
+    while string.byte(text, slash) == 92 do
+      slash = slash - 1
+    end
+    if (quote - slash) % 2 == 1 then
+      return quote
+    end
+    quote = string.find(text, '"', quote + 1, true)
+  end
+end
+
+-- nested_end returns the index of the bracket that ends the array or object at pos.
+local function nested_end(text, pos)
+  local depth = 0
+  while pos do
+    local c = string.byte(text, pos)
+    if c == 34 then
+      pos = string_end(text, pos)
+      if not pos then
+        return nil
+      end
+    elseif c == 91 or c == 123 then
+      depth = depth + 1
+    else
+      depth = depth - 1
+      if depth == 0 then
+        return pos
+      end
+    end
+    pos = string.find(text, '["%[%]{}]', pos + 1)
+  end
+end
+
+-- value_end returns the index of the last byte of the JSON value at pos: of one that
+-- is none of the above, the end of a run of anything that a number, true, false or
+-- null has.
+local function value_end(text, pos)
+  local first = string.byte(text, pos)
+  if first == 34 then
+    return string_end(text, pos)
+  elseif first == 91 or first == 123 then
+    return nested_end(text, pos)
+  end
+  return select(2, string.find(text, '^[%w%.%+%-]+', pos))
+end
+
+-- merge applies a change to text, that of a JSON object without white space or '', as
+-- Data.Merge in Go does: change has the new values by key, order their keys. It
+-- returns the new text, '' when no key is left, or nil if text is no such text.
+-- What does not change is copied in runs of fields.
+local function merge(text, change, order)
+  local parts, done = {}, {}
+  if text ~= '' and text ~= '{}' then
+    if string.byte(text) ~= 123 then
+      return nil
+    end
+    local pos, run = 2, 2 -- run is where a run of fields that stay begins
+    repeat
+      local stop = string.byte(text, pos) == 34 and string_end(text, pos)
+      if not stop or string.byte(text, stop + 1) ~= 58 then
+        return nil
+      end
+      local field, key = pos, string.sub(text, pos, stop)
+      stop = value_end(text, stop + 2)
+      if not stop then
+        return nil
+      end
+      local new = change[key]
+      if new then
+        if field > run then
+          parts[#parts + 1] = string.sub(text, run, field - 2)
+        end
+        if new ~= 'null' and not done[key] then
+          parts[#parts + 1] = key .. ':' .. new
+        end
+        done[key] = true -- if text has it once more, the last place goes
+        run = stop + 2
+      end
+      pos = stop + 2
+      local separator = string.byte(text, stop + 1)
+      if separator ~= 44 and (separator ~= 125 or stop + 1 < #text) then
+        return nil
+      end
+    until separator == 125
+    if run < pos then
+      parts[#parts + 1] = string.sub(text, run, pos - 2)
+    end
+  end
+  for _, key in ipairs(order) do
+    if not done[key] and change[key] ~= 'null' then
+      parts[#parts + 1] = key .. ':' .. change[key]
+    end
+  end
+  if #parts == 0 then
+    return ''
+  end
+  return '{' .. table.concat(parts, ',') .. '}'
+end

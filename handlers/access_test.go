@@ -153,7 +153,7 @@ func TestUnauthorized(t *testing.T) {
 		}
 	}
 	w := serveKeyed(t)
-	for _, r := range [][2]string{{"GET", "/nowhere"}, {"GET", "/"}, {"PATCH", "/app/activity"}, {"OPTIONS", "/app/killall"}} {
+	for _, r := range [][2]string{{"GET", "/nowhere"}, {"POST", "/"}, {"PATCH", "/app/activity"}, {"OPTIONS", "/app/killall"}} {
 		w.expectError(w.do(r[0], r[1], ""), 401, "unauthorized", "")
 	}
 	// The name of a key in the query is nobody's.
@@ -167,7 +167,7 @@ func TestOpenRoutes(t *testing.T) {
 	for range 2 * attemptBurst {
 		w.do("GET", "/app/get/"+aToken, "", with(keyStranger))
 	}
-	for _, path := range []string{"/ping", "/livez", "/readyz", "/healthz", "/metrics"} {
+	for _, path := range []string{"/", "/ping", "/livez", "/readyz", "/healthz", "/metrics"} {
 		if a := w.do("GET", path, ""); a.status != 200 {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}

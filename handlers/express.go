@@ -13,6 +13,9 @@ func expressTarget(target []byte) ([]byte, bool) {
 	if plain[len(plain)-1] == '/' {
 		plain = plain[:len(plain)-1]
 	}
+	if len(plain) == 1 { // of //, which is not /
+		return nil, false
+	}
 	// The verb is the second segment, or the only one.
 	verb := plain[1:]
 	if _, rest, ok := bytes.Cut(verb, []byte("/")); ok {

@@ -40,7 +40,7 @@ func TestTakenAsExpress(t *testing.T) {
 	w.expect(w.do("GET", "/app/GET/"+aToken+"/", ""), 200, "{}")
 	w.expect(w.do("GET", "/app/get/"+aToken+"/", ""), 200, "{}")
 	w.expect(w.do("DELETE", "/APP/KillSoid/A%2fB/", ""), 200, `{"kill":0}`)
-	for _, path := range []string{"/ping//", "/", "//", "/app/get/" + aToken + "//", "/app/soid/", "/app/nothing/", "/app/GETS/" + aToken} {
+	for _, path := range []string{"/ping//", "//", "/app/get/" + aToken + "//", "/app/soid/", "/app/nothing/", "/app/GETS/" + aToken} {
 		w.expectError(w.do("GET", path, ""), 404, "notFound", "")
 	}
 	w.expectError(w.do("PATCH", "/app/SoApp/", ""), 405, "methodNotAllowed", "")

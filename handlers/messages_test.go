@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -14,6 +15,25 @@ func TestMessages(t *testing.T) {
 		status             int
 		name, message      string
 	}{
+		// Paths and methods. What may be a token or a key is not shown.
+		{"GET", "/app/gett/" + aToken, "", 404, "notFound", "GET /{app}/gett/… is no route; the nearest is GET /{app}/get/{token}"},
+		{"GET", "/app/Gett/" + aToken + "/?x=1", "", 404, "notFound", "GET /{app}/gett/… is no route; the nearest is GET /{app}/get/{token}"},
+		{"POST", "/app/create", "", 404, "notFound", "POST /{app}/create is no route; the nearest is PUT /{app}/create/{id}"},
+		{"PUT", "/app/create/a/b", "", 404, "notFound", "PUT /{app}/create/…/… is no route; the nearest is PUT /{app}/create/{id}"},
+		{"GET", "/get/" + aToken, "", 404, "notFound", "GET /get/… is no route; the nearest is GET /{app}/get/{token}"},
+		{"GET", "/" + aToken + "/get", "", 404, "notFound", "GET /{app}/get is no route; the nearest is GET /{app}/get/{token}"},
+		{"GET", "/app/" + aToken, "", 404, "notFound", "GET /{app}/… is no route"},
+		{"GET", "/" + aToken, "", 404, "notFound", "GET /… is no route"},
+		{"GET", "//", "", 404, "notFound", "GET // is no route"},
+		{"GET", "/readz", "", 404, "notFound", "GET /readz is no route; the nearest is GET /readyz"},
+		{"GET", "/killal", "", 404, "notFound", "GET /killal is no route; the nearest is DELETE /{app}/killall"},
+		{aToken, "/app/" + aToken, "", 404, "notFound", "this method /{app}/… is no route"},
+		{"PATCH", "/app/activity", "", 405, "methodNotAllowed", "The route does not take PATCH, but GET"},
+		{"DELETE", "/ping", "", 405, "methodNotAllowed", "The route does not take DELETE, but GET, HEAD"},
+		{aToken, "/app/get/" + aToken, "", 405, "methodNotAllowed", "The route does not take this method, but GET"},
+		// Parameters.
+		{"PUT", put + "&ip=::1", "", 400, "invalidValue", "ip is in the query twice; it may be there once"},
+		{"PUT", put + "&ttl=10%", "", 400, "invalidValue", "ttl has a broken percent-escape; write a % itself as %25"},
 		// Bodies.
 		{"PUT", put, `{"name":"Peter",}`, 400, "invalidJSON", json + `at byte 17, unexpected '}' looking for beginning of object key string`},
 		{"PUT", put, `{é:1}`, 400, "invalidJSON", json + `at byte 2, unexpected 'é' looking for beginning of object key string`},
@@ -32,5 +52,13 @@ func TestMessages(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("by %s %s %.60s", c.method, c.path, c.body)
 		}
+	}
+}
+
+// TestRoot reads what / says, which needs no key.
+func TestRoot(t *testing.T) {
+	a := serveKeyed(t).do("GET", "/", "")
+	if a.status != 200 || a.header.Get("Content-Type") != contentTypeText || !strings.HasPrefix(a.body, "rest-sessions test keeps ") || !strings.Contains(a.body, "README.md") {
+		t.Errorf("%d %s %q", a.status, a.header.Get("Content-Type"), a.body)
 	}
 }

@@ -14,6 +14,7 @@ import (
 // Metrics counts what the server does, for Prometheus. No label holds a token, an
 // id or an app. A nil *Metrics counts nothing.
 type Metrics struct {
+	version   string
 	registry  *prometheus.Registry
 	duration  *prometheus.HistogramVec // by route and status
 	errors    *prometheus.CounterVec   // by name
@@ -38,6 +39,7 @@ var secondsBuckets = []float64{
 // NewMetrics makes metrics that also tell of the Go runtime and the process.
 func NewMetrics(version string) *Metrics {
 	m := &Metrics{
+		version:  version,
 		registry: prometheus.NewRegistry(),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rest_sessions_request_duration_seconds", Buckets: secondsBuckets,

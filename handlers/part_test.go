@@ -81,15 +81,11 @@ func TestPartQuery(t *testing.T) {
 		"limit=12abc":        {"invalidValue", badLimit},
 		"limit=+5":           {"invalidValue", badLimit},
 		"limit=%2B5":         {"invalidValue", badLimit},
-		"limit=5&limit=5":    {"invalidValue", badLimit},
-		"limit=%zz":          {"invalidValue", badLimit},
 		"limit=5&cursor=x":   {"invalidFormat", "Invalid cursor format"},
-		"limit=5&cursor=%zz": {"invalidFormat", "Invalid cursor format"},
 		"limit=5&cursor=%00": {"invalidFormat", "Invalid cursor format"},
 		"limit=5&cursor=é":   {"invalidFormat", "Invalid cursor format"},
 		"cursor=x":           {"missingParameter", "No limit supplied"},
 		"limit=1&cursor=" + strings.Repeat("A", 4000): {"invalidFormat", "Invalid cursor format"},
-		"limit=1&cursor=a&cursor=a":                   {"invalidFormat", "Invalid cursor format"},
 	} {
 		for _, path := range []string{"/app/soapp?dt=60&", "/app/soid/id?"} {
 			w.expectError(w.do("GET", path+query, ""), 400, e[0], e[1])

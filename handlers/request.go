@@ -39,10 +39,10 @@ func pathValue(ctx *fasthttp.RequestCtx, name string, valid func(string) bool) (
 
 // queryIP returns the ip parameter.
 func queryIP(ctx *fasthttp.RequestCtx) (string, error) {
-	ip, ok := queryValue(ctx.URI().QueryString(), "ip")
+	ip, _, err := queryValue(ctx, "ip")
 	switch {
-	case !ok:
-		return "", invalidFormat("ip")
+	case err != nil:
+		return "", err
 	case ip == "":
 		return "", missingParameter("ip")
 	case !store.ValidIP(ip):
@@ -53,20 +53,12 @@ func queryIP(ctx *fasthttp.RequestCtx) (string, error) {
 
 // queryTTL returns the ttl parameter in seconds, the default when it is empty.
 func queryTTL(ctx *fasthttp.RequestCtx) (int64, error) {
-	text, ok := queryValue(ctx.URI().QueryString(), "ttl")
-	if ok && text == "" {
-		return store.DefaultTTL, nil
-	}
-	return seconds("ttl", text, ok, store.MinTTL)
+	return seconds(ctx, "ttl", store.MinTTL, store.DefaultTTL)
 }
 
 // queryMaxAge returns the max_age parameter in seconds, 0 when it is empty: no end.
 func queryMaxAge(ctx *fasthttp.RequestCtx) (int64, error) {
-	text, ok := queryValue(ctx.URI().QueryString(), "max_age")
-	if ok && text == "" {
-		return 0, nil
-	}
-	return seconds("max_age", text, ok, store.MinTTL)
+	return seconds(ctx, "max_age", store.MinTTL, 0)
 }
 
 // queryMaxSessions returns the max_sessions parameter, 0 when it is empty: no limit.
@@ -82,12 +74,12 @@ func queryGrace(ctx *fasthttp.RequestCtx) (int64, error) {
 
 // between parses the whole of a parameter as a number in a range.
 func between(ctx *fasthttp.RequestCtx, name string, least, most, empty int64) (int64, error) {
-	text, ok := queryValue(ctx.URI().QueryString(), name)
-	if ok && text == "" {
-		return empty, nil
+	text, _, err := queryValue(ctx, name)
+	if err != nil || text == "" {
+		return empty, err
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
-	if !ok || err != nil || int64(n) < least || int64(n) > most {
+	if err != nil || int64(n) < least || int64(n) > most {
 		return 0, invalidValue(name + " must be an integer from " + strconv.FormatInt(least, 10) + " to " + strconv.FormatInt(most, 10))
 	}
 	return int64(n), nil
@@ -96,23 +88,29 @@ func between(ctx *fasthttp.RequestCtx, name string, least, most, empty int64) (i
 // queryExcept returns the except parameter, "" if it is not there. One that is empty
 // is refused: whoever sends it would lose the session that it was to name.
 func queryExcept(ctx *fasthttp.RequestCtx) (string, error) {
-	token, found, ok := lookup(ctx.URI().QueryString(), "except")
-	if !ok || found && !store.ValidToken(token) {
-		return "", invalidFormat("except")
+	token, found, err := queryValue(ctx, "except")
+	if err == nil && found && !store.ValidToken(token) {
+		err = invalidFormat("except")
 	}
-	return token, nil
+	return token, err
 }
 
 // queryDT returns the dt parameter in seconds. It has no default.
 func queryDT(ctx *fasthttp.RequestCtx) (int64, error) {
-	text, ok := queryValue(ctx.URI().QueryString(), "dt")
-	return seconds("dt", text, ok, store.MinActivity)
+	return seconds(ctx, "dt", store.MinActivity, required)
 }
 
-// seconds parses the whole of text as a number of seconds.
-func seconds(name, text string, ok bool, least int64) (int64, error) {
+// required is a default of seconds that says that there is none.
+const required = -1
+
+// seconds parses the whole of a parameter as a number of seconds.
+func seconds(ctx *fasthttp.RequestCtx, name string, least, empty int64) (int64, error) {
+	text, _, err := queryValue(ctx, name)
+	if err != nil || text == "" && empty != required {
+		return empty, err
+	}
 	n, err := strconv.ParseUint(text, 10, 63)
-	if !ok || err != nil || int64(n) < least || n > store.MaxTTL {
+	if err != nil || int64(n) < least || n > store.MaxTTL {
 		return 0, invalidValue(name + " must be a positive integer >= " + strconv.FormatInt(least, 10))
 	}
 	return int64(n), nil
@@ -124,62 +122,62 @@ const maxLimit = 1000
 // queryPart returns the limit and cursor parameters. A limit of 0 means that the
 // whole list is asked for; then there is no cursor.
 func queryPart(ctx *fasthttp.RequestCtx) (limit int, cursor string, err error) {
-	query := ctx.URI().QueryString()
-	text, ok := queryValue(query, "limit")
-	cursor, cursorOK := queryValue(query, "cursor")
-	if ok && text != "" {
+	text, _, err := queryValue(ctx, "limit")
+	if err != nil {
+		return 0, "", err
+	}
+	if text != "" {
 		limit, err = strconv.Atoi(text)
-		ok = err == nil && 1 <= limit && limit <= maxLimit && text[0] != '+'
+		if err != nil || limit < 1 || limit > maxLimit || text[0] == '+' {
+			return 0, "", invalidValue("limit must be a positive integer <= " + strconv.Itoa(maxLimit))
+		}
 	}
-	switch {
-	case !ok:
-		return 0, "", invalidValue("limit must be a positive integer <= " + strconv.Itoa(maxLimit))
-	case !cursorOK:
-		return 0, "", errCursor
-	case cursor != "" && limit == 0:
-		return 0, "", missingParameter("limit")
+	if cursor, _, err = queryValue(ctx, "cursor"); err == nil && cursor != "" && limit == 0 {
+		err = missingParameter("limit")
 	}
-	return limit, cursor, nil
+	return limit, cursor, err
 }
 
 // queryNoResave returns the no_resave parameter, false when it is empty.
 func queryNoResave(ctx *fasthttp.RequestCtx) (bool, error) {
-	text, ok := queryValue(ctx.URI().QueryString(), "no_resave")
+	text, _, err := queryValue(ctx, "no_resave")
 	switch {
-	case ok && (text == "true" || text == "1"):
+	case err != nil:
+		return false, err
+	case text == "true" || text == "1":
 		return true, nil
-	case ok && (text == "" || text == "false" || text == "0"):
+	case text == "" || text == "false" || text == "0":
 		return false, nil
 	}
 	return false, invalidValue("no_resave must be true or false")
 }
 
-// queryValue returns a parameter of a raw query, decoded, "" if it is not there.
-// It reports false if the parameter stands there twice, or in a broken escape:
-// to take one reading of such a query is to guess. The value may alias query.
-func queryValue(query []byte, name string) (value string, ok bool) {
-	value, _, ok = lookup(query, name)
-	return value, ok
+// queryValue returns a parameter of the query, decoded, and whether it is there. It may
+// alias the request.
+func queryValue(ctx *fasthttp.RequestCtx, name string) (value string, found bool, err error) {
+	return lookup(ctx.URI().QueryString(), name)
 }
 
-// lookup is queryValue that tells a parameter that is empty from none.
-func lookup(query []byte, name string) (value string, found, ok bool) {
+// lookup is queryValue of a raw query. A parameter that is there twice, or has a broken
+// escape, is an error: to take one reading of such a query is to guess.
+func lookup(query []byte, name string) (value string, found bool, err error) {
 	for rest := unsafe.String(unsafe.SliceData(query), len(query)); rest != ""; {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
 		key, text, _ := strings.Cut(pair, "=")
-		if key, ok = unescape(key, true); !ok || key != name {
+		key, ok := unescape(key, true)
+		if !ok || key != name {
 			continue
 		}
 		if found {
-			return "", true, false
+			return "", true, invalidValue(name + " is in the query twice; it may be there once")
 		}
 		found = true
 		if value, ok = unescape(text, true); !ok {
-			return "", true, false
+			return "", true, invalidValue(name + " has a broken percent-escape; write a % itself as %25")
 		}
 	}
-	return value, found, true
+	return value, found, nil
 }
 
 // unescape percent-decodes s once; in a query, plus is a space. It reports false

@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -76,7 +74,8 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	r.RedirectFixedPath = false
 	r.HandleOPTIONS = false
 	r.HandleMethodNotAllowed = true
-	notFound := a.answer("none", accessAny, func(*fasthttp.RequestCtx) error { return errNotFound })
+	var known routes
+	notFound := a.answer("none", accessAny, func(ctx *fasthttp.RequestCtx) error { return known.notFound(ctx) })
 	r.NotFound = func(ctx *fasthttp.RequestCtx) {
 		target, ok := expressTarget(ctx.Request.Header.RequestURI())
 		if !ok || ctx.UserValue(matchedAgain) != nil {
@@ -90,6 +89,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	r.MethodNotAllowed = a.answer("none", accessAny, methodNotAllowed)
 
 	handle := func(method, path string, need access, e endpoint) {
+		known = append(known, route{method, path})
 		r.Handle(method, path, a.answer(path, need, e))
 	}
 	handle("PUT", "/{app}/create/{id}", accessWrite, a.create)
@@ -103,6 +103,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	handle("DELETE", "/{app}/killsoid/{id}", accessSweep, a.killsoid)
 	handle("DELETE", "/{app}/killall", accessSweep, a.killall)
 	for _, method := range []string{"GET", "HEAD"} {
+		handle(method, "/", accessOpen, a.root)
 		handle(method, "/ping", accessOpen, a.ping)
 		handle(method, "/livez", accessOpen, a.livez)
 		handle(method, "/readyz", accessOpen, a.readyz)
@@ -112,15 +113,6 @@ func (a *API) Handler() fasthttp.RequestHandler {
 		handle("GET", "/metrics", accessLocal, a.metricsText)
 	}
 	return a.hot(r.Handler)
-}
-
-// methodNotAllowed answers 405. The router has set Allow, but counts OPTIONS in,
-// which nothing here answers.
-func methodNotAllowed(ctx *fasthttp.RequestCtx) error {
-	methods := strings.Split(string(ctx.Response.Header.Peek(fasthttp.HeaderAllow)), ", ")
-	methods = slices.DeleteFunc(methods, func(m string) bool { return m == fasthttp.MethodOptions })
-	ctx.Response.Header.Set(fasthttp.HeaderAllow, strings.Join(methods, ", "))
-	return errMethod
 }
 
 // answer makes a handler of an endpoint, counted as route, for those who have the

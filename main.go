@@ -129,6 +129,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 
 	api := handlers.New(sessions, metrics, log.Printf)
 	api.LimitInFlight(c.MaxInFlight)
+	api.LimitLists(c.MaxLists)
 	api.CountConnections(door.Connections)
 	api.WarnOfMisses(c.MissWarn)
 	keys, err := c.keys(environ)

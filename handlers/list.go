@@ -29,8 +29,18 @@ func (a *API) writePart(ctx *fasthttp.RequestCtx, part store.Part) error {
 	return a.writeList(ctx, &list{pages: part, part: part})
 }
 
+// writeList answers with a list, or 503 when too many are in flight.
 func (a *API) writeList(ctx *fasthttp.RequestCtx, l *list) error {
+	if !a.lists.enter() {
+		return errOverloaded
+	}
 	l.api, l.text = a, append(body(ctx), listHead...)
+	streamed := false
+	defer func() { // also on a panic
+		if !streamed {
+			l.Close()
+		}
+	}()
 	// The first two pages are asked for before the status is sent, so that a store
 	// that is down is a 503, and that one page is known to be all.
 	for i := 0; i < 2 && !l.done; i++ {
@@ -45,10 +55,12 @@ func (a *API) writeList(ctx *fasthttp.RequestCtx, l *list) error {
 	setHeaders(ctx, contentTypeJSON)
 	l.conn = ctx.Conn()
 	ctx.Response.SetBodyStream(l, -1)
+	streamed = true
 	return nil
 }
 
-// list renders the pages of a list, and is the io.Reader of its text.
+// list renders the pages of a list, and is the io.ReadCloser of its text. It is in flight
+// until it is closed.
 type list struct {
 	api   *API
 	pages store.Pages
@@ -58,6 +70,8 @@ type list struct {
 	read  int        // bytes of text already read
 	any   bool       // whether a session was rendered
 	done  bool       // whether the tail was
+
+	closed bool
 }
 
 // next renders the next page, or the tail after the last.
@@ -124,4 +138,14 @@ func (l *list) Read(p []byte) (n int, err error) {
 	n = copy(p, l.text[l.read:])
 	l.read += n
 	return n, nil
+}
+
+// Close implements io.Closer: the list is no longer in flight. fasthttp calls it when the
+// answer has been written, and when that failed, as it does once the client is gone.
+func (l *list) Close() error {
+	if !l.closed {
+		l.closed = true
+		l.api.lists.leave()
+	}
+	return nil
 }

@@ -28,6 +28,7 @@ type Metrics struct {
 	evicts    prometheus.Gauge
 	inFlight  atomic.Int64
 	admission atomic.Pointer[admission]
+	lists     atomic.Pointer[listLimit]
 }
 
 // secondsBuckets are the bounds of time histograms, from 50 us, about what a read
@@ -91,6 +92,14 @@ func NewMetrics(version string) *Metrics {
 		}, func() float64 {
 			if a := m.admission.Load(); a != nil {
 				return float64(a.limit.Load())
+			}
+			return 0
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "rest_sessions_lists_in_flight", Help: "Lists (soapp and soid) that are read from the store or streamed.",
+		}, func() float64 {
+			if l := m.lists.Load(); l != nil {
+				return float64(l.inFlight.Load())
 			}
 			return 0
 		}),
@@ -164,6 +173,13 @@ func (m *Metrics) served() {
 func (m *Metrics) watch(a *admission) {
 	if m != nil {
 		m.admission.Store(a)
+	}
+}
+
+// watchLists tells of the lists in flight.
+func (m *Metrics) watchLists(l *listLimit) {
+	if m != nil {
+		m.lists.Store(l)
 	}
 }
 

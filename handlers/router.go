@@ -26,6 +26,7 @@ type API struct {
 	keys      atomic.Pointer[apikey.Set] // nil for none
 	sources   *sources
 	admission *admission
+	lists     listLimit
 	// maxConnections is the constant of that name unless a test sets it.
 	maxConnections int32
 	// connections counts those that are open; nil: the HTTP server does.
@@ -42,6 +43,8 @@ type API struct {
 func New(s store.Store, metrics *Metrics, logf func(format string, args ...any)) *API {
 	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: listener.MaxConnections(), writeTimeout: writeTimeout, ctx: context.Background()}
 	a.LimitInFlight(DefaultMaxInFlight)
+	a.LimitLists(DefaultMaxLists)
+	a.metrics.watchLists(&a.lists)
 	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
 	return a
 }

@@ -149,6 +149,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 		handler = access.Handler(handler)
 	}
 	metrics.CountDropped(dropped)
+	metrics.WatchWritable(sessions.Writable)
 	server := api.Server(handler)
 	background.Go(func() { handlers.GiveBack(ctx, server) })
 	ended := make(chan error, 1)
@@ -160,7 +161,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 		case err := <-ended:
 			return fmt.Errorf("the server ended: %w", err)
 		case <-hangups:
-			reload(api, door, environ)
+			reload(api, door, sessions, environ)
 		case s := <-signals:
 			return drain(server, api, signals, s)
 		}
@@ -168,7 +169,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 }
 
 // reload takes up, on SIGHUP, what can change while the server runs.
-func reload(api *handlers.API, door *listener.Listener, environ map[string]string) {
+func reload(api *handlers.API, door *listener.Listener, sessions engine, environ map[string]string) {
 	if path := environ[keysName+"_FILE"]; path != "" {
 		api.ReloadKeys(path)
 	} else {
@@ -178,6 +179,9 @@ func reload(api *handlers.API, door *listener.Listener, environ map[string]strin
 		log.Printf("warning: reload: the certificate is as before: %v", err)
 	} else if door.TLS() {
 		log.Print("reload: new connections get the certificate as it is now")
+	}
+	if s, ok := sessions.(*redis.Store); ok {
+		s.Reload() // says in the log what came of it
 	}
 }
 
@@ -201,9 +205,16 @@ func drain(server *fasthttp.Server, api *handlers.API, signals <-chan os.Signal,
 	return nil
 }
 
+// engine is what the server needs of either engine.
+type engine interface {
+	store.Store
+	// Writable reports whether writes succeed, as far as that is known.
+	Writable() bool
+}
+
 // openStore opens the engine that the configuration names, and says in words
 // where sessions are kept.
-func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (store.Store, string, error) {
+func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (engine, string, error) {
 	if c.Data != "" {
 		if namesRedis(environ) {
 			log.Print("warning: RS_DATA is set, so sessions are kept there, not in Redis, though an RS_REDIS variable is set too")
@@ -214,7 +225,7 @@ func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (
 		}
 		return s, fmt.Sprintf("%d sessions in this process' memory and in %s (RS_DATA)", s.Len(), c.Data), nil
 	}
-	if c.Store == "embedded" || c.Store == "auto" && !namesRedis(environ) && !answers(c) {
+	if c.Store == "embedded" || c.Store == "auto" && !namesRedis(environ) && !redis.Answers(c.redis()) {
 		how := "sessions in this process' memory (RS_STORE=embedded)"
 		if c.Store == "auto" {
 			how = "sessions in this process' memory, since no Redis answers at 127.0.0.1:6379 " +
@@ -227,6 +238,13 @@ func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (
 	}
 	options := c.redis()
 	options.Logf, options.Observer = log.Printf, metrics
+	options.Reload = func() (redis.Options, error) {
+		now, problems := parseConfig(environ)
+		if len(problems) > 0 {
+			return redis.Options{}, errors.New(strings.Join(problems, "; "))
+		}
+		return now.redis(), nil
+	}
 	s, err := redis.Open(options)
 	if err != nil {
 		return nil, "", err
@@ -260,14 +278,4 @@ func namesRedis(environ map[string]string) bool {
 		}
 	}
 	return false
-}
-
-// answers reports whether the Redis that the configuration names can be used.
-func answers(c config) bool {
-	s, err := redis.Open(c.redis())
-	if err != nil {
-		return false
-	}
-	defer s.Close()
-	return s.Ping(context.Background()) == nil
 }

@@ -135,6 +135,19 @@ func (m *Metrics) Circuit(open bool) {
 	}
 }
 
+// WatchWritable tells whether the store carries out writes, as writable says. It is
+// called once, before the first request.
+func (m *Metrics) WatchWritable(writable func() bool) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "rest_sessions_store_writable", Help: "1 if writes to the store succeed, as far as is known, else 0.",
+	}, func() float64 {
+		if writable() {
+			return 1
+		}
+		return 0
+	}))
+}
+
 // CountDropped tells of log lines that were dropped, as dropped counts them. It is
 // called once, before the first request.
 func (m *Metrics) CountDropped(dropped func() uint64) {

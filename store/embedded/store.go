@@ -213,6 +213,9 @@ func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, erro
 	return users, nil
 }
 
+// Writable reports whether changes get to the disk, if there is one.
+func (s *Store) Writable() bool { return s.journal == nil || s.journal.admit() == nil }
+
 // Ping reports that the Store serves, unless ctx has ended. It says nothing of the
 // disk: with a full one, reads go on.
 func (s *Store) Ping(ctx context.Context) error { return ended(ctx) }

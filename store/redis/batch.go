@@ -223,6 +223,7 @@ func (r *reader) send(f *flight[*read, readCargo]) {
 			call.err, f.lost = classify(call.err), true
 		default:
 			r.s.note(nil)
+			r.s.writes.wrote(start)
 			// A moving mean over some eight batches. (A lost update of it does no harm.)
 			mean := r.meanSize.Load()
 			r.meanSize.Store(mean + (int64(len(call.text)/(call.end-call.first))-mean)/8)

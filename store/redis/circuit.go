@@ -3,12 +3,10 @@ package redis
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
-	"github.com/valyala/fastrand"
 
 	"rest-sessions/store"
 )
@@ -20,9 +18,8 @@ const (
 	// probesToOpen is how many in a row must be in vain. With one, a new connection
 	// that is cut like the one before it would do.
 	probesToOpen = 2
-	// After a probe in vain is a pause and up to as much again, at random, so that the
-	// servers of a fleet do not knock all at once: probePause while the circuit is
-	// open, secondPause before that.
+	// The pause after a probe in vain (see rest): probePause while the circuit is open,
+	// secondPause before that.
 	probePause  = 100 * time.Millisecond
 	secondPause = 10 * time.Millisecond
 )
@@ -53,13 +50,8 @@ type circuit struct {
 	watch func(open bool)
 
 	refusal atomic.Pointer[error] // what calls get while it is open, else nil
-	probing atomic.Bool           // whether probe runs, or nothing is to start it any more
 	answers atomic.Uint32         // counted while probe runs
-
-	mu      sync.Mutex // held to start probe or to stop it
-	stop    context.CancelFunc
-	stopped context.Context
-	running sync.WaitGroup
+	prober
 }
 
 func newCircuit(s *Store, ping func(context.Context) error) *circuit {
@@ -67,7 +59,7 @@ func newCircuit(s *Store, ping func(context.Context) error) *circuit {
 		ping: ping, timeout: min(probeTimeout, s.timeout/4),
 		answered: func() { s.noteUp() }, watch: s.watch.Circuit,
 	}
-	c.stopped, c.stop = context.WithCancel(context.Background())
+	c.prober.init()
 	return c
 }
 
@@ -82,39 +74,21 @@ func (c *circuit) refused() error {
 
 // heard notes that Redis has answered a call.
 func (c *circuit) heard() {
-	if c.probing.Load() {
+	if c.busy.Load() {
 		c.answers.Add(1)
 	}
 }
 
 // suspect notes that a call got no answer.
-func (c *circuit) suspect() {
-	if !c.probing.CompareAndSwap(false, true) {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stopped.Err() == nil {
-		c.running.Go(c.probe)
-	}
-}
-
-// close ends the probes and returns when none runs.
-func (c *circuit) close() {
-	c.mu.Lock()
-	c.stop()
-	c.mu.Unlock()
-	c.running.Wait()
-}
+func (c *circuit) suspect() { c.begin(c.probe) }
 
 // probe asks until Redis answers, at once first.
-func (c *circuit) probe() {
-	defer c.probing.Store(false)
+func (c *circuit) probe(ctx context.Context) {
 	opened := false
 	for n := 1; ; n++ {
 		before := c.answers.Load()
-		err := c.knock()
-		if c.stopped.Err() != nil {
+		err := c.knock(ctx)
+		if ctx.Err() != nil {
 			return
 		}
 		if err == nil || c.answers.Load() != before {
@@ -135,17 +109,15 @@ func (c *circuit) probe() {
 		if n < probesToOpen {
 			pause = secondPause
 		}
-		select {
-		case <-time.After(pause + time.Duration(fastrand.Uint32n(uint32(pause)))):
-		case <-c.stopped.Done():
+		if !rest(ctx, pause) {
 			return
 		}
 	}
 }
 
 // knock sends one PING. Its error is nil if there was an answer of any kind.
-func (c *circuit) knock() error {
-	ctx, cancel := context.WithTimeout(c.stopped, c.timeout)
+func (c *circuit) knock(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	err := c.ping(ctx)
 	if _, said := rueidis.IsRedisErr(err); said {

@@ -1,14 +1,17 @@
 package redis
 
-import "context"
+import (
+	"context"
+
+	"github.com/redis/rueidis"
+)
 
 // maxRedirects bounds the MOVED and ASK that a call follows, so that nodes which
 // point at each other do not hold it for ever.
 const maxRedirects = 16
 
 // connectCluster connects to what is a Redis Cluster.
-func (c *connector) connectCluster(ctx context.Context) (*connection, error) {
-	option := c.option
+func (c *connector) connectCluster(ctx context.Context, option rueidis.ClientOption) (*connection, error) {
 	option.ForceSingleClient = false
 	option.PipelineMultiplex = 1 // two connections a node
 	option.ClusterOption.MaxMovedRedirections = maxRedirects

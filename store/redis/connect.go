@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +19,10 @@ const (
 	// much of a Sentinel's time many servers take that wait for it.
 	firstPause   = 50 * time.Millisecond
 	longestPause = 400 * time.Millisecond
+	// longestRenewal is the longest pause between connections that are made since Redis
+	// refuses what it is asked; it is back to firstPause when none was for steady.
+	longestRenewal = 500 * time.Millisecond
+	steady         = 10 * time.Second
 )
 
 // connection is a client that has once reached Redis; it redials by itself.
@@ -30,28 +34,37 @@ type connection struct {
 // connector makes the connection in the background, however long Redis takes to
 // be there. What kind of server it is only the server can say.
 type connector struct {
-	option rueidis.ClientOption
+	option *currentOptions
 	note   func(error) (logged bool) // told the outcome of each attempt
 	logf   func(format string, args ...any)
 	keys   keyspace
+	// anyRole says that a replica will do.
+	anyRole bool
+	// patience is how long a call may take: what is replaced is closed after it.
+	patience time.Duration
 	// cluster finds the layout of what is a Redis Cluster.
 	cluster func(context.Context, rueidis.Client) (layout, error)
 	// reached is called with each client that has reached Redis.
 	reached func(context.Context, rueidis.Client)
 
+	mu      sync.Mutex // held to take made away
 	made    atomic.Pointer[connection]
 	tried   chan struct{}         // closed after the first attempt
 	failure atomic.Pointer[error] // why there is no connection, once tried
 	lost    chan *connection      // gets one that is no longer made
+	stale   chan struct{}         // gets an element when another should take made's place
+	renewed chan struct{}         // the same, at once, on the user's wish
 
-	stop  context.CancelFunc
-	ended chan struct{}
+	stop    context.CancelFunc
+	ended   chan struct{}
+	closing sync.WaitGroup // of connections that were replaced
 }
 
 // start begins to connect. The fields above are set.
 func (c *connector) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	c.tried, c.lost, c.stop, c.ended = make(chan struct{}), make(chan *connection, 1), stop, make(chan struct{})
+	c.stale, c.renewed = make(chan struct{}, 1), make(chan struct{}, 1)
 	go c.run(ctx)
 }
 
@@ -70,8 +83,13 @@ func (c *connector) current(ctx context.Context) (*connection, error) {
 	if conn := c.made.Load(); conn != nil {
 		return conn, nil
 	}
-	return nil, *c.failure.Load()
+	if err := c.failure.Load(); err != nil {
+		return nil, *err
+	}
+	return nil, errClosed
 }
+
+var errClosed = fmt.Errorf("%w: the store is closed", store.ErrUnavailable)
 
 // unreachable makes a store.ErrUnavailable of whatever kept us from connecting,
 // also of what would be a fault of ours if Redis said it of a command.
@@ -79,43 +97,127 @@ type unreachable struct{ error }
 
 func (u unreachable) Unwrap() []error { return []error{store.ErrUnavailable, u.error} }
 
-// heed looks at what Redis said on conn: a single server that speaks as a node of
-// a cluster has been replaced by one, so it is asked anew what it is.
+// heed looks at what Redis said on conn. A single server that speaks as a node of a
+// cluster has been replaced by one, so it is asked anew what it is. Other refusals may
+// be due to where the connection leads or whom it is for, behind an address that
+// has moved or after a password has changed: then another is made beside it.
 func (c *connector) heed(conn *connection, err error) {
 	said, ok := rueidis.IsRedisErr(err)
-	if !ok || conn.layout.sharded() {
+	if !ok || c.made.Load() != conn {
 		return
 	}
-	switch code, _, _ := strings.Cut(said.Error(), " "); code {
+	switch codeOf(said) {
 	case "MOVED", "CLUSTERDOWN", "CROSSSLOT":
+		if conn.layout.sharded() {
+			return
+		}
 		err = unreachable{err}
 		c.failure.Store(&err)
+		c.mu.Lock()
 		if c.made.CompareAndSwap(conn, nil) {
 			c.lost <- conn
 		}
+		c.mu.Unlock()
+	case "READONLY", "MASTERDOWN", "NOAUTH", "WRONGPASS", "NOPERM", "LOADING":
+		poke(c.stale)
 	}
 }
 
-// close ends the attempts and the connection.
+// renew makes a new connection in place of the present one.
+func (c *connector) renew() { poke(c.renewed) }
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// close ends the attempts and the connections.
 func (c *connector) close() {
 	c.stop()
 	<-c.ended
-	if conn := c.made.Load(); conn != nil {
+	c.mu.Lock()
+	if conn := c.made.Swap(nil); conn != nil {
 		conn.client.Close()
 	}
+	select {
+	case conn := <-c.lost: // heed took it away
+		conn.client.Close()
+	default:
+	}
+	c.mu.Unlock()
+	c.closing.Wait()
 }
 
 // run connects, and again when the connection is lost, until ctx ends.
 func (c *connector) run(ctx context.Context) {
 	defer close(c.ended)
-	for c.runUntilMade(ctx) {
+	for c.runUntilMade(ctx) && c.runUntilLost(ctx) {
+	}
+}
+
+// runUntilLost replaces the connection as often as heed or renew ask for it. It returns
+// true when the connection is lost, and false when ctx has ended.
+func (c *connector) runUntilLost(ctx context.Context) bool {
+	pause, last := firstPause, time.Time{}
+	for {
+		asked := false
 		select {
 		case conn := <-c.lost:
 			conn.client.Close()
+			return true
+		case <-c.renewed:
+			asked = true
+		case <-c.stale:
+			if pause = min(2*pause, longestRenewal); time.Since(last) > steady {
+				pause = firstPause
+			}
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return false
+			}
+			last = time.Now()
 		case <-ctx.Done():
-			return
+			return false
+		}
+		err := c.replace(ctx)
+		switch {
+		case !asked:
+		case err != nil:
+			c.logf("warning: reload: redis: the connections are as before: %v", err)
+		default:
+			c.logf("reload: redis: connected anew")
 		}
 	}
+}
+
+// replace makes a connection in place of made, which goes on if there can be none, and
+// else until the calls that it carries have ended.
+func (c *connector) replace(ctx context.Context) error {
+	old := c.made.Load()
+	conn, err := c.connect(ctx)
+	if err != nil || old == nil {
+		return err
+	}
+	if !c.made.CompareAndSwap(old, conn) { // heed took it away; runUntilMade makes one
+		conn.client.Close()
+		return nil
+	}
+	select {
+	case <-c.stale: // that was about old
+	default:
+	}
+	c.closing.Go(func() {
+		select {
+		case <-time.After(c.patience):
+		case <-ctx.Done():
+		}
+		old.client.Close()
+	})
+	c.reached(ctx, conn.client)
+	return nil
 }
 
 // runUntilMade reports whether it is connected, or else ctx has ended.
@@ -152,97 +254,4 @@ func (c *connector) runUntilMade(ctx context.Context) bool {
 			return false
 		}
 	}
-}
-
-// mistake is what is wrong with how the server was set up, or with what it was
-// told of Redis: no time mends it.
-type mistake string
-
-func (m mistake) Error() string { return string(m) }
-
-// connect makes one attempt.
-func (c *connector) connect(ctx context.Context) (*connection, error) {
-	if c.option.Sentinel.MasterSet != "" {
-		client, err := newClient(c.option)
-		if err != nil {
-			return nil, err
-		}
-		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
-	}
-	var all error
-	for _, addr := range c.option.InitAddress {
-		conn, err := c.connectTo(ctx, addr)
-		if _, told := errors.AsType[mistake](err); err == nil || told {
-			return conn, err
-		}
-		if all == nil {
-			all = err
-		} else {
-			all = fmt.Errorf("%w; %w", all, err)
-		}
-	}
-	return nil, all
-}
-
-// connectTo connects to what the server at addr says it is.
-func (c *connector) connectTo(ctx context.Context, addr string) (*connection, error) {
-	option := c.option
-	option.InitAddress = []string{addr}
-	option.ForceSingleClient = true
-	client, err := newClient(option)
-	if err != nil {
-		if option.SelectDB != 0 && strings.Contains(err.Error(), "cluster mode") {
-			err = mistake("it is a Redis Cluster, which has no database but 0")
-		}
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.option.ConnWriteTimeout)
-	defer cancel()
-	mode, err := modeOf(ctx, client)
-	switch {
-	case err != nil:
-	case mode == "cluster":
-		client.Close()
-		return c.connectCluster(ctx)
-	case mode == "sentinel":
-		err = mistake("it is a Sentinel: the URL must name the master that it watches, as in redis://host:26379/0?master_set=mymaster")
-	case len(c.option.InitAddress) > 1:
-		err = mistake(addr + " is no Redis Cluster, so there can be no list of hosts; Sentinels need master_set in the URL")
-	default:
-		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
-	}
-	client.Close()
-	return nil, err
-}
-
-// newClient is rueidis.NewClient without its client that comes with an error.
-func newClient(option rueidis.ClientOption) (rueidis.Client, error) {
-	client, err := rueidis.NewClient(option)
-	if err != nil && client != nil {
-		client.Close()
-	}
-	return client, err
-}
-
-// modeOf asks a server what it is: standalone, cluster or sentinel. HELLO is
-// asked since any user may send it, whatever the access list says.
-func modeOf(ctx context.Context, client rueidis.Client) (string, error) {
-	hello, err := client.Do(ctx, client.B().Arbitrary("HELLO").Build()).AsMap()
-	if err == nil {
-		mode := hello["mode"]
-		if text, err := mode.ToString(); err == nil {
-			return text, nil
-		}
-	} else if _, said := rueidis.IsRedisErr(err); !said {
-		return "", err
-	}
-	// A proxy or an older server that does not know HELLO.
-	info, err := client.Do(ctx, client.B().Info().Section("cluster").Build()).ToString()
-	if err == nil && strings.Contains(info, "cluster_enabled:1") {
-		return "cluster", nil
-	}
-	if _, said := rueidis.IsRedisErr(err); err != nil && !said {
-		return "", err
-	}
-	return "standalone", nil
 }

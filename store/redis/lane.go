@@ -151,6 +151,8 @@ func (l *lane[T, C]) board() *flight[T, C] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.boarding = false
+	// Whoever has given up, or whose time ran out while parked, is not sent any more.
+	l.waiting = slices.DeleteFunc(l.waiting, func(q T) bool { return q.itsSeat().state.Load() != seatTaken })
 	if len(l.waiting) == 0 {
 		return nil
 	}

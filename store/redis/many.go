@@ -3,6 +3,7 @@ package redis
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -34,6 +35,9 @@ const (
 // of its keys some have moved to another node with their slot and some have not, or
 // since nodes that have not all heard of a move sent it from one to the other.
 func slotIsMoving(err error) bool {
+	if errors.Is(err, rueidis.ErrNoSlot) {
+		return true // nothing was sent, and the next call asks the nodes anew
+	}
 	said, ok := rueidis.IsRedisErr(err)
 	if !ok {
 		return false

@@ -37,9 +37,13 @@ type Options struct {
 	// namespace holds nothing yet, a power of two up to store.Buckets; 0 means
 	// DefaultBuckets.
 	Buckets int
-	// ReadOnly says that no session will be made: then nothing is written to a Redis
-	// Cluster either of what it must be asked beside its sessions.
+	// ReadOnly says that no session will be made: then nothing at all is written, and a
+	// replica will do.
 	ReadOnly bool
+	// Reload returns the options as they are now, for secrets in files that change: it
+	// is called for each connection. nil means that they stay; an error, that those
+	// before go on.
+	Reload func() (Options, error)
 	// Timeout bounds each round trip, waiting for a free place included.
 	Timeout time.Duration
 	// Logf gets a line when Redis becomes unreachable and when it is back.

@@ -128,6 +128,8 @@ func (p *pipeline) send(f *flight[*call, pipelineCargo]) {
 		if c.err != nil {
 			p.s.connector.heed(conn, c.err)
 			c.err = classify(c.err)
+		} else {
+			p.s.writes.wrote(start)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,9 @@ type Store struct {
 
 	circuit   *circuit
 	eviction  *eviction
+	writes    *writability
+	readOnly  bool           // nothing may be written
+	asking    sync.WaitGroup // what anyCopy has left behind
 	paceClock paceClock
 	// exactLooks is the constant of that name unless a test sets it.
 	exactLooks int
@@ -86,6 +90,7 @@ func open(o Options, clock string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
+		readOnly:  o.ReadOnly,
 		addr:      describe(option),
 		keys:      keyspace{ns: o.Namespace + ":"},
 		scripts:   newScripts(clock),
@@ -110,10 +115,33 @@ func open(o Options, clock string) (*Store, error) {
 	}
 	s.reader, s.pipeline = s.zones[classicZone].reader, s.zones[classicZone].pipeline
 	s.registry = newRegistry(s.keys.ns, o.Buckets, o.ReadOnly, s.logf)
-	s.connector = &connector{option: option, note: s.note, logf: s.logf, keys: s.keys, cluster: s.registry.layout}
-	s.connector.reached = func(ctx context.Context, client rueidis.Client) { s.eviction.ask(ctx, client, s.timeout) }
+	s.writes = newWritability(s.probeWrite)
+	s.connector = &connector{
+		option: newOptions(o, option, s.logf), note: s.note, logf: s.logf, keys: s.keys, cluster: s.registry.layout,
+		anyRole: o.ReadOnly, patience: s.timeout,
+	}
+	s.connector.reached = func(ctx context.Context, client rueidis.Client) {
+		s.eviction.ask(ctx, client, s.timeout)
+		if !o.ReadOnly {
+			s.writes.try(ctx)
+		}
+	}
 	s.connector.start()
 	return s, nil
+}
+
+// Answers reports whether there is a Redis, also one that refuses to serve.
+func Answers(o Options) bool {
+	o.ReadOnly = true
+	s, err := Open(o)
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	err = s.Ping(context.Background())
+	_, refused := errors.AsType[*rueidis.RedisError](err)
+	_, wrong := errors.AsType[mistake](err)
+	return err == nil || refused || wrong
 }
 
 // describe says where Redis is.
@@ -131,15 +159,31 @@ func (s *Store) Addr() string { return s.addr }
 // Close implements store.Store.
 func (s *Store) Close() {
 	s.circuit.close()
+	s.writes.close()
 	s.connector.close()
+	s.asking.Wait()
 }
 
-// Ping implements store.Store. A Redis Cluster of which a part can serve is one
-// that can: the requests for the others answer ErrUnavailable by themselves.
+// Writable reports whether Redis carries out writes, as far as that is known.
+func (s *Store) Writable() bool { return s.writes.known() }
+
+// Reload connects anew, with the user, the password and the hosts as they are now (see
+// Options.Reload). What is in flight goes on, and so does the old connection if there
+// can be no new one.
+func (s *Store) Reload() { s.connector.renew() }
+
+// Ping implements store.Store: Redis answers, and carries out writes. A Redis Cluster of
+// which a part can serve is one that can: the requests for the others answer
+// ErrUnavailable by themselves.
 func (s *Store) Ping(ctx context.Context) error {
 	conn, err := s.connected(ctx)
 	if err != nil {
 		return err
+	}
+	if !s.readOnly {
+		if err := s.writes.check(ctx); err != nil {
+			return err
+		}
 	}
 	if conn.layout.sharded() {
 		return s.pingCluster(ctx)
@@ -272,6 +316,9 @@ func (s *Store) note(err error) (logged bool) {
 		if errors.Is(err, context.Canceled) {
 			return false
 		}
+		if !s.readOnly {
+			s.writes.suspect()
+		}
 		if said || s.onCluster() {
 			s.failed.Store(time.Now().UnixNano())
 		}
@@ -311,6 +358,12 @@ func (s *Store) noteUp() (logged bool) {
 	return true
 }
 
+// refuses reports whether err is of a Redis that answers, but not with what was asked.
+func refuses(err error) bool {
+	_, said := rueidis.IsRedisErr(err)
+	return said
+}
+
 // classify wraps an error of rueidis. What Redis says of itself, and whatever
 // kept us from hearing it, is store.ErrUnavailable; what is left is what Redis
 // says of our command: a fault.
@@ -320,8 +373,7 @@ func classify(err error) error {
 		// Not wrapped: that of a connection that breaks is io.EOF, the end of a list.
 		return fmt.Errorf("%w: %v", store.ErrUnavailable, err)
 	}
-	code, _, _ := strings.Cut(said.Error(), " ")
-	switch code {
+	switch codeOf(said) {
 	case "LOADING", "BUSY", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "TRYAGAIN",
 		"CLUSTERDOWN", "MOVED", "ASK", "NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO", "UNKILLABLE",
 		"CROSSSLOT": // from a cluster that stands where one server was, see heed
@@ -331,4 +383,20 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return fmt.Errorf("redis: %w", err)
+}
+
+// codeOf returns the word that an error of Redis begins with. What an access list forbids
+// within a script is an ERR, in other words from version to version; here it is a NOPERM.
+func codeOf(said *rueidis.RedisError) string {
+	text := said.Error()
+	if forbidden(text) {
+		return "NOPERM"
+	}
+	code, _, _ := strings.Cut(text, " ")
+	return code
+}
+
+// forbidden reports whether text says that an access list forbade what a script did.
+func forbidden(text string) bool {
+	return strings.Contains(text, "The user executing the script can't") || strings.Contains(text, "ACL failure in script")
 }

@@ -21,6 +21,8 @@ const (
 	// the slots. So it outlives the loss of a node's last writes, and most of it is
 	// within reach when a node is not.
 	registryCopies = 8
+	// registryName ends the key of a copy.
+	registryName = "APPS"
 	// bucketsField holds the number of buckets. It is no name of an app.
 	bucketsField = ":buckets"
 	// maxRegistered bounds the apps that a process remembers to have registered.
@@ -58,7 +60,7 @@ func registryParts(ns string) []part { return partsOf(ns, "", registryCopies) }
 func registryKeys(ns string) []string {
 	var keys []string
 	for _, p := range registryParts(ns) {
-		keys = append(keys, p.prefix+"APPS")
+		keys = append(keys, p.prefix+registryName)
 	}
 	return keys
 }
@@ -229,18 +231,23 @@ func appsOf(held []map[string]bool) []string {
 	return slices.Compact(apps)
 }
 
-// pingCluster asks for the registry's copies, each on the node that has its slots,
-// until one answers. The others are not called off then: rueidis may be dialing for
-// one of them, and whoever else waits for that connection would fail with it.
+// pingCluster asks for the registry's copies, until one answers.
 func (s *Store) pingCluster(ctx context.Context) error {
+	return s.anyCopy(ctx, func(ctx context.Context, key string) error {
+		_, err := s.do(ctx, s.zoneOf(key), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+			return client.Do(ctx, client.B().Exists().Key(key).Build())
+		})
+		return err
+	})
+}
+
+// anyCopy asks the node of each copy of the registry at once and returns nil when one
+// has succeeded. The others are not called off then: rueidis may be dialing for one of
+// them, and whoever else waits for that connection would fail with it.
+func (s *Store) anyCopy(ctx context.Context, ask func(ctx context.Context, key string) error) error {
 	errs := make(chan error, len(s.registry.keys))
 	for _, key := range s.registry.keys {
-		go func() {
-			_, err := s.do(context.WithoutCancel(ctx), s.zoneOf(key), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
-				return client.Do(ctx, client.B().Exists().Key(key).Build())
-			})
-			errs <- err
-		}()
+		s.asking.Go(func() { errs <- ask(context.WithoutCancel(ctx), key) })
 	}
 	var failure error
 	for range s.registry.keys {
@@ -254,5 +261,5 @@ func (s *Store) pingCluster(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 		}
 	}
-	return fmt.Errorf("%w: no part of the cluster answers: %w", store.ErrUnavailable, failure)
+	return fmt.Errorf("%w: no part of the cluster serves: %w", store.ErrUnavailable, failure)
 }

@@ -18,6 +18,7 @@ type scripts struct {
 	killsoid, killall, wipe, due             *script
 	begin, latest, moved, mark, tokens       *script
 	export, live, there, importing, settle   *script
+	probe                                    *script
 }
 
 // newScripts reads the embedded scripts. clock is the Lua expression that they
@@ -46,6 +47,8 @@ func newScripts(clock string) *scripts {
 		killall:  script("killall"),
 		wipe:     script("wipe"),
 		due:      script("due"),
+
+		probe: script("probe"),
 
 		export:    script("export"),
 		live:      script("live"),

@@ -19,6 +19,7 @@
 -- member alone.
 -- Cost: O(step + log^2 n).
 
+-- include read.lua
 -- include alive.lua
 -- include before.lua
 -- include position.lua

@@ -18,10 +18,11 @@
 -- arguments. (What touch and render of the includes do for one session is
 -- written out here for many; touch says when an index is written.)
 
+-- include read.lua
 -- include alias.lua
 -- include clock.lua
 
-local call, pcall, format = redis.call, redis.pcall, string.format
+local call, format = redis.call, string.format
 
 -- counter reports whether a field is a number that the reader of the reply takes.
 -- One session that is not as it should be must not fail the others.
@@ -42,10 +43,10 @@ for a = 1, #ARGV - 2, 3 do
   for k = first + 2, first + 1 + sessions do
     local key = KEYS[k]
     local reads = counts and tonumber(counts()) or 1
-    local h = pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end')
+    local h = read(key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end')
     if not h[1] and h[10] then -- an old token
       key = follow(key, h[10], now)
-      h = key and pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end') or {}
+      h = key and read(key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end') or {}
     end
     local id, r, w, ttl, la = h[1], tonumber(h[2]), tonumber(h[3]), tonumber(h[4]), tonumber(h[5])
     local last = tonumber(h[10] or math.huge)

@@ -8,6 +8,7 @@
 -- Returns 1 if there was one, else 0.
 -- Cost: O(log n) of the app's and of all sessions.
 
+-- include read.lua
 -- include alive.lua
 -- include alias.lua
 -- include drop.lua

@@ -10,6 +10,7 @@
 -- token that the session that stays has now, for the next page}.
 -- Cost: O(page * log n).
 
+-- include read.lua
 -- include alive.lua
 -- include alias.lua
 -- include sweep.lua

@@ -12,6 +12,7 @@
 -- found}.
 -- Cost: O(step + log^2 n).
 
+-- include read.lua
 -- include alive.lua
 -- include before.lua
 -- include position.lua

@@ -12,6 +12,7 @@
 -- Returns the session's token, '' if there is no such session.
 -- Cost: O(log n) of the app's and of all sessions.
 
+-- include read.lua
 -- include alive.lua
 -- include alias.lua
 -- include session.lua

@@ -7,6 +7,7 @@
 -- that it had if it was rotated. It is shorter than KEYS when the page's bytes were reached.
 -- Cost: O(keys).
 
+-- include read.lua
 -- include alive.lua
 -- include alias.lua
 -- include listed.lua

@@ -14,6 +14,7 @@
 -- The data is never decoded: cjson would round numbers to 14 digits and lose the
 -- order of keys. Nor is it looked at inside of values.
 
+-- include read.lua
 -- include alive.lua
 -- include alias.lua
 -- include session.lua

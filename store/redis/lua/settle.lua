@@ -12,6 +12,7 @@
 -- up, "g" it is gone in both, or over.
 -- Cost: O(keys), O(log n) of the app's and of all sessions for each one dropped.
 
+-- include read.lua
 -- include alive.lua
 -- include drop.lua
 
@@ -20,7 +21,7 @@ local out = {}
 for i = 5, 4 + #ARGV[6] do -- another key may follow, see whole in keys.go
   local key = KEYS[i]
   local token = string.sub(key, -64)
-  local h = redis.pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'end')
+  local h = read(key, 'id', 'r', 'w', 'ttl', 'la', 'end')
   local here = not h.err and h[1] and tonumber(h[4]) and tonumber(h[5]) and alive(h[4], h[5], h[6], now)
   local what
   if string.sub(ARGV[6], i - 4, i - 4) == '1' then

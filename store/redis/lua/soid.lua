@@ -13,6 +13,7 @@
 -- A set that is not very big goes out in one piece, since SSCAN would miss a session
 -- whose token changes between two pages.
 
+-- include read.lua
 -- include alive.lua
 -- include alias.lua
 -- include listed.lua

@@ -17,7 +17,7 @@ import (
 // concurrent use.
 type Proxy struct {
 	listener net.Listener
-	target   string
+	target   atomic.Pointer[string]
 	next     atomic.Pointer[cut] // nil is none
 	cuts     atomic.Int64
 	width    atomic.Int64 // bytes a second; 0: no bound
@@ -46,13 +46,21 @@ func RunProxy(s *Server) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redistest: %w", err)
 	}
-	p := &Proxy{listener: listener, target: s.Addr(), conns: map[net.Conn]bool{}}
+	p := &Proxy{listener: listener, conns: map[net.Conn]bool{}}
+	p.Point(s)
 	p.copies.Go(p.accept)
 	return p, nil
 }
 
 // Port returns the port that the proxy listens on.
 func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
+
+// Point has new connections lead to s: those that are open stay where they are, as those
+// behind a primary's endpoint or a Kubernetes Service do.
+func (p *Proxy) Point(s *Server) {
+	addr := s.Addr()
+	p.target.Store(&addr)
+}
 
 // cut is an order to break a connection.
 type cut struct {
@@ -113,7 +121,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp4", p.target)
+		server, err := net.Dial("tcp4", *p.target.Load())
 		if err != nil {
 			client.Close()
 			continue

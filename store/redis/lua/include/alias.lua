@@ -18,7 +18,7 @@ local function follow(key, last, now)
   local h = redis.call('HMGET', key, 'to', 'root')
   local to = h[1]
   if h[2] then
-    to = redis.pcall('HGET', prefix .. h[2], 'to') -- what somebody spoilt leads nowhere
+    to = read(prefix .. h[2], 'to')[1] -- what somebody spoilt leads nowhere
   end
   return type(to) == 'string' and prefix .. to or nil
 end

@@ -3,7 +3,7 @@
 -- why: 'over', or, if what is there cannot be read, 'broken'. (Numbers must be such
 -- that a reader of the reply takes them.)
 local function stored(key, now)
-  local h = redis.pcall('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'end', 'root')
+  local h = read(key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'end', 'root')
   if h.err then
     return nil, 'broken'
   elseif not h[1] then

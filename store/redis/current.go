@@ -1,0 +1,68 @@
+package redis
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/redis/rueidis"
+)
+
+// currentOptions makes the options of rueidis from ours as they are now.
+type currentOptions struct {
+	reload func() (Options, error) // nil: they stay
+	logf   func(format string, args ...any)
+
+	mu     sync.Mutex
+	last   rueidis.ClientOption // the last that were right
+	failed string               // why the present ones are not
+}
+
+func newOptions(o Options, option rueidis.ClientOption, logf func(string, ...any)) *currentOptions {
+	c := &currentOptions{reload: o.Reload, last: option, logf: logf}
+	c.addCredentials(&c.last)
+	return c
+}
+
+// get returns the options for the next connection.
+func (c *currentOptions) get() rueidis.ClientOption {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reload == nil {
+		return c.last
+	}
+	o, err := c.reload()
+	var option rueidis.ClientOption
+	if err == nil {
+		option, err = clientOption(o)
+	}
+	if err != nil {
+		// A secret's file may be missing for a moment while it is replaced.
+		if text := err.Error(); text != c.failed {
+			c.failed = text
+			c.logf("warning: redis: it is reached with the user and password of before: %v", err)
+		}
+		return c.last
+	}
+	c.addCredentials(&option)
+	c.last, c.failed = option, ""
+	return option
+}
+
+// addCredentials has rueidis ask for user and password whenever it dials by itself. With
+// Sentinels it would send them those that are for Redis.
+func (c *currentOptions) addCredentials(option *rueidis.ClientOption) {
+	if c.reload == nil || option.Sentinel.MasterSet != "" {
+		return
+	}
+	option.AuthCredentialsFn = func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
+		now := c.get()
+		return rueidis.AuthCredentials{Username: now.Username, Password: now.Password}, nil
+	}
+}
+
+// replica is the error of a server that is none of the masters.
+type replica string
+
+func (r replica) Error() string {
+	return fmt.Sprintf("it is a %s, not a master: it takes no writes", string(r))
+}

@@ -1,0 +1,109 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// mistake is what is wrong with how the server was set up, or with what it was
+// told of Redis: no time mends it.
+type mistake string
+
+func (m mistake) Error() string { return string(m) }
+
+// connect makes one attempt.
+func (c *connector) connect(ctx context.Context) (*connection, error) {
+	option := c.option.get()
+	if option.Sentinel.MasterSet != "" {
+		client, err := newClient(option)
+		if err != nil {
+			return nil, err
+		}
+		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
+	}
+	var all error
+	for _, addr := range option.InitAddress {
+		conn, err := c.connectTo(ctx, option, addr)
+		if _, told := errors.AsType[mistake](err); err == nil || told {
+			return conn, err
+		}
+		if all == nil {
+			all = err
+		} else {
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+	}
+	return nil, all
+}
+
+// connectTo connects to what the server at addr says it is.
+func (c *connector) connectTo(ctx context.Context, all rueidis.ClientOption, addr string) (*connection, error) {
+	option := all
+	option.InitAddress = []string{addr}
+	option.ForceSingleClient = true
+	client, err := newClient(option)
+	if err != nil {
+		if option.SelectDB != 0 && strings.Contains(err.Error(), "cluster mode") {
+			err = mistake("it is a Redis Cluster, which has no database but 0")
+		}
+		return nil, err
+	}
+	asking, cancel := context.WithTimeout(ctx, option.ConnWriteTimeout)
+	defer cancel()
+	mode, role, err := modeOf(asking, client)
+	switch {
+	case err != nil:
+	case mode == "cluster":
+		client.Close()
+		return c.connectCluster(asking, all)
+	case mode == "sentinel":
+		err = mistake("it is a Sentinel: the URL must name the master that it watches, as in redis://host:26379/0?master_set=mymaster")
+	case len(all.InitAddress) > 1:
+		err = mistake(addr + " is no Redis Cluster, so there can be no list of hosts; Sentinels need master_set in the URL")
+	case role != "" && role != "master" && !c.anyRole:
+		err = replica(role)
+	default:
+		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
+	}
+	client.Close()
+	return nil, err
+}
+
+// newClient is rueidis.NewClient without its client that comes with an error.
+func newClient(option rueidis.ClientOption) (rueidis.Client, error) {
+	client, err := rueidis.NewClient(option)
+	if err != nil && client != nil {
+		client.Close()
+	}
+	return client, err
+}
+
+// modeOf asks a server what it is: standalone, cluster or sentinel; and its role, as in
+// master or replica, "" if it does not say. HELLO is asked since any user may send it,
+// whatever the access list says.
+func modeOf(ctx context.Context, client rueidis.Client) (mode, role string, err error) {
+	hello, err := client.Do(ctx, client.B().Arbitrary("HELLO").Build()).AsMap()
+	if err == nil {
+		said := hello["mode"]
+		if text, err := said.ToString(); err == nil {
+			said = hello["role"]
+			role, _ := said.ToString()
+			return text, role, nil
+		}
+	} else if !refuses(err) {
+		return "", "", err
+	}
+	// A proxy or an older server that does not know HELLO.
+	info, err := client.Do(ctx, client.B().Info().Section("cluster").Build()).ToString()
+	if err == nil && strings.Contains(info, "cluster_enabled:1") {
+		return "cluster", "", nil
+	}
+	if err != nil && !refuses(err) {
+		return "", "", err
+	}
+	return "standalone", "", nil
+}

@@ -1,0 +1,338 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+)
+
+// backWithin is how soon the store serves once the address leads to a master again.
+const backWithin = 2 * time.Second
+
+// startPair starts a master and a replica that has caught up with it.
+func startPair(t *testing.T) (master, replica *redistest.Server) {
+	t.Helper()
+	master, replica = redistest.Start(t), redistest.Start(t)
+	replica.Do(t, "REPLICAOF", "127.0.0.1", strconv.Itoa(master.Port()))
+	eventually(t, "the replica is in step", func() bool {
+		info, _ := replica.Do(t, "INFO", "replication").(string)
+		return strings.Contains(info, "master_link_status:up")
+	})
+	return master, replica
+}
+
+// TestAddressMoves fails over behind one address, as a managed primary endpoint or a
+// Kubernetes Service does: the open connection goes on to what is now a replica.
+func TestAddressMoves(t *testing.T) {
+	master, replica := startPair(t)
+	relay := redistest.StartProxy(t, master)
+	log := &lines{}
+	s, err := Open(Options{Host: "127.0.0.1", Port: relay.Port(), Namespace: "t", Timeout: 200 * time.Millisecond, Logf: log.logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := context.Background()
+	token := create(t, s, "app", "user", 100)
+
+	eventually(t, "the failover begins", func() bool {
+		return master.Do(t, "FAILOVER", "TO", "127.0.0.1", strconv.Itoa(replica.Port())) == "OK"
+	})
+	eventually(t, "the failover is done", func() bool {
+		info, _ := master.Do(t, "INFO", "replication").(string)
+		return strings.Contains(info, "role:slave")
+	})
+	if _, err := s.Get(ctx, "app", token); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("get of a replica: %v", err)
+	}
+	eventually(t, "ping says that writes fail", func() bool { return errors.Is(s.Ping(ctx), store.ErrUnavailable) })
+	time.Sleep(time.Second) // so long that the pauses between connections have grown
+
+	relay.Point(replica)
+	start := time.Now()
+	eventually(t, "it serves", func() bool { _, err := s.Get(ctx, "app", token); return err == nil })
+	if took := time.Since(start); took > backWithin {
+		t.Errorf("it served %v after the address was right", took)
+	}
+	eventually(t, "ping says that it serves", func() bool { return s.Ping(ctx) == nil && s.Writable() })
+	if n := strings.Count(log.String(), "\n"); n > 3 {
+		t.Errorf("%d lines of a failover:\n%s", n, log)
+	}
+}
+
+// TestReplicaAtTheStart opens a store on a replica, which serves once it is a master.
+func TestReplicaAtTheStart(t *testing.T) {
+	_, replica := startPair(t)
+	s, log, err := reach(t, Options{Host: "127.0.0.1", Port: replica.Port()})
+	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(log.String(), "it is a replica") {
+		t.Errorf("ping: %v\n%s", err, log)
+	}
+	replica.Do(t, "REPLICAOF", "NO", "ONE")
+	eventually(t, "it serves", func() bool { return s.Ping(context.Background()) == nil })
+	create(t, s, "app", "user", 100)
+}
+
+// TestWritable has Redis answer PING and refuse writes, in each of the ways that it has.
+// Nobody but the probes writes then, and Ping must find out when that is over.
+func TestWritable(t *testing.T) {
+	for name, c := range map[string]struct{ spoil, mend []string }{
+		"replica":       {[]string{"REPLICAOF", "127.0.0.1", "1"}, []string{"REPLICAOF", "NO", "ONE"}},
+		"out of memory": {[]string{"CONFIG", "SET", "maxmemory", "1"}, []string{"CONFIG", "SET", "maxmemory", "0"}},
+		"access list":   {[]string{"ACL", "SETUSER", "default", "-zadd"}, []string{"ACL", "SETUSER", "default", "+zadd"}},
+		"too few replicas": {
+			[]string{"CONFIG", "SET", "min-replicas-to-write", "1"}, []string{"CONFIG", "SET", "min-replicas-to-write", "0"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			s, log, err := reach(t, Options{Host: "127.0.0.1", Port: server.Port()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx := context.Background()
+			server.Do(t, c.spoil...)
+			err = s.Create(ctx, "app", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 100})
+			if !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("create: %v", err)
+			}
+			eventually(t, "ping says so", func() bool { return errors.Is(s.Ping(ctx), store.ErrUnavailable) })
+			if s.Writable() {
+				t.Error("it is said to be writable")
+			}
+			server.Do(t, c.mend...)
+			eventually(t, "ping says that it serves", func() bool { return s.Ping(ctx) == nil })
+			if !s.Writable() {
+				t.Error("it is not said to be writable")
+			}
+			if n := server.Do(t, "EXISTS", "t:probe"); n != int64(0) {
+				t.Error("a probe left something behind")
+			}
+			if text := log.String(); strings.Count(text, "cannot be used") != 1 {
+				t.Errorf("one line was expected:\n%s", text)
+			}
+		})
+	}
+}
+
+// TestUnwritableAtTheStart finds out by a write of its own that the access list is too
+// narrow, though nobody asks for a session.
+func TestUnwritableAtTheStart(t *testing.T) {
+	server := redistest.Start(t)
+	server.Do(t, "ACL", "SETUSER", "default", "-hset")
+	s, _, err := reach(t, Options{Host: "127.0.0.1", Port: server.Port()})
+	if !errors.Is(err, store.ErrUnavailable) || s.Writable() {
+		t.Errorf("ping: %v, writable: %v", err, s.Writable())
+	}
+}
+
+// TestIdleReplica has Redis become a replica while nobody asks for a session.
+func TestIdleReplica(t *testing.T) {
+	server := redistest.Start(t)
+	s, _, err := reach(t, Options{Host: "127.0.0.1", Port: server.Port()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Do(t, "REPLICAOF", "127.0.0.1", "1")
+	s.writes.wrote(time.Now().Add(-writeKnown))
+	if err := s.Ping(context.Background()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("ping: %v", err)
+	}
+}
+
+// TestPasswordRotates changes Redis' password while a store runs, and its file before or
+// after that.
+func TestPasswordRotates(t *testing.T) {
+	server := redistest.Start(t)
+	password := atomic.Pointer[string]{}
+	options := func() Options {
+		return Options{Host: "127.0.0.1", Port: server.Port(), Password: *password.Load()}
+	}
+	known := func(p string) { password.Store(&p) }
+	inRedis := func(p string) {
+		server.Do(t, "CONFIG", "SET", "requirepass", p)
+		server.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	}
+	known("one")
+	inRedis("one")
+	o := options()
+	o.Reload = func() (Options, error) {
+		if *password.Load() == "" {
+			return Options{}, errors.New("no such file")
+		}
+		return options(), nil
+	}
+	s, log, err := reach(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	token := create(t, s, "app", "user", 100)
+	serves := func() bool { _, err := s.Get(ctx, "app", token); return err == nil }
+
+	known("two")
+	inRedis("two")
+	eventually(t, "it serves with the new password", serves)
+
+	inRedis("three")
+	eventually(t, "it does not serve with the old password", func() bool { return !serves() })
+	time.Sleep(time.Second)
+	known("three")
+	start := time.Now()
+	eventually(t, "it serves", serves)
+	if took := time.Since(start); took > backWithin {
+		t.Errorf("it served %v after it could know the password", took)
+	}
+
+	known("") // the file is gone for a moment
+	inRedis("three")
+	eventually(t, "it goes on with the password that was read last", serves)
+	if text := log.String(); !strings.Contains(text, "no such file") || strings.Contains(text, "three") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
+// TestReload connects anew under load: no call may notice.
+func TestReload(t *testing.T) {
+	server := redistest.Start(t)
+	name := atomic.Pointer[string]{}
+	first, second := "default", "second"
+	name.Store(&first)
+	server.Do(t, "ACL", "SETUSER", second, "on", ">secret", "~*", "&*", "+@all")
+	o := Options{Host: "127.0.0.1", Port: server.Port()}
+	o.Reload = func() (Options, error) {
+		o := o
+		if o.User = *name.Load(); o.User == second {
+			o.Password = "secret"
+		}
+		return o, nil
+	}
+	log := &lines{}
+	o.Namespace, o.Timeout, o.Logf = "t", time.Second, log.logf // the old connection is closed after that
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := context.Background()
+	token := create(t, s, "app", "user", 100)
+	var done atomic.Bool
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			for !done.Load() {
+				if _, err := s.Get(ctx, "app", token); err != nil {
+					t.Errorf("get while it connects anew: %v", err)
+					return
+				}
+			}
+		})
+	}
+	name.Store(&second)
+	s.Reload()
+	eventually(t, "all connections are of the other user", func() bool {
+		list, _ := server.Do(t, "CLIENT", "LIST").(string)
+		ours := 0
+		for line := range strings.Lines(list) {
+			if strings.Contains(line, "name=rest-sessions") {
+				ours++
+				if !strings.Contains(line, "user=second") {
+					return false
+				}
+			}
+		}
+		return ours > 0
+	})
+	done.Store(true)
+	clients.Wait()
+	if !strings.Contains(log.String(), "reload: redis: connected anew") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestForbiddenInAScript has an access list forbid what a script does: Redis then says
+// ERR, but it is an outage all the same and not a fault of ours.
+func TestForbiddenInAScript(t *testing.T) {
+	server := redistest.Start(t)
+	s, _, err := reach(t, Options{Host: "127.0.0.1", Port: server.Port()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := create(t, s, "app", "user", 100)
+	for _, rule := range []string{"-hmget", "~other:*"} {
+		rules := []string{"ACL", "SETUSER", "default", "+@all"}
+		if rule[0] == '~' {
+			rules = append(rules, "resetkeys")
+		}
+		server.Do(t, append(rules, rule)...)
+		if _, err := s.Get(context.Background(), "app", token); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: %v", rule, err)
+		}
+	}
+}
+
+// closings is a client that counts how often it is closed.
+type closings struct {
+	rueidis.Client
+	n int
+}
+
+func (c *closings) Close() { c.n++ }
+
+// TestLostWhileClosing has a connection be lost when nobody is there to close it any
+// more but close itself.
+func TestLostWhileClosing(t *testing.T) {
+	server := redistest.Start(t)
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{server.Addr()}, ForceSingleClient: true, DisableCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	const moved = "return redis.error_reply('MOVED 1 127.0.0.1:1')"
+	said := client.Do(context.Background(), client.B().Eval().Script(moved).Numkeys(0).Build()).Error()
+
+	c := &connector{stop: func() {}, ended: make(chan struct{}), lost: make(chan *connection, 1)}
+	close(c.ended) // run has ended
+	lost := &closings{}
+	conn := &connection{client: lost}
+	c.made.Store(conn)
+	c.heed(conn, said)
+	if c.made.Load() != nil {
+		t.Fatalf("the connection is still in use after %v", said)
+	}
+	c.close()
+	if lost.n != 1 {
+		t.Errorf("it was closed %d times", lost.n)
+	}
+}
+
+// TestParkedTooLong has a waiter's time run out while it is parked: it must not be sent.
+func TestParkedTooLong(t *testing.T) {
+	sent := 0
+	l := &lane[*call, pipelineCargo]{
+		most: func() int { return maxPipelined }, timeout: testTimeout,
+		send:    func(f *flight[*call, pipelineCargo]) { sent += len(f.passengers) },
+		answer:  func(*flight[*call, pipelineCargo]) {},
+		circuit: newCircuit(&Store{watch: unobserved{}, logf: t.Logf, timeout: testTimeout}, func(context.Context) error { return nil }),
+	}
+	late, inTime := &call{seat: newSeat()}, &call{seat: newSeat()}
+	late.finish(seatExpired)
+	l.waiting = append(l.waiting, late, inTime) // as park leaves them
+	l.fly()
+	if sent != 1 || inTime.state.Load() != seatAnswered {
+		t.Errorf("%d were sent", sent)
+	}
+	if err := fmt.Errorf("%w", rueidis.ErrNoSlot); !slotIsMoving(err) {
+		t.Error("a slot whose node the client does not know yet is not waited for")
+	}
+}

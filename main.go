@@ -240,8 +240,10 @@ func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (
 	options.Logf, options.Observer = log.Printf, metrics
 	options.Reload = func() (redis.Options, error) {
 		now, problems := parseConfig(environ)
-		if len(problems) > 0 {
-			return redis.Options{}, errors.New(strings.Join(problems, "; "))
+		for _, p := range problems {
+			if strings.Contains(p, "RS_REDIS") {
+				return redis.Options{}, errors.New(p)
+			}
 		}
 		return now.redis(), nil
 	}

@@ -228,7 +228,7 @@ func (c *connector) runUntilMade(ctx context.Context) bool {
 		if err == nil {
 			c.made.Store(conn)
 		} else {
-			err = unreachable{explain(err, c.option)}
+			err = unreachable{explain(err, c.option.lastUsed())}
 			c.failure.Store(&err)
 		}
 		logged := c.note(err)

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/redis/rueidis"
@@ -48,6 +47,13 @@ func (c *currentOptions) get() rueidis.ClientOption {
 	return option
 }
 
+// lastUsed returns the options of the last connection.
+func (c *currentOptions) lastUsed() rueidis.ClientOption {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
 // addCredentials has rueidis ask for user and password whenever it dials by itself. With
 // Sentinels it would send them those that are for Redis.
 func (c *currentOptions) addCredentials(option *rueidis.ClientOption) {
@@ -58,11 +64,4 @@ func (c *currentOptions) addCredentials(option *rueidis.ClientOption) {
 		now := c.get()
 		return rueidis.AuthCredentials{Username: now.Username, Password: now.Password}, nil
 	}
-}
-
-// replica is the error of a server that is none of the masters.
-type replica string
-
-func (r replica) Error() string {
-	return fmt.Sprintf("it is a %s, not a master: it takes no writes", string(r))
 }

@@ -65,7 +65,7 @@ func (c *connector) connectTo(ctx context.Context, all rueidis.ClientOption, add
 	case len(all.InitAddress) > 1:
 		err = mistake(addr + " is no Redis Cluster, so there can be no list of hosts; Sentinels need master_set in the URL")
 	case role != "" && role != "master" && !c.anyRole:
-		err = replica(role)
+		err = fmt.Errorf("it is a %s, not a master: it takes no writes", role)
 	default:
 		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
 	}

@@ -70,6 +70,8 @@ func explainReply(err error, option rueidis.ClientOption) error {
 		return mistake(fmt.Sprintf("%s asks for a password: set %s, or put it in RS_REDIS_URL (NOAUTH)", who, password))
 	case code == "WRONGPASS":
 		return mistake(fmt.Sprintf("%s refuses the user and password: check %s and %s, or those in RS_REDIS_URL (WRONGPASS)", who, user, password))
+	case code == "NOPERM" || forbidden(reply.Error()):
+		return mistake(fmt.Sprintf("the access list of Redis' user forbids what sessions need: docs/redis.md has a list that does not (%v)", reply))
 	case option.Sentinel.MasterSet != "" && strings.HasPrefix(reply.Error(), "unknown command 'SENTINEL'"):
 		return mistake("the server is not a Sentinel: RS_REDIS_URL must name Sentinels, or have no master_set")
 	}

@@ -325,7 +325,7 @@ func (s *Store) note(err error) (logged bool) {
 		if !said {
 			s.circuit.suspect()
 		}
-		err = explainReply(err, s.connector.option)
+		err = explainReply(err, s.connector.option.lastUsed())
 		_, wrong := errors.AsType[mistake](err)
 		news := wrong && !s.told.Swap(true)
 		if !s.down.CompareAndSwap(false, true) && !news {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -78,13 +77,13 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 			if given {
 				problems = append(problems, fmt.Sprintf("%s and %s_FILE are both set; only one can be", f.name, f.name))
 			}
-			text, err := os.ReadFile(path)
+			text, err := fileText(path)
 			if err != nil {
 				bad[f.name+"_FILE"] = true
 				problems = append(problems, fmt.Sprintf("%s_FILE: %v", f.name, err))
 				continue
 			}
-			value, given = strings.TrimRight(string(text), "\r\n"), true
+			value, given = text, true
 		}
 		if given && value != "" { // an empty variable is as good as none
 			values[f.name] = value
@@ -134,10 +133,24 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 			}
 		}
 	}
-	for _, err := range c.listener().Check() {
-		problems = append(problems, fmt.Sprintf("RS_HOST, RS_TLS_CERT, RS_TLS_KEY: %v", err))
+	problems = append(problems, conflicts(values, environ)...)
+	problems = append(problems, hostProblems(c.Host, c.RedisHost)...)
+	place, certificate, redis := c.listener(), c.listener(), c.redis()
+	place.Cert, place.Key, certificate.Host = "", "", ""
+	// Of half a pair conflicts has said all.
+	if certificate.Cert == "" || certificate.Key == "" {
+		certificate.Cert, certificate.Key = "", ""
 	}
-	for _, err := range c.redis().Check() {
+	if redis.TLS.Cert == "" || redis.TLS.Key == "" {
+		redis.TLS.Cert, redis.TLS.Key = "", ""
+	}
+	for _, err := range place.Check() {
+		problems = append(problems, fmt.Sprintf("RS_HOST is %q: %v", c.Host, err))
+	}
+	for _, err := range certificate.Check() {
+		problems = append(problems, fmt.Sprintf("RS_TLS_CERT, RS_TLS_KEY: %v", err))
+	}
+	for _, err := range redis.Check() {
 		problems = append(problems, fmt.Sprintf("RS_REDIS_URL and what goes with it: %v", err))
 	}
 	return c, append(problems, unknownNames(environ)...)

@@ -99,7 +99,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 
 	door, err := listener.Open(c.listener())
 	if err != nil {
-		return err
+		return c.cannotListen(err)
 	}
 	defer door.Close()
 	metrics := handlers.NewMetrics(version)
@@ -154,6 +154,9 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 	background.Go(func() { handlers.GiveBack(ctx, server) })
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(door) }()
+	if environ["REDIS_URL"] != "" && !namesRedis(environ) && c.Store != "embedded" && c.Data == "" {
+		log.Print("warning: REDIS_URL is not read; set RS_REDIS_URL to use the Redis that it names")
+	}
 	log.Printf("rest-sessions %s listens on %s, %s", versionText(), door, where)
 
 	for {
@@ -273,11 +276,4 @@ func warnOtherNamespace(s *redis.Store, namespace string) {
 }
 
 // namesRedis reports whether a variable says which Redis.
-func namesRedis(environ map[string]string) bool {
-	for name, value := range environ {
-		if strings.HasPrefix(name, "RS_REDIS") && value != "" && !isInjected(name, value) {
-			return true
-		}
-	}
-	return false
-}
+func namesRedis(environ map[string]string) bool { return len(redisVariables(environ)) > 0 }

@@ -24,8 +24,16 @@ import (
 // runMainEnv makes the test binary be the server.
 const runMainEnv = "REST_SESSIONS_TEST_RUN_MAIN"
 
+// userEnv is the number of the user that the server runs as, for tests of root.
+const userEnv = "REST_SESSIONS_TEST_USER"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(runMainEnv) != "" {
+		if uid, err := strconv.Atoi(os.Getenv(userEnv)); err == nil {
+			if err := syscall.Setuid(uid); err != nil {
+				panic(err)
+			}
+		}
 		main()
 		return
 	}
@@ -56,7 +64,7 @@ func command(t *testing.T, args []string, environ ...string) *process {
 	p.cmd = exec.Command(os.Args[0], args...)
 	p.cmd.Env = []string{runMainEnv + "=1"}
 	for _, line := range os.Environ() {
-		if !strings.HasPrefix(line, "RS_") {
+		if !strings.HasPrefix(line, "RS_") && !strings.HasPrefix(line, "REDIS_URL=") {
 			p.cmd.Env = append(p.cmd.Env, line)
 		}
 	}
@@ -224,11 +232,11 @@ func TestBadConfiguration(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	for _, want := range []string{
-		`RS_PORT is "http"; it must be a whole number`, `RS_REDISPORT is "0"; it must be a port`, `RS_NAMESPACE is "a:b"`,
+		`RS_PORT is "http"; it must be a whole number`, `RS_REDISPORT is "0"; it must be a port`, `RS_REDIS_URL and RS_REDISPORT are both set; only one can be`, `RS_NAMESPACE is "a:b"`,
 		`RS_LOGLEVEL is "loud"; it must be one of combined, common, dev, json, short, tiny, none`, `RS_STORE is "mysql"`,
 		`RS_WIPE is "5"`, `RS_TIMEOUT is "1"; it must be a duration`, `RS_BUCKETS is "48"; it must be a power of two`, `RS_MAX_LISTS is "0"; it must be a number, 1 to 1000000`, `RS_REDIS_PASSWORD_FILE: `,
-		`the URL names two databases`, `RS_REDIS_CA_FILE is set, but it is RS_REDIS_CA that names a file`, `both its file and its key's`,
-		`what follows unix: must be an absolute path`, `a certificate and its key are needed both, or none`,
+		`the URL names two databases`, `RS_REDIS_CA_FILE is set, but it is RS_REDIS_CA that names a file`, `RS_REDIS_CERT is set and RS_REDIS_KEY is not`,
+		`RS_HOST is "unix:x": what follows unix: must be an absolute path`, `RS_TLS_KEY is set and RS_TLS_CERT is not`,
 	} {
 		n := 0
 		for _, line := range lines {
@@ -240,8 +248,8 @@ func TestBadConfiguration(t *testing.T) {
 			t.Errorf("%d lines say %q in:\n%s", n, want, stderr)
 		}
 	}
-	if len(lines) != 15 || strings.Contains(stderr, "opensesame") {
-		t.Errorf("%d lines, not one for each of 15 problems:\n%s", len(lines), stderr)
+	if len(lines) != 16 || strings.Contains(stderr, "opensesame") {
+		t.Errorf("%d lines, not one for each of 16 problems:\n%s", len(lines), stderr)
 	}
 }
 
@@ -253,7 +261,7 @@ func TestTakenPort(t *testing.T) {
 	defer listener.Close()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	code, _, stderr := run1(t, nil, "RS_HOST=127.0.0.1", "RS_PORT="+port, "RS_STORE=embedded")
-	if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "127.0.0.1:"+port+": bind: address already in use") {
+	if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "RS_PORT is "+port+", and another program listens on 127.0.0.1:"+port+" already: end that, or set another RS_PORT") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

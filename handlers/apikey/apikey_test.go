@@ -21,10 +21,12 @@ func TestParse(t *testing.T) {
 		not        string
 	}
 	for text, want := range map[string][]key{
-		"web:" + keyA:           {{keyA, "web", false, "shop blog any", ""}},
-		"web!ro:" + keyA + "\n": {{keyA, "web", true, "shop blog", ""}},
-		"web@shop,blog:" + keyA: {{keyA, "web", false, "shop blog", "news sho shops"}},
-		"w@shop!ro:" + keyC:     {{keyC, "w", true, "shop", "blog"}},
+		"web:" + keyA:                            {{keyA, "web", false, "shop blog any", ""}},
+		"web!ro:" + keyA + "\n":                  {{keyA, "web", true, "shop blog", ""}},
+		"\ufeff# of Windows\r\n" + "web:" + keyA: {{keyA, "web", false, "shop", ""}},
+		"\ufeffweb:" + keyA:                      {{keyA, "web", false, "shop", ""}},
+		"web@shop,blog:" + keyA:                  {{keyA, "web", false, "shop blog", "news sho shops"}},
+		"w@shop!ro:" + keyC:                      {{keyC, "w", true, "shop", "blog"}},
 		"a:" + keyA + ",b:" + keyB: {
 			{keyA, "a", false, "shop", ""}, {keyB, "b", false, "shop", ""},
 		},
@@ -81,11 +83,13 @@ func TestParseRefuses(t *testing.T) {
 		keyA + ":web":                           "entry 1: its name",
 		":" + keyA:                              "entry 1: its name",
 		"a,b:" + keyA:                           "entry 1: its name",
-		"a!rw:" + keyA:                          "entry 1: its name",
+		"a!rw:" + keyA:                          "entry 1: its role is unknown; the only one is !ro (read-only), right before the colon",
+		"a!ro!ro:" + keyA:                       "entry 1: its role is unknown",
+		"a!:" + keyA:                            "entry 1: its role is unknown",
 		"a@:" + keyA:                            "entry 1: what follows the @",
 		"a@shop,:" + keyA:                       "entry 1: what follows the @",
 		"a@sh:" + keyA:                          "entry 1: what follows the @",
-		"a!ro@shop:" + keyA:                     "entry 1: its name",
+		"a!ro@shop:" + keyA:                     "entry 1: its role is unknown",
 		"a:" + keyA[1:]:                         "entry 1: its key must be 32 to 256",
 		"a:":                                    "entry 1: its key must be",
 		"a:" + strings.Repeat(keyA, 8) + "x":    "entry 1: its key must be",

@@ -23,6 +23,8 @@ const (
 	// minDistinct is how many different characters a key has at least. Of 32
 	// random hex digits, fewer than 8 differ once in 28 million.
 	minDistinct = 8
+	// readOnly is the only role.
+	readOnly = "!ro"
 )
 
 // Parse reads a list of keys. Its grammar:
@@ -30,10 +32,10 @@ const (
 //	list  = entry { separator entry }
 //	entry = name [ "@" app { "," app } ] [ "!ro" ] ":" key
 //
-// Separators are white space, line breaks, semicolons, and commas after a key: a
-// comma before the colon stands between apps, and a key has none. A line whose first
-// character is # is a comment. Without apps a key is for all of them; with !ro it is
-// read-only. A name is 1 to 31 of A-Z a-z 0-9 . _ -; a key is MinLen to MaxLen of
+// A byte order mark before the list is skipped. Separators are white space, line
+// breaks, semicolons, and commas after a key: a comma before the colon stands between
+// apps, and a key has none. A line whose first character is # is a comment. Without
+// apps a key is for all of them; with !ro it is read-only. A name is 1 to 31 of A-Z a-z 0-9 . _ -; a key is MinLen to MaxLen of
 // A-Z a-z 0-9 - . _ ~ + / and, at its end, = (what RFC 6750 lets a client send).
 //
 // The error names everything that is wrong, a line each, by the number of the entry
@@ -43,7 +45,7 @@ func Parse(text string) (*Set, error) {
 	s := &Set{}
 	var problems []error
 	number := 0
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -92,7 +94,10 @@ func parseEntry(entry string) (Key, error) {
 		return Key{}, errors.New("it has no colon between name and key")
 	}
 	var k Key
-	head, k.ReadOnly = strings.CutSuffix(head, "!ro")
+	head, k.ReadOnly = strings.CutSuffix(head, readOnly)
+	if strings.Contains(head, "!") {
+		return Key{}, fmt.Errorf("its role is unknown; the only one is %s (read-only), right before the colon", readOnly)
+	}
 	name, apps, scoped := strings.Cut(head, "@")
 	if !validName(name) {
 		return Key{}, fmt.Errorf("its name must be 1 to %d of A-Z a-z 0-9 . _ -", maxName)

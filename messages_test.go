@@ -1,0 +1,146 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestMessages holds what is said of a configuration that is wrong: which variable, and
+// what to set instead. Nothing of a password is said.
+func TestMessages(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const aHost = "RS_REDISHOST must be a host alone: put the port in RS_REDISPORT, or all there is to say in RS_REDIS_URL instead"
+	const aURL = "RS_REDISHOST holds a URL; it must be a host alone: put the URL in RS_REDIS_URL instead"
+	for _, c := range []struct {
+		environ string // NAME=value, with spaces between
+		want    []string
+	}{
+		{"RS_REDISHOST=db:6380", []string{`RS_REDISHOST is "db:6380"; it must be a host without a port: put the port in RS_REDISPORT, or set RS_REDIS_URL=redis://db:6380 instead`}},
+		{"RS_REDISHOST=[::1]:6380", []string{`RS_REDISHOST is "[::1]:6380"; it must be a host without a port: put the port in RS_REDISPORT, or set RS_REDIS_URL=redis://[::1]:6380 instead`}},
+		{"RS_REDISHOST=redis://:opensesame@db:6380/0", []string{aURL}},
+		{"RS_REDISHOST=opensesame@db:6380", []string{aHost}},
+		{"RS_REDISHOST=:opensesame@db", []string{aHost}},
+		{"RS_REDISHOST=db:opensesame", []string{aHost}},
+		{"RS_REDISHOST=db1,db2", []string{aHost}},
+		{"RS_REDISHOST=/run/redis.sock", []string{aHost}},
+		{"RS_REDISHOST=::1", nil},
+		{"RS_REDISHOST=fe80::1%eth0", nil},
+		{"RS_REDISHOST=redis.example.com", nil},
+
+		{"RS_HOST=127.0.0.1:3000", []string{`RS_HOST is "127.0.0.1:3000"; it must be an address without a port: set RS_HOST=127.0.0.1 and RS_PORT=3000`}},
+		{"RS_HOST=[::1]:80", []string{`RS_HOST is "[::1]:80"; it must be an address without a port: set RS_HOST=::1 and RS_PORT=80`}},
+		{"RS_HOST=:8080", []string{`RS_HOST is ":8080"; it must be an address without a port: set RS_PORT=8080`}},
+		{"RS_HOST=http://localhost", []string{`RS_HOST is "http://localhost"; it must be an address or a name alone (the port goes in RS_PORT), or unix:/path`}},
+		{"RS_HOST=/run/http.sock", []string{`RS_HOST is "/run/http.sock"; it must be an address or a name alone (the port goes in RS_PORT), or unix:/path`}},
+		{"RS_HOST=unix:run/http.sock", []string{`RS_HOST is "unix:run/http.sock": what follows unix: must be an absolute path`}},
+		{"RS_HOST=::", nil},
+		{"RS_HOST=[::1]", nil},
+		{"RS_HOST=localhost", nil},
+		{"RS_HOST=unix:/run/a:b", nil},
+
+		{"RS_REDIS_URL=redis://:opensesame@db RS_REDISHOST=db", []string{"RS_REDIS_URL and RS_REDISHOST are both set; only one can be, since the URL names host and port"}},
+		{"RS_REDIS_URL=redis://db RS_REDISPORT=6379", []string{"RS_REDIS_URL and RS_REDISPORT are both set; only one can be, since the URL names host and port"}},
+		{"RS_REDIS_URL_FILE=" + file("url", "redis://db\n") + " RS_REDISPORT=6379", []string{"RS_REDIS_URL and RS_REDISPORT are both set; only one can be, since the URL names host and port"}},
+		{"RS_REDIS_URL=redis://db RS_REDISHOST= RS_REDIS_PASSWORD=opensesame", nil},
+		{"RS_REDISHOST=db RS_REDISPORT=6380", nil},
+
+		{"RS_STORE=embedded RS_REDIS_URL=redis://:opensesame@db", []string{"RS_STORE is embedded and RS_REDIS_URL is set, which is for Redis; leave out one of them"}},
+		{"RS_STORE=embedded RS_REDIS_PASSWORD_FILE=" + file("password", "opensesame"), []string{"RS_STORE is embedded and RS_REDIS_PASSWORD_FILE is set, which is for Redis; leave out one of them"}},
+		{"RS_STORE=embedded RS_REDIS_SERVICE_HOST=10.0.0.1 RS_REDIS_PORT=tcp://10.0.0.1:6379 RS_REDISHOST=", nil},
+
+		{"RS_TLS_CERT=/cert", []string{"RS_TLS_CERT is set and RS_TLS_KEY is not; a certificate and its key are needed both, or none"}},
+		{"RS_TLS_KEY=/key", []string{"RS_TLS_KEY is set and RS_TLS_CERT is not; a certificate and its key are needed both, or none"}},
+		{"RS_REDIS_URL=rediss://db RS_REDIS_CERT=/cert", []string{"RS_REDIS_CERT is set and RS_REDIS_KEY is not; a certificate and its key are needed both, or none"}},
+		{"RS_REDIS_URL=rediss://db RS_REDIS_KEY=/key", []string{"RS_REDIS_KEY is set and RS_REDIS_CERT is not; a certificate and its key are needed both, or none"}},
+		{"RS_TLS_CERT=/none/cert RS_TLS_KEY=/none/key", []string{"RS_TLS_CERT, RS_TLS_KEY: certificate: open /none/cert: no such file or directory"}},
+
+		{"RS_API_KEYS=web!rw:opensesame", []string{"RS_API_KEYS: entry 1: its role is unknown; the only one is !ro (read-only), right before the colon"}},
+		{"RS_API_KEYS_FILE=" + file("keys", "\ufeffweb:"+oldKey+"\r\n"), nil},
+		{"RS_NAMESPACE_FILE=" + file("namespace", "\ufeffmine\r\n"), nil},
+		{"RS_NAMESPACE_FILE=" + file("utf-16", "\xff\xfem\x00\r\x00\n\x00"), []string{"RS_NAMESPACE_FILE: " + filepath.Join(dir, "utf-16") + " is in UTF-16; save it as UTF-8"}},
+	} {
+		config, problems := parseConfig(environment(strings.Fields(c.environ)))
+		if !slices.Equal(problems, c.want) {
+			t.Errorf("%s: it says\n%q, not\n%q", c.environ, problems, c.want)
+		}
+		if strings.Contains(strings.Join(problems, ""), "opensesame") {
+			t.Errorf("%s: it shows a password: %q", c.environ, problems)
+		}
+		if strings.HasPrefix(c.environ, "RS_NAMESPACE_FILE") && c.want == nil && config.Namespace != "mine" {
+			t.Errorf("the namespace is %q", config.Namespace)
+		}
+	}
+}
+
+// TestCannotListen starts servers where they may not, or cannot, listen.
+func TestCannotListen(t *testing.T) {
+	socket := start(t, "RS_STORE=embedded", "RS_HOST=unix:"+filepath.Join(t.TempDir(), "http"))
+	taken := strings.TrimPrefix(socket.url, "http+unix:")
+	tcp := start(t, "RS_STORE=embedded")
+	port := tcp.url[strings.LastIndexByte(tcp.url, ':')+1:]
+	closed := t.TempDir()
+	if err := os.Chmod(closed, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	user := os.Geteuid()
+	if user == 0 {
+		user = 65534
+	}
+	low := "RS_PORT is 1, and user " + strconv.Itoa(user) + " may not listen on 127.0.0.1:1: set an RS_PORT of 1024 or more ("
+	first, _ := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if n, _ := strconv.Atoi(strings.TrimSpace(string(first))); n <= 1 {
+		low = "" // any user may, as in a container, or nobody knows
+	}
+	for _, c := range []struct {
+		environ []string
+		want    string // "" for a row that this system does not have
+	}{
+		{[]string{"RS_HOST=127.0.0.1", "RS_PORT=" + port}, "RS_PORT is " + port + ", and another program listens on 127.0.0.1:" + port + " already: end that, or set another RS_PORT ("},
+		{[]string{"RS_PORT=" + port}, "RS_PORT is " + port + ", and another program listens on :" + port + " already: end that, or set another RS_PORT ("},
+		{[]string{"RS_HOST=127.0.0.1", "RS_PORT=1", userEnv + "=" + strconv.Itoa(user)}, low},
+		{[]string{"RS_HOST=unix:/none/of/it/http"}, "RS_HOST is unix:/none/of/it/http, and there is no directory /none/of/it: make it, or set another path ("},
+		{[]string{"RS_HOST=unix:" + closed + "/http", userEnv + "=" + strconv.Itoa(user)},
+			"RS_HOST is unix:" + closed + "/http, and user " + strconv.Itoa(user) + " may not make a socket in " + closed + ": let it write there, or set another path ("},
+		{[]string{"RS_HOST=unix:" + taken}, "RS_HOST is unix:" + taken + ": cannot listen: a server listens on " + taken + " already"},
+		{[]string{"RS_HOST=192.0.2.1"}, `RS_HOST is "192.0.2.1" and RS_PORT is 3000: cannot listen: listen tcp 192.0.2.1:3000: bind: `},
+	} {
+		if c.want == "" {
+			continue
+		}
+		code, _, stderr := run1(t, nil, append(c.environ, "RS_STORE=embedded")...)
+		if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit code %d: %s\nnot %s", c.environ, code, stderr, c.want)
+		}
+	}
+}
+
+// TestRedisURL starts with the variable that other programs read.
+func TestRedisURL(t *testing.T) {
+	const other, hint = "REDIS_URL=redis://:opensesame@127.0.0.1:1", "REDIS_URL is not read; set RS_REDIS_URL"
+	for _, c := range []struct {
+		environ []string
+		hints   int
+	}{
+		{[]string{other}, 1},
+		{[]string{other, "RS_REDIS_SERVICE_HOST=10.0.0.1"}, 1},
+		{[]string{other, "RS_REDIS_URL=redis://127.0.0.1:1"}, 0},
+		{[]string{other, "RS_STORE=embedded"}, 0},
+		{[]string{other, "RS_DATA=" + t.TempDir()}, 0},
+		{nil, 0},
+	} {
+		if log := start(t, c.environ...).log(); strings.Count(log, hint) != c.hints || strings.Contains(log, "opensesame") {
+			t.Errorf("%v: the log says\n%s", c.environ, log)
+		}
+	}
+}

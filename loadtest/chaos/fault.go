@@ -13,11 +13,17 @@ type fault struct {
 	name  string
 	redis []string // arguments of redis-server
 	proxy bool
+	// password is what Redis asks for at first, and the server reads from a file; "" is none.
+	password string
 	// gentle says that requests may all be served.
 	gentle bool
 	// strike makes Redis fail, holds that, mends it, and returns when Redis itself
 	// serves again.
 	strike func(*trial, *form) error
+	// audit prepares the reading of every session, after the load; nil: nothing.
+	audit func(*trial)
+	// proof says, at the end, what the fault did, or that it was none; nil: that shows.
+	proof func(*trial) (string, error)
 }
 
 // durable keeps everything that was acknowledged over a restart.
@@ -106,6 +112,9 @@ var faults = []fault{
 		}
 		return nil
 	}},
+	{name: "failover behind a relay", redis: []string{"--repl-diskless-sync-delay", "0"}, proxy: true, strike: failOver, audit: stopFirst},
+	{name: "password rotated", password: "first", strike: rotatePassword},
+	{name: "evicting (allkeys-lru)", redis: evicting, gentle: true, strike: evict, proof: evicted},
 }
 
 // cutting breaks a connection every 50 ms, after Redis has executed what came on it.

@@ -5,7 +5,7 @@
 // acknowledged. It prints a line a fault and exits with 1 if a limit is broken, with
 // 2 if it could not run.
 //
-//	chaos -server PATH [-short] [-only NAME,NAME...]
+//	chaos -server PATH [-short] [-only NAME]...
 //
 // scripts/chaos builds what it needs.
 package main
@@ -53,7 +53,11 @@ func main() { os.Exit(run()) }
 func run() int {
 	server := flag.String("server", "", "the rest-sessions to try")
 	short := flag.Bool("short", false, "a few seconds a fault")
-	only := flag.String("only", "", "names of faults, with commas between; all when empty")
+	var names []string
+	flag.Func("only", "`name` of a fault to try, again for more; all when left out", func(name string) error {
+		names = append(names, name)
+		return nil
+	})
 	flag.Parse()
 	if *server == "" || flag.NArg() > 0 {
 		flag.Usage()
@@ -63,17 +67,13 @@ func run() int {
 	if *short {
 		f = shortForm
 	}
-	var names []string
-	if *only != "" {
-		names = strings.Split(*only, ",")
-	}
 	known := []string{crowdName}
 	for _, fault := range faults {
 		known = append(known, fault.name)
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			fmt.Fprintf(os.Stderr, "chaos: there is no fault %q, but: %s\n", name, strings.Join(known, ", "))
+			fmt.Fprintf(os.Stderr, "chaos: there is no fault %q, but:\n%s\n", name, strings.Join(known, "\n"))
 			return 2
 		}
 	}
@@ -84,6 +84,7 @@ func run() int {
 		timeout, f.workers, f.sessions)
 	fmt.Println(header)
 	broken := 0
+	var proofs []string
 	for _, fault := range faults {
 		if !chosen(fault.name) {
 			continue
@@ -94,10 +95,16 @@ func run() int {
 			return 2
 		}
 		fmt.Println(r.line())
+		if r.proof != "" {
+			proofs = append(proofs, fault.name+": "+r.proof)
+		}
 		for _, problem := range r.problems {
 			fmt.Fprintf(os.Stderr, "%s: %s\n", fault.name, problem)
 			broken++
 		}
+	}
+	if proofs != nil {
+		fmt.Println("\n" + strings.Join(proofs, "\n"))
 	}
 	if chosen(crowdName) {
 		problems, err := tryCrowd(&f, *server)

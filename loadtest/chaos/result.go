@@ -19,7 +19,7 @@ const (
 // result is what was seen of a fault.
 type result struct {
 	name      string
-	requests  int           // from the first to the last session read, those that filled the store left out
+	requests  int           // up to the last list, those that filled the store left out
 	wrong     int           // answers that cannot be true
 	silent    int           // requests without an answer
 	refused   int           // 503s
@@ -28,6 +28,7 @@ type result struct {
 	recovery  time.Duration // from Redis' to the last request that got a 503, or to the first that was served
 	ready     string        // what /readyz said while the fault lasted
 	liveliest time.Duration // the slowest /livez, from the fault on: the machine's share of slowest
+	proof     string        // what the fault did, if that is not seen in the others
 	problems  []string      // limits that are broken
 }
 
@@ -49,7 +50,7 @@ func (r *result) line() string {
 func millis(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }
 
 // judge sums up. Answers before the index `from` filled the store, those from
-// `loaded` on are of the reading of every session at the end.
+// `loaded` on read and list every session at the end.
 func (t *trial) judge(f *fault, from, loaded int) *result {
 	r := &result{name: f.name, requests: len(t.answers) - from}
 	served, late := time.Time{}, 0
@@ -103,6 +104,11 @@ func (t *trial) judge(f *fault, from, loaded int) *result {
 	broken(r.silent > 0, "%d requests got no answer", r.silent)
 	broken(late > 0, "%d 503s while nothing was wrong with Redis", late)
 	broken(r.refused == 0 && !f.gentle, "no 503: the fault was none")
+	if f.proof != nil {
+		var err error
+		r.proof, err = f.proof(t)
+		broken(err != nil, "%v", err)
+	}
 	limit := timeout + answerLimit + r.liveliest
 	broken(r.slowest > limit, "the slowest answer took %v, more than %v", r.slowest, limit)
 	limit = recoverLimit + r.liveliest

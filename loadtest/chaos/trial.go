@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,8 @@ type trial struct {
 	site   *site.Site
 	model  *model.Model
 	client *fasthttp.HostClient
+	// password is the file with Redis' password, "" if it has none.
+	password passwordFile
 
 	mu        sync.Mutex
 	answers   []answer
@@ -56,19 +59,45 @@ type probe struct {
 	ready bool // /readyz
 }
 
-// try runs load before, during and after the fault, and reads every session at
+// open starts what a fault is tried on; end it with close, also after an error.
+func (f *fault) open(form *form, binary string) (t *trial, err error) {
+	t = &trial{form: form, model: model.New(app, true)}
+	args, environ := f.redis, environ
+	if f.password != "" {
+		if t.password, err = newPasswordFile(f.password); err != nil {
+			return t, err
+		}
+		args = append(slices.Clip(args), "--requirepass", f.password)
+		environ = append(slices.Clip(environ), "RS_REDIS_PASSWORD_FILE="+string(t.password))
+	}
+	if t.site, err = site.New(binary, f.proxy, args, environ...); err != nil {
+		return t, err
+	}
+	t.client = newClient(t.site.URL)
+	if f.password != "" {
+		err = t.site.Command("AUTH", f.password) // of the connection that Command uses
+	}
+	return t, err
+}
+
+func (t *trial) close() {
+	if t.site != nil {
+		t.client.CloseIdleConnections()
+		t.site.Close()
+	}
+	if t.password != "" {
+		t.password.remove()
+	}
+}
+
+// try runs load before, during and after the fault, and reads and lists every session at
 // the end.
 func (f *fault) try(form *form, binary string) (*result, error) {
-	site, err := site.New(binary, f.proxy, f.redis, environ...)
+	t, err := f.open(form, binary)
+	defer t.close()
 	if err != nil {
 		return nil, err
 	}
-	defer site.Close()
-	t := &trial{
-		form: form, site: site, model: model.New(app, true),
-		client: newClient(site.URL),
-	}
-	defer t.client.CloseIdleConnections()
 
 	random := rand.New(rand.NewSource(1))
 	users := max(1, form.sessions*4/5)
@@ -119,7 +148,12 @@ func (f *fault) try(form *form, binary string) (*result, error) {
 		return nil, err
 	}
 	loaded := len(t.answers)
+	if f.audit != nil {
+		f.audit(t)
+	}
 	t.pass(t.model.Audit())
+	t.model.Retained()
+	t.pass(t.model.AuditLists())
 	return t.judge(f, before, loaded), nil
 }
 

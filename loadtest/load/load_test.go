@@ -40,7 +40,7 @@ func TestLiesAreFoundOut(t *testing.T) {
 	for l, reason := range map[lie]string{
 		wrongID:      "not of",
 		lostUpdate:   "a write was lost",
-		resurrection: "kill was acknowledged",
+		resurrection: "acknowledged to be gone",
 		loggedOut:    "nobody killed",
 		htmlPage:     "not the JSON",
 		lostRead:     "reads were lost",

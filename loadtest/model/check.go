@@ -69,7 +69,7 @@ func (m *Model) checkGet(r *Request, body []byte) string {
 		return reason
 	}
 	if none {
-		return r.view.absent()
+		return m.absent(r.view)
 	}
 	if reason := r.view.check(a); reason != "" {
 		return reason
@@ -84,7 +84,7 @@ func (m *Model) checkSet(r *Request, body []byte, now uint64) string {
 		return reason
 	}
 	if none {
-		return r.view.absent()
+		return m.absent(r.view)
 	}
 	// It holds this write itself, and not one of the same key from before or after.
 	key := r.version % keys
@@ -137,22 +137,37 @@ func (m *Model) checkKill(r *Request, body []byte) string {
 		return reason
 	}
 	s := r.view.session
-	if s.lost && a.Kill != nil && (*a.Kill == 0 || *a.Kill == 1) {
-		return ""
-	}
-	if a.Kill == nil || *a.Kill != 1 {
+	none := a.Kill != nil && *a.Kill == 0 && (s.lost || m.evictable(r.view))
+	if !none && (a.Kill == nil || *a.Kill != 1) {
 		return "the session was there: kill must be 1"
+	}
+	if s.killed {
+		return "" // a read has told already
+	}
+	if none {
+		m.evicted++
 	}
 	m.bury(s)
 	return ""
 }
 
-// absent is why {} is wrong, "" if it is right.
-func (v *view) absent() string {
-	if v.session.killing {
+// absent takes {} as the answer about v: it is why that is wrong, "" if it is right. The
+// session must not come back then.
+func (m *Model) absent(v *view) string {
+	s := v.session
+	switch {
+	case s.killed:
 		return ""
+	case s.killing: // perhaps by a kill that got no answer
+	case m.evictable(v):
+		m.withdraw(s)
+		s.killing = true
+		m.evicted++
+	default:
+		return "{} for a session that nobody killed"
 	}
-	return "{} for a session that nobody killed"
+	m.bury(s)
+	return ""
 }
 
 // readSession reads one session, or {}.

@@ -55,7 +55,10 @@ type Model struct {
 	users   map[string][]*session // sent to be created and not known to be dead
 	tokens  map[string]*session
 	created int // creations sent
-	killed  int // kills acknowledged
+	killed  int // sessions that are gone for certain
+
+	evicting bool // see Evicting
+	evicted  int  // sessions that are gone, though nobody asked to kill them
 }
 
 // session is one session. Counters are guarded by the model.
@@ -69,7 +72,7 @@ type session struct {
 	writes, writesDone int
 	values             [keys]history
 	created            bool // acknowledged
-	killing, killed    bool // sent, acknowledged
+	killing, killed    bool // a kill was sent; it is gone for certain
 	lost               bool // see Emptied
 }
 

@@ -117,8 +117,8 @@ func TestResurrection(t *testing.T) {
 	right(t, m, kill, `{"kill":1}`)
 	// Sent before the kill was acknowledged: either is possible.
 	right(t, m, during, answerOf(1, 1))
-	wrong(t, m, m.GetDead(first), answerOf(2, 1), "kill was acknowledged")
-	wrong(t, m, m.SetDead(first), answerOf(2, 2, 0, 1), "kill was acknowledged")
+	wrong(t, m, m.GetDead(first), answerOf(2, 1), "acknowledged to be gone")
+	wrong(t, m, m.SetDead(first), answerOf(2, 2, 0, 1), "acknowledged to be gone")
 }
 
 func TestOverlappingWrites(t *testing.T) {
@@ -201,7 +201,7 @@ func TestEmptied(t *testing.T) {
 		t.Error("a session lives on")
 	}
 	for _, r := range []*Request{m.GetDead(first), m.SetDead(first)} {
-		wrong(t, m, r, answerOf(2, 1), "kill was acknowledged")
+		wrong(t, m, r, answerOf(2, 1), "acknowledged to be gone")
 		right(t, m, r, "{}")
 	}
 	right(t, m, begun, `{"token":"`+strings.Repeat("b", tokenLen)+`"}`)

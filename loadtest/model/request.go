@@ -31,12 +31,13 @@ type view struct {
 	values     [keys]history
 	created    bool
 	killed     bool
+	evicting   bool
 }
 
 func (m *Model) look(s *session) *view {
 	return &view{
 		session: s, readsDone: s.readsDone, writesDone: s.writesDone, last: s.writes,
-		values: s.values, created: s.created, killed: s.killed,
+		values: s.values, created: s.created, killed: s.killed, evicting: m.evicting,
 	}
 }
 
@@ -142,8 +143,11 @@ func (m *Model) List(choose func(n int) int) *Request {
 	if len(m.living) == 0 {
 		return nil
 	}
+	return m.list(m.living[choose(len(m.living))].user)
+}
+
+func (m *Model) list(user string) *Request {
 	m.tick()
-	user := m.living[choose(len(m.living))].user
 	r := &Request{Kind: List, Method: http.MethodGet, Path: m.path("soid", user), user: user}
 	for _, s := range m.users[user] {
 		r.views = append(r.views, m.look(s))
@@ -161,6 +165,17 @@ func (m *Model) Audit() []*Request {
 		for _, s := range sessions {
 			requests = append(requests, m.get(s))
 		}
+	}
+	return requests
+}
+
+// AuditLists makes a list of the sessions of each user, also of one who has none left.
+func (m *Model) AuditLists() []*Request {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	requests := make([]*Request, 0, len(m.users))
+	for user := range m.users {
+		requests = append(requests, m.list(user))
 	}
 	return requests
 }

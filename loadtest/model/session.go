@@ -12,7 +12,7 @@ func (v *view) check(a answer) string {
 	case a.ID == nil || a.R == nil || a.W == nil || a.TTL == nil || a.Idle == nil || a.IP == nil:
 		return "not a whole session"
 	case v.killed:
-		return "a session whose kill was acknowledged before the request"
+		return "a session that was acknowledged to be gone before the request"
 	case *a.ID != s.user:
 		return fmt.Sprintf("a session of %q, not of %q", *a.ID, s.user)
 	case *a.TTL != ttl:
@@ -113,7 +113,7 @@ func (m *Model) checkList(r *Request, body []byte) string {
 		}
 	}
 	for _, v := range r.views {
-		if v.created && !v.session.killing && !listed[v.serial] {
+		if v.created && !v.session.killing && !listed[v.serial] && !m.evictable(v) {
 			return fmt.Sprintf("session %d is not listed", v.serial)
 		}
 	}

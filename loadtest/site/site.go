@@ -15,6 +15,8 @@ type Site struct {
 	*Server
 	Redis *redistest.Server
 	Proxy *redistest.Proxy // nil: none
+
+	replica *redistest.Server // see StartReplica
 }
 
 // New starts it: redis-server with args, and binary with the variables of environ besides
@@ -56,6 +58,9 @@ func (s *Site) Close() {
 	}
 	if s.Redis != nil {
 		s.Redis.Close()
+	}
+	if s.replica != nil {
+		s.replica.Close()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -154,5 +155,24 @@ func TestOpenWarning(t *testing.T) {
 		if got := strings.Contains(p.log(), warning); got != c.warned {
 			t.Errorf("%v: warned is %v", c.environ, got)
 		}
+	}
+}
+
+// TestCookie names the cookie that holds the token, and names it wrongly.
+func TestCookie(t *testing.T) {
+	for environ, name := range map[string]string{"RS_COOKIE=__Host-shop": "__Host-shop", "RS_COOKIE=": "sid"} {
+		p := start(t, "RS_STORE=embedded", environ)
+		_, body := p.do("PUT", "/app/create/id?ip=::1")
+		token := regexp.MustCompile(`[A-Za-z0-9]{64}`).FindString(body)
+		for cookie, want := range map[string]string{name: `"id":"id"`, "session": "noToken"} {
+			head := "GET /app/get/- HTTP/1.1\r\nHost: t\r\nConnection: close\r\nCookie: " + cookie + "=" + token + "\r\n\r\n"
+			if answer := p.send(head); !strings.Contains(answer, want) {
+				t.Errorf("%s: the cookie %s is answered %s", environ, cookie, answer)
+			}
+		}
+	}
+	code, _, stderr := run1(t, nil, "RS_COOKIE=my sid", "RS_HOST=127.0.0.1", "RS_PORT=0", "RS_STORE=embedded")
+	if code != 2 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, `RS_COOKIE is "my sid"; it must be a cookie's name`) {
+		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

@@ -132,6 +132,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 	api.LimitLists(c.MaxLists)
 	api.CountConnections(door.Connections)
 	api.WarnOfMisses(c.MissWarn)
+	api.SetCookie(c.Cookie)
 	keys, err := c.keys(environ)
 	if err != nil {
 		return err

@@ -68,6 +68,16 @@ func hostileSession(p *process, token, key, wrong string) {
 				p.send(method + " " + target + " HTTP/1.1\r\nHost: t\r\nConnection: close\r\n" + head + "\r\n\r\n")
 			}
 		}
+		for _, head := range []string{
+			"X-Session-Token: " + token, "Cookie: a=" + k + "; sid=\"" + token + "\"", // right, and then wrong
+			"X-Session-Token: " + token + k, "X-Session-Token: " + token + "\r\nX-Session-Token: " + k, "X-Session-Token:\r\nCookie: sid=" + token,
+			"Cookie: sid=" + token + "; sid=" + token[1:], "Cookie: sid=" + token + k, "Cookie: sid=\"" + token, "Cookie: " + token + "=" + token,
+			"X_Session_Token: " + token, "X-Session-Token " + token, "X-Session-Token: " + token + "\r\n " + token, "Cookie: sid=" + token + "\x00",
+		} {
+			for _, r := range [][2]string{{"GET", "/get/-"}, {"GET", "/get/%2D?key=" + k}, {"POST", "/set/-"}, {"POST", "/rotate/-?grace=" + token}, {"DELETE", "/killsoid/no?except=-"}, {"GET", "/nowhere/-"}, {"PATCH", "/get/-"}} {
+				p.send(r[0] + " /app" + r[1] + " HTTP/1.1\r\nHost: t\r\nConnection: close\r\nAuthorization: Bearer " + k + "\r\n" + head + "\r\n\r\n")
+			}
+		}
 		good := "GET /app/get/" + token + " HTTP/1.1\r\nHost: t\r\nAuthorization: Bearer " + k + "\r\n"
 		for _, broken := range []string{
 			good, good + "\x00\r\n\r\n", good + "nonsense\r\n\r\n", good + "Host: u\r\n\r\n", good + " folded: x\r\n\r\n",
@@ -123,6 +133,9 @@ func TestSecretsStayIn(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			p := start(t, "RS_STORE=embedded", "RS_LOGLEVEL="+format, keys)
 			token := p.newToken(oldKey)
+			if answer := p.send("GET /app/get/- HTTP/1.1\r\nHost: t\r\nConnection: close\r\nAuthorization: Bearer " + oldKey + "\r\nX-Session-Token: " + token + "\r\n\r\n"); !strings.Contains(answer, `"id":"id"`) {
+				t.Errorf("by the header the session is %s", answer)
+			}
 			p.authorized(newKey, "GET", "/app/get/"+token+"?key="+newKey, "")
 			hostileSession(p, token, oldKey, wrong)
 			check(p, token)

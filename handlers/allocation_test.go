@@ -3,6 +3,8 @@
 package handlers
 
 import (
+	"bufio"
+	"strings"
 	"testing"
 
 	"github.com/valyala/fasthttp"
@@ -17,11 +19,17 @@ func TestGetDoesNotAllocate(t *testing.T) {
 	w := serve(t, s)
 	found := w.create("app", "user", "ip=127.0.0.1", `{"name":"Peter","age":46}`)
 	handler := w.api.Handler()
-	for _, c := range []struct{ name, token, key string }{
-		{"found", found, ""}, {"missing", store.NewToken("nobody"), ""}, {"found", found, keyAll}, {"missing", store.NewToken("nobody"), keyAll},
+	for _, c := range []struct{ name, token, head, key string }{
+		{"found", found, "", ""}, {"missing", store.NewToken("nobody"), "", ""},
+		{"found", found, "", keyAll}, {"missing", store.NewToken("nobody"), "", keyAll},
+		{"in the header", "-", "X-Session-Token: " + found, keyAll},
+		{"in the cookie", "-", "Cookie: lang=en; sid=\"" + found + "\"", keyAll},
 	} {
 		var ctx fasthttp.RequestCtx
-		ctx.Request.SetRequestURI("/app/get/" + c.token)
+		head := "GET /app/get/" + c.token + " HTTP/1.1\r\nHost: t\r\nAccept: */*\r\n" + c.head + "\r\n\r\n"
+		if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(head))); err != nil {
+			t.Fatal(err)
+		}
 		w.api.SetKeys(nil)
 		if c.key != "" {
 			w.api.SetKeys(testKeys(t))

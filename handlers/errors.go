@@ -35,6 +35,10 @@ func unknownParameter(message string) error {
 	return &apiError{fasthttp.StatusBadRequest, "unknownParameter", message}
 }
 
+func noToken(message string) error {
+	return &apiError{fasthttp.StatusUnauthorized, "noToken", message}
+}
+
 var (
 	errCursor       = &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid cursor format"}
 	errInvalidJSON  = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not valid JSON in UTF-8"}
@@ -82,10 +86,10 @@ func writeError(ctx *fasthttp.RequestCtx, e *apiError) {
 	r := &ctx.Response
 	r.ResetBody()
 	r.SetStatusCode(e.status)
-	switch e.status {
-	case fasthttp.StatusServiceUnavailable:
+	switch {
+	case e.status == fasthttp.StatusServiceUnavailable:
 		r.Header.Set(fasthttp.HeaderRetryAfter, retryAfter)
-	case fasthttp.StatusUnauthorized:
+	case e == errUnauthorized: // and not for want of a session's token
 		r.Header.Set(fasthttp.HeaderWWWAuthenticate, "Bearer")
 	}
 	b := append(body(ctx), `{"name":`...)

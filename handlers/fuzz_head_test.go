@@ -57,14 +57,15 @@ func FuzzHead(f *testing.F) {
 // FuzzSplitGet holds the short way of a get against the form of the route.
 func FuzzSplitGet(f *testing.F) {
 	for _, uri := range []string{"", "/", "/app/get/" + aToken, "/app/get/" + aToken + "?a=/get/", "/a/get/" + aToken, "//get/" + aToken,
-		"/app/get//get/" + aToken, "xapp/get/" + aToken, "/app/get/" + aToken[1:], "/a%70p/get/" + aToken, "/app/get/" + aToken + "/", "?" + aToken} {
+		"/app/get//get/" + aToken, "xapp/get/" + aToken, "/app/get/" + aToken[1:], "/a%70p/get/" + aToken, "/app/get/" + aToken + "/", "?" + aToken,
+		"/app/get/-", "/app/get/-?a=/-", "/get/-", "/app/get/--", "/app/get/-/"} {
 		f.Add([]byte(uri))
 	}
 	f.Fuzz(func(t *testing.T, uri []byte) {
 		app, token, ok := splitGet(uri)
 		path, _, _ := strings.Cut(string(uri), "?")
 		parts := strings.Split(path, "/")
-		want := len(parts) == 4 && parts[0] == "" && store.ValidApp(parts[1]) && parts[2] == "get" && store.ValidToken(parts[3])
+		want := len(parts) == 4 && parts[0] == "" && store.ValidApp(parts[1]) && parts[2] == "get" && (parts[3] == "-" || store.ValidToken(parts[3]))
 		if ok != want || ok && (app != parts[1] || token != parts[3]) {
 			t.Errorf("%q: %q, %q, %v", uri, app, token, ok)
 		}

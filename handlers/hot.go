@@ -28,6 +28,9 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		if err == nil && len(ctx.Request.Header.RequestURI()) > len("//get/")+len(app)+len(token) {
 			err = knownParameters(ctx, nil)
 		}
+		if err == nil && token == tokenInHead {
+			token, err = a.headTokens.of(ctx)
+		}
 		if err == nil {
 			err = a.answerGet(ctx, app, token)
 		}
@@ -37,18 +40,25 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	}
 }
 
-// splitGet splits the request target /{app}/get/{token}, with or without a query.
+// splitGet splits the request target /{app}/get/{token}, with or without a query; the
+// token may be -.
 // The strings alias uri: they are valid while the request is.
 func splitGet(uri []byte) (app, token string, ok bool) {
 	const route = "/get/"
 	if i := bytes.IndexByte(uri, '?'); i >= 0 {
 		uri = uri[:i]
 	}
-	appEnd := len(uri) - store.TokenLen - len(route)
+	tokenLen := store.TokenLen
+	if bytes.HasSuffix(uri, inHeadSuffix) {
+		tokenLen = len(tokenInHead)
+	}
+	appEnd := len(uri) - tokenLen - len(route)
 	if appEnd < 1 || uri[0] != '/' || string(uri[appEnd:appEnd+len(route)]) != route {
 		return "", "", false
 	}
 	path := unsafe.String(&uri[0], len(uri))
 	app, token = path[1:appEnd], path[appEnd+len(route):]
-	return app, token, store.ValidApp(app) && store.ValidToken(token)
+	return app, token, store.ValidApp(app) && validTokenSegment(token)
 }
+
+var inHeadSuffix = []byte("/" + tokenInHead)

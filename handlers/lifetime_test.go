@@ -142,6 +142,7 @@ func FuzzQueryParameters(f *testing.F) {
 		{"grace", queryGrace, 0, store.MaxGrace, store.DefaultGrace},
 		{"dt", queryDT, store.MinActivity, store.MaxTTL, -1},
 	}
+	api := New(still(), nil, f.Logf)
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "#") {
 			return // ends the query
@@ -168,7 +169,7 @@ func FuzzQueryParameters(f *testing.F) {
 				t.Errorf("%q: %d, %v, want %d, %v", query, got, gotErr, want, ok)
 			}
 
-			token, gotErr := queryExcept(&ctx)
+			token, gotErr := api.queryExcept(&ctx)
 			switch all := values["except"]; {
 			case len(all) == 0:
 				ok = token == "" && gotErr == nil

@@ -15,10 +15,16 @@ func pathApp(ctx *fasthttp.RequestCtx) (string, error) {
 	return pathValue(ctx, "app", store.ValidApp)
 }
 
-// pathToken returns the token that the path names.
-func pathToken(ctx *fasthttp.RequestCtx) (string, error) {
-	return pathValue(ctx, "token", store.ValidToken)
+// pathToken returns the token that the path names, or for - the one in the head.
+func (a *API) pathToken(ctx *fasthttp.RequestCtx) (string, error) {
+	token, err := pathValue(ctx, "token", validTokenSegment)
+	if token == tokenInHead {
+		return a.headTokens.of(ctx)
+	}
+	return token, err
 }
+
+func validTokenSegment(s string) bool { return s == tokenInHead || store.ValidToken(s) }
 
 // pathID returns the user's id that the path names.
 func pathID(ctx *fasthttp.RequestCtx) (string, error) {
@@ -85,10 +91,14 @@ func between(ctx *fasthttp.RequestCtx, name string, least, most, empty int64) (i
 	return int64(n), nil
 }
 
-// queryExcept returns the except parameter, "" if it is not there. One that is empty
-// is refused: whoever sends it would lose the session that it was to name.
-func queryExcept(ctx *fasthttp.RequestCtx) (string, error) {
+// queryExcept returns the except parameter, for - the token in the head, and "" if it is
+// not there. One that is empty is refused: whoever sends it would lose the session that
+// it was to name.
+func (a *API) queryExcept(ctx *fasthttp.RequestCtx) (string, error) {
 	token, found, err := queryValue(ctx, "except")
+	if err == nil && token == tokenInHead {
+		return a.headTokens.of(ctx)
+	}
 	if err == nil && found && !store.ValidToken(token) {
 		err = invalidFormat("except")
 	}

@@ -19,14 +19,15 @@ import (
 
 // API serves the routes on a store.
 type API struct {
-	store     store.Store
-	logf      func(format string, args ...any)
-	metrics   *Metrics // nil for none
-	draining  atomic.Bool
-	keys      atomic.Pointer[apikey.Set] // nil for none
-	sources   *sources
-	admission *admission
-	lists     listLimit
+	store      store.Store
+	logf       func(format string, args ...any)
+	metrics    *Metrics // nil for none
+	draining   atomic.Bool
+	keys       atomic.Pointer[apikey.Set] // nil for none
+	sources    *sources
+	admission  *admission
+	lists      listLimit
+	headTokens headTokens
 	// maxConnections is the constant of that name unless a test sets it.
 	maxConnections int32
 	// connections counts those that are open; nil: the HTTP server does.
@@ -44,6 +45,7 @@ func New(s store.Store, metrics *Metrics, logf func(format string, args ...any))
 	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: listener.MaxConnections(), writeTimeout: writeTimeout, ctx: context.Background()}
 	a.LimitInFlight(DefaultMaxInFlight)
 	a.LimitLists(DefaultMaxLists)
+	a.SetCookie(DefaultCookie)
 	a.metrics.watchLists(&a.lists)
 	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
 	return a

@@ -171,7 +171,7 @@ func (w *site) expectError(a answer, status int, name, message string) {
 	if got := a.header.Get("Retry-After"); (got != "") != (status == 503 || status == 429) {
 		w.tb.Errorf("status %d has Retry-After %q", status, got)
 	}
-	if got := a.header.Get("Www-Authenticate"); (got == "Bearer") != (status == 401) {
+	if got := a.header.Get("Www-Authenticate"); got != map[bool]string{true: "Bearer"}[name == "unauthorized"] {
 		w.tb.Errorf("status %d has WWW-Authenticate %q", status, got)
 	}
 }

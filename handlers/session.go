@@ -49,7 +49,7 @@ func (a *API) create(ctx *fasthttp.RequestCtx) error {
 
 // get answers GET /{app}/get/{token}; see hot for most of them.
 func (a *API) get(ctx *fasthttp.RequestCtx) error {
-	app, token, err := pathSession(ctx)
+	app, token, err := a.pathSession(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (a *API) answerGet(ctx *fasthttp.RequestCtx, app, token string) error {
 
 // set answers POST /{app}/set/{token}.
 func (a *API) set(ctx *fasthttp.RequestCtx) error {
-	app, token, err := pathSession(ctx)
+	app, token, err := a.pathSession(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (a *API) set(ctx *fasthttp.RequestCtx) error {
 
 // kill answers DELETE /{app}/kill/{token}.
 func (a *API) kill(ctx *fasthttp.RequestCtx) error {
-	app, token, err := pathSession(ctx)
+	app, token, err := a.pathSession(ctx)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (a *API) kill(ctx *fasthttp.RequestCtx) error {
 
 // rotate answers POST /{app}/rotate/{token}?grace=.
 func (a *API) rotate(ctx *fasthttp.RequestCtx) error {
-	app, token, err := pathSession(ctx)
+	app, token, err := a.pathSession(ctx)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (a *API) killsoid(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	except, err := queryExcept(ctx)
+	except, err := a.queryExcept(ctx)
 	if err != nil {
 		return err
 	}
@@ -155,10 +155,11 @@ func (a *API) killsoid(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// pathSession returns the app and the token that the path names.
-func pathSession(ctx *fasthttp.RequestCtx) (app, token string, err error) {
+// pathSession returns the app that the path names, and the token that it names or that
+// is in the head. The token may alias the request.
+func (a *API) pathSession(ctx *fasthttp.RequestCtx) (app, token string, err error) {
 	if app, err = pathApp(ctx); err == nil {
-		token, err = pathToken(ctx)
+		token, err = a.pathToken(ctx)
 	}
 	return app, token, err
 }

@@ -36,7 +36,7 @@ type config struct {
 	MaxInFlight int           `env:"RS_MAX_INFLIGHT" envDefault:"2048" help:"requests on their way to the store at once; past it, or fewer when they stand in a queue, the answer is 503"`
 	MaxLists    int           `env:"RS_MAX_LISTS" envDefault:"64" help:"lists (soapp and soid) in flight at once, until their clients have read them; past it the answer is 503"`
 	Cookie      string        `env:"RS_COOKIE" envDefault:"sid" help:"cookie that may hold a session's token: it is taken for - in the place of the token in a URL, unless there is a header X-Session-Token"`
-	APIKeys     string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key with !ro before the colon for read-only; none when empty"`
+	APIKeys     string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key, with !ro (read-only), !web or !auth before the colon for less than all; none when empty"`
 	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"tokens without a session that one address asks for in a minute until a line is logged, 0 for none"`
 	Buckets     int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets an app is split into on Redis Cluster, a power of two up to 1024; one Redis has none"`
 

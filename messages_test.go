@@ -65,7 +65,7 @@ func TestMessages(t *testing.T) {
 		{"RS_REDIS_URL=rediss://db RS_REDIS_KEY=/key", []string{"RS_REDIS_KEY is set and RS_REDIS_CERT is not; a certificate and its key are needed both, or none"}},
 		{"RS_TLS_CERT=/none/cert RS_TLS_KEY=/none/key", []string{"RS_TLS_CERT, RS_TLS_KEY: certificate: open /none/cert: no such file or directory"}},
 
-		{"RS_API_KEYS=web!rw:opensesame", []string{"RS_API_KEYS: entry 1: its role is unknown; the only one is !ro (read-only), right before the colon"}},
+		{"RS_API_KEYS=web!rw:opensesame", []string{"RS_API_KEYS: entry 1: its role is unknown; there are !ro (read-only), !web (what a web tier needs) and !auth (auth alone), right before the colon"}},
 		{"RS_API_KEYS_FILE=" + file("keys", "\ufeffweb:"+oldKey+"\r\n"), nil},
 		{"RS_NAMESPACE_FILE=" + file("namespace", "\ufeffmine\r\n"), nil},
 		{"RS_NAMESPACE_FILE=" + file("utf-16", "\xff\xfem\x00\r\x00\n\x00"), []string{"RS_NAMESPACE_FILE: " + filepath.Join(dir, "utf-16") + " is in UTF-16; save it as UTF-8"}},

@@ -13,23 +13,38 @@ import (
 )
 
 // access is what a route asks of who uses it.
-type access int
+type access struct {
+	from scope
+	// roles are those of the keys that may use the route.
+	roles apikey.Role
+	// queue is where the request waits, for scopeApp.
+	queue queue
+}
+
+// scope is where a request may come from.
+type scope uint8
 
 const (
-	// accessOpen: nothing, for the health routes.
-	accessOpen access = iota
-	// accessLocal: to come from this machine, or any key.
-	accessLocal
-	// accessAny: any key, for what is no route.
-	accessAny
-	// accessRead: a key that covers the app.
-	accessRead
-	// accessWrite: a key that covers the app and is not read-only.
-	accessWrite
-	// accessSweep: the same, for routes that remove page after page, however many
-	// there are.
-	accessSweep
+	scopeOpen  scope = iota // anywhere, without a key
+	scopeLocal              // this machine, or whoever has a key
+	scopeKey                // whoever has a key
+	scopeApp                // whoever has a key that covers the app
 )
+
+// anyRole is every role that there is.
+const anyRole = apikey.Full | apikey.ReadOnly | apikey.Web | apikey.Auth
+
+var (
+	accessOpen = access{from: scopeOpen, roles: anyRole}
+	// accessAny is for what is no route.
+	accessAny = access{from: scopeKey, roles: anyRole}
+)
+
+// allow is the access of a route that asks the store: for keys with one of the roles,
+// and those with the role Full.
+func allow(to queue, roles apikey.Role) access {
+	return access{from: scopeApp, roles: apikey.Full | roles, queue: to}
+}
 
 // The reasons of metrics for what is refused.
 const (
@@ -38,6 +53,7 @@ const (
 	refusedLimited  = "limited"   // the same, of a source that tried too often
 	refusedApp      = "app"       // the key does not cover the app
 	refusedReadOnly = "read_only" // a read-only key on a route that writes
+	refusedRole     = "role"      // a key on a route that is not for its role, !web or !auth
 	refusedRemote   = "remote"    // a route for this machine from another
 )
 
@@ -69,18 +85,17 @@ func (a *API) ReloadKeys(path string) {
 }
 
 // authorize returns an error unless a request may do what needs the access. app is
-// that of the request, for accessRead and what comes after it. It allocates nothing for who
-// may.
+// that of the request, for scopeApp. It allocates nothing for who may.
 func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) error {
-	if need == accessOpen {
+	if need.from == scopeOpen {
 		return nil
 	}
 	keys := a.keys.Load()
-	if need == accessLocal && isLocal(ctx) && !isForwarded(ctx) {
+	if need.from == scopeLocal && isLocal(ctx) && !isForwarded(ctx) {
 		return nil
 	}
 	if keys == nil {
-		if need == accessLocal {
+		if need.from == scopeLocal {
 			return a.refuse(refusedRemote, errRemote)
 		}
 		return nil
@@ -97,14 +112,16 @@ func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) error
 	switch {
 	case key == nil:
 		return a.unauthorized(ctx, refusedInvalid)
-	case need < accessRead:
-		return nil
-	case !key.Covers(app):
+	case need.from == scopeApp && !key.Covers(app):
 		return a.refuse(refusedApp, errApp)
-	case need > accessRead && key.ReadOnly:
+	case need.roles&key.Role != 0:
+		return nil
+	case key.Role == apikey.ReadOnly:
 		return a.refuse(refusedReadOnly, errReadOnly)
+	case key.Role == apikey.Web:
+		return a.refuse(refusedRole, errRoleWeb)
 	}
-	return nil
+	return a.refuse(refusedRole, errRoleAuth)
 }
 
 // unauthorized refuses who showed no key that there is. A source that does so too

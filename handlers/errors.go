@@ -46,6 +46,8 @@ var (
 	errUnauthorized = &apiError{fasthttp.StatusUnauthorized, "unauthorized", "A valid API key is needed, as Authorization: Bearer KEY"}
 	errApp          = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key is not for this app"}
 	errReadOnly     = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key is for reading only"}
+	errRoleWeb      = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key has the role !web, and the route is not one of a web tier's"}
+	errRoleAuth     = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key has the role !auth, which is for the route auth alone"}
 	errRemote       = &apiError{fasthttp.StatusForbidden, "forbidden", "From another machine this needs an API key, and the server has none"}
 	errNotFound     = &apiError{fasthttp.StatusNotFound, "notFound", "There is no such route"}
 	errMethod       = &apiError{fasthttp.StatusMethodNotAllowed, "methodNotAllowed", "The route does not take this method"}

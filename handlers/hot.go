@@ -24,7 +24,7 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		metrics.start()
 		entered := nowhere
 		defer a.end(ctx, metrics, &entered)
-		err := a.enter(ctx, accessRead, app, &entered)
+		err := a.enter(ctx, accessGet, app, &entered)
 		if err == nil && len(ctx.Request.Header.RequestURI()) > len("//get/")+len(app)+len(token) {
 			err = knownParameters(ctx, nil)
 		}

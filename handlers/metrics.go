@@ -58,7 +58,7 @@ func NewMetrics(version string) *Metrics {
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "rest_sessions_refused_total",
 			Help: "Requests refused for want of access: missing, invalid (no such key), limited (the same, too often), " +
-				"app (not the key's), read_only, remote (/metrics from another machine).",
+				"app (not the key's), read_only and role (a route that is not for the key's role), remote (/metrics from another machine).",
 		}, []string{"reason"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "rest_sessions_batch_reads", Buckets: prometheus.ExponentialBuckets(1, 2, 8),

@@ -65,6 +65,8 @@ func (a *API) CountConnections(count func() int32) { a.connections = count }
 // routeGet is the route of nine requests in ten.
 const routeGet = "/{app}/get/{token}"
 
+var accessGet = allow(short, apikey.ReadOnly|apikey.Web)
+
 // matchedAgain marks a request whose target is as expressTarget made it.
 const matchedAgain = "matched again"
 
@@ -97,16 +99,17 @@ func (a *API) Handler() fasthttp.RequestHandler {
 		known = append(known, route{method, path})
 		r.Handle(method, path, a.answer(path, need, e))
 	}
-	handle("PUT", "/{app}/create/{id}", accessWrite, a.create)
-	handle("GET", routeGet, accessRead, a.get)
-	handle("POST", "/{app}/set/{token}", accessWrite, a.set)
-	handle("POST", "/{app}/rotate/{token}", accessWrite, a.rotate)
-	handle("GET", "/{app}/activity", accessRead, a.activity)
-	handle("GET", "/{app}/soapp", accessRead, a.soapp)
-	handle("GET", "/{app}/soid/{id}", accessRead, a.soid)
-	handle("DELETE", "/{app}/kill/{token}", accessWrite, a.kill)
-	handle("DELETE", "/{app}/killsoid/{id}", accessSweep, a.killsoid)
-	handle("DELETE", "/{app}/killall", accessSweep, a.killall)
+	// Each route names the roles of keys that may use it; the role Full may all.
+	handle("PUT", "/{app}/create/{id}", allow(short, apikey.Web), a.create)
+	handle("GET", routeGet, accessGet, a.get)
+	handle("POST", "/{app}/set/{token}", allow(short, apikey.Web), a.set)
+	handle("POST", "/{app}/rotate/{token}", allow(short, apikey.Web), a.rotate)
+	handle("GET", "/{app}/activity", allow(short, apikey.ReadOnly), a.activity)
+	handle("GET", "/{app}/soapp", allow(short, apikey.ReadOnly), a.soapp)
+	handle("GET", "/{app}/soid/{id}", allow(short, apikey.ReadOnly|apikey.Web), a.soid)
+	handle("DELETE", "/{app}/kill/{token}", allow(short, apikey.Web), a.kill)
+	handle("DELETE", "/{app}/killsoid/{id}", allow(long, apikey.Web), a.killsoid)
+	handle("DELETE", "/{app}/killall", allow(long, 0), a.killall)
 	for _, method := range []string{"GET", "HEAD"} {
 		handle(method, "/", accessOpen, a.root)
 		handle(method, "/ping", accessOpen, a.ping)
@@ -115,7 +118,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 		handle(method, "/healthz", accessOpen, a.readyz)
 	}
 	if a.metrics != nil {
-		handle("GET", "/metrics", accessLocal, a.metricsText)
+		handle("GET", "/metrics", access{from: scopeLocal, roles: apikey.Full | apikey.ReadOnly}, a.metricsText)
 	}
 	return a.hot(r.Handler)
 }
@@ -160,17 +163,10 @@ func (a *API) enter(ctx *fasthttp.RequestCtx, need access, app string, entered *
 	if err := a.authorize(ctx, need, app); err != nil {
 		return err
 	}
-	to := nowhere
-	switch need {
-	case accessRead, accessWrite:
-		to = short
-	case accessSweep:
-		to = long
-	}
-	if !a.admission.enter(to, ctx.Time()) {
+	if !a.admission.enter(need.queue, ctx.Time()) {
 		return errOverloaded
 	}
-	*entered = to
+	*entered = need.queue
 	return nil
 }
 

@@ -8,13 +8,23 @@ import (
 	"slices"
 )
 
+// Role is what a key is for. Which routes that is, the caller knows. The constants can
+// be added up to a set of roles.
+type Role uint8
+
+const (
+	Full     Role = 1 << iota // all that there is
+	ReadOnly                  // to read; a get is a read, although it counts itself
+	Web                       // what a web tier does for its visitors
+	Auth                      // to ask whether a visitor has a session
+)
+
 // Key is what one key allows.
 type Key struct {
 	// Name is for people: which program has the key.
 	Name string
-	// ReadOnly keeps the key from routes that start, change or end sessions. A get
-	// is a read, although it counts itself.
-	ReadOnly bool
+	// Role is the one role that the key has.
+	Role Role
 
 	apps []string // nil for all
 	hash [sha256.Size]byte

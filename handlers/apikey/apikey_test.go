@@ -16,26 +16,27 @@ const (
 func TestParse(t *testing.T) {
 	type key struct {
 		text, name string
-		readOnly   bool
+		role       Role
 		covers     string // apps, with spaces between
 		not        string
 	}
 	for text, want := range map[string][]key{
-		"web:" + keyA:                            {{keyA, "web", false, "shop blog any", ""}},
-		"web!ro:" + keyA + "\n":                  {{keyA, "web", true, "shop blog", ""}},
-		"\ufeff# of Windows\r\n" + "web:" + keyA: {{keyA, "web", false, "shop", ""}},
-		"\ufeffweb:" + keyA:                      {{keyA, "web", false, "shop", ""}},
-		"web@shop,blog:" + keyA:                  {{keyA, "web", false, "shop blog", "news sho shops"}},
-		"w@shop!ro:" + keyC:                      {{keyC, "w", true, "shop", "blog"}},
+		"web:" + keyA:                            {{keyA, "web", Full, "shop blog any", ""}},
+		"web!ro:" + keyA + "\n":                  {{keyA, "web", ReadOnly, "shop blog", ""}},
+		"\ufeff# of Windows\r\n" + "web:" + keyA: {{keyA, "web", Full, "shop", ""}},
+		"\ufeffweb:" + keyA:                      {{keyA, "web", Full, "shop", ""}},
+		"web@shop,blog:" + keyA:                  {{keyA, "web", Full, "shop blog", "news sho shops"}},
+		"w@shop!ro:" + keyC:                      {{keyC, "w", ReadOnly, "shop", "blog"}},
 		"a:" + keyA + ",b:" + keyB: {
-			{keyA, "a", false, "shop", ""}, {keyB, "b", false, "shop", ""},
+			{keyA, "a", Full, "shop", ""}, {keyB, "b", Full, "shop", ""},
 		},
+		"w!web:" + keyA + ",n@shop!auth:" + keyB: {{keyA, "w", Web, "shop", ""}, {keyB, "n", Auth, "shop", "blog"}},
 		// A comma after a key ends its entry, one before the colon does not.
 		"a@shop,blog:" + keyA + ",b@news,blog!ro:" + keyB + ",": {
-			{keyA, "a", false, "shop blog", "news"}, {keyB, "b", true, "news blog", "shop"},
+			{keyA, "a", Full, "shop blog", "news"}, {keyB, "b", ReadOnly, "news blog", "shop"},
 		},
 		"# who has which\r\n\n  a:" + keyA + "\t;; b.1_-:" + keyB + ";\r\n#c:" + keyC + "\nd:" + keyC: {
-			{keyA, "a", false, "shop", ""}, {keyB, "b.1_-", false, "shop", ""}, {keyC, "d", false, "shop", ""},
+			{keyA, "a", Full, "shop", ""}, {keyB, "b.1_-", Full, "shop", ""}, {keyC, "d", Full, "shop", ""},
 		},
 	} {
 		s, err := Parse(text)
@@ -52,8 +53,8 @@ func TestParse(t *testing.T) {
 				t.Errorf("%q: %s is not found", text, w.name)
 				continue
 			}
-			if k.Name != w.name || k.ReadOnly != w.readOnly {
-				t.Errorf("%q: the key is %q, read-only %v", text, k.Name, k.ReadOnly)
+			if k.Name != w.name || k.Role != w.role {
+				t.Errorf("%q: the key is %q, of role %d", text, k.Name, k.Role)
 			}
 			for _, app := range strings.Fields(w.covers) {
 				if !k.Covers(app) {
@@ -83,7 +84,11 @@ func TestParseRefuses(t *testing.T) {
 		keyA + ":web":                           "entry 1: its name",
 		":" + keyA:                              "entry 1: its name",
 		"a,b:" + keyA:                           "entry 1: its name",
-		"a!rw:" + keyA:                          "entry 1: its role is unknown; the only one is !ro (read-only), right before the colon",
+		"a!rw:" + keyA:                          "entry 1: its role is unknown; there are !ro (read-only), !web (what a web tier needs) and !auth (auth alone), right before the colon",
+		"a!RO:" + keyA:                          "entry 1: its role is unknown",
+		"a!webs:" + keyA:                        "entry 1: its role is unknown",
+		"a!ro,web:" + keyA:                      "entry 1: its role is unknown",
+		"a!web!auth:" + keyA:                    "entry 1: its role is unknown",
 		"a!ro!ro:" + keyA:                       "entry 1: its role is unknown",
 		"a!:" + keyA:                            "entry 1: its role is unknown",
 		"a@:" + keyA:                            "entry 1: what follows the @",
@@ -157,6 +162,7 @@ func TestFind(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("a@shop,blog!ro:" + keyA + ",b:" + keyB + " ;\n#c\n")
 	f.Add("a:" + keyA + ":,@!ro")
+	f.Add("a!web:" + keyA + ",b@shop!auth:" + keyB + " c!auth!web:" + keyC)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := Parse(text)
 		if (err == nil) == (s == nil) {

@@ -23,19 +23,24 @@ const (
 	// minDistinct is how many different characters a key has at least. Of 32
 	// random hex digits, fewer than 8 differ once in 28 million.
 	minDistinct = 8
-	// readOnly is the only role.
-	readOnly = "!ro"
 )
+
+// roles are what may follow the ! of an entry.
+var roles = map[string]Role{"ro": ReadOnly, "web": Web, "auth": Auth}
+
+// errRole names them all.
+var errRole = errors.New("its role is unknown; there are !ro (read-only), !web (what a web tier needs) and !auth (auth alone), right before the colon")
 
 // Parse reads a list of keys. Its grammar:
 //
 //	list  = entry { separator entry }
-//	entry = name [ "@" app { "," app } ] [ "!ro" ] ":" key
+//	entry = name [ "@" app { "," app } ] [ "!" role ] ":" key
 //
 // A byte order mark before the list is skipped. Separators are white space, line
 // breaks, semicolons, and commas after a key: a comma before the colon stands between
 // apps, and a key has none. A line whose first character is # is a comment. Without
-// apps a key is for all of them; with !ro it is read-only. A name is 1 to 31 of A-Z a-z 0-9 . _ -; a key is MinLen to MaxLen of
+// apps a key is for all of them; a role is ro, web or auth, and without one a key has the
+// role Full. A name is 1 to 31 of A-Z a-z 0-9 . _ -; a key is MinLen to MaxLen of
 // A-Z a-z 0-9 - . _ ~ + / and, at its end, = (what RFC 6750 lets a client send).
 //
 // The error names everything that is wrong, a line each, by the number of the entry
@@ -94,9 +99,12 @@ func parseEntry(entry string) (Key, error) {
 		return Key{}, errors.New("it has no colon between name and key")
 	}
 	var k Key
-	head, k.ReadOnly = strings.CutSuffix(head, readOnly)
-	if strings.Contains(head, "!") {
-		return Key{}, fmt.Errorf("its role is unknown; the only one is %s (read-only), right before the colon", readOnly)
+	head, role, given := strings.Cut(head, "!")
+	k.Role = Full
+	if given {
+		if k.Role = roles[role]; k.Role == 0 {
+			return Key{}, errRole
+		}
 	}
 	name, apps, scoped := strings.Cut(head, "@")
 	if !validName(name) {

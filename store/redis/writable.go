@@ -44,13 +44,11 @@ func (w *writability) wrote(now time.Time) { w.confirmed.Store(now.UnixNano()) }
 // suspect notes that a call failed.
 func (w *writability) suspect() { w.begin(w.probeUntilWritten) }
 
-// check returns nil if Redis carries out writes. It makes one if none has succeeded of
-// late, since a Redis that nobody writes to may have become a replica.
+// check returns nil if Redis carries out writes. It makes one if the last failed, which
+// may be over by now, or none has succeeded of late, since a Redis that nobody writes to
+// may have become a replica.
 func (w *writability) check(ctx context.Context) error {
-	if err := w.refusal.Load(); err != nil {
-		return *err
-	}
-	if time.Since(time.Unix(0, w.confirmed.Load())) < writeKnown {
+	if w.refusal.Load() == nil && time.Since(time.Unix(0, w.confirmed.Load())) < writeKnown {
 		return nil
 	}
 	return w.try(ctx)

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/goccy/go-json"
 )
 
 // TestManualLinks wants each link of the manual that leads into the tree to name a
@@ -58,6 +60,17 @@ func TestManualContents(t *testing.T) {
 				t.Errorf("%s does not begin with %s", page, want)
 			}
 		}
+	}
+}
+
+// TestOpenAPIVersion wants handlers/openapi.json to name the server's version.
+func TestOpenAPIVersion(t *testing.T) {
+	var document struct{ Info struct{ Version string } }
+	if err := json.Unmarshal([]byte(readText(t, "handlers/openapi.json")), &document); err != nil {
+		t.Fatal(err)
+	}
+	if got := document.Info.Version; got != version {
+		t.Errorf("handlers/openapi.json is of version %s, the server of %s", got, version)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func TestAllow(t *testing.T) {
 		"/app/rotate/" + aToken: "POST",
 		"/app/activity":         "GET", "/app/soapp": "GET", "/app/soid/id": "GET",
 		"/app/kill/" + aToken: "DELETE", "/app/killsoid/id": "DELETE", "/app/killall": "DELETE",
-		"/": "GET, HEAD", "/ping": "GET, HEAD", "/livez": "GET, HEAD", "/readyz": "GET, HEAD", "/healthz": "GET, HEAD",
+		"/": "GET, HEAD", "/openapi.json": "GET, HEAD", "/ping": "GET, HEAD", "/livez": "GET, HEAD", "/readyz": "GET, HEAD", "/healthz": "GET, HEAD",
 	} {
 		a := w.do("PATCH", path, "")
 		w.expectError(a, 405, "methodNotAllowed", "")
@@ -295,7 +296,7 @@ func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repe
 func TestHeaders(t *testing.T) {
 	w := serveEmbedded(t)
 	token := w.create("app", "id", "ip=::1", "")
-	for _, path := range []string{"/app/get/" + token, "/app/get/" + aToken, "/app/soid/id", "/app/get/x", "/nowhere", "/ping", "/livez"} {
+	for _, path := range []string{"/app/get/" + token, "/app/get/" + aToken, "/app/soid/id", "/app/get/x", "/nowhere", "/ping", "/livez", "/openapi.json"} {
 		a := w.do("GET", path, "")
 		if got := a.header.Get("Cache-Control"); got != "no-store" {
 			t.Errorf("%s: Cache-Control is %q", path, got)
@@ -310,7 +311,7 @@ func TestHeaders(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	w := serveEmbedded(t)
-	for path, length := range map[string]string{"/": "150", "/ping": "4", "/livez": "2", "/readyz": "2", "/healthz": "2"} {
+	for path, length := range map[string]string{"/": "180", "/openapi.json": strconv.Itoa(len(openAPIDocument)), "/ping": "4", "/livez": "2", "/readyz": "2", "/healthz": "2"} {
 		a := w.do("HEAD", path, "")
 		w.expect(a, 200, "")
 		if got := a.header.Get("Content-Length"); got != length {

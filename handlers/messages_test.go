@@ -26,6 +26,7 @@ func TestMessages(t *testing.T) {
 		{"GET", "/" + aToken, "", 404, "notFound", "GET /… is no route"},
 		{"GET", "//", "", 404, "notFound", "GET // is no route"},
 		{"GET", "/readz", "", 404, "notFound", "GET /readz is no route; the nearest is GET /readyz"},
+		{"GET", "/openapijson", "", 404, "notFound", "GET /openapijson is no route; the nearest is GET /openapi.json"},
 		{"GET", "/killal", "", 404, "notFound", "GET /killal is no route; the nearest is DELETE /{app}/killall"},
 		{aToken, "/app/" + aToken, "", 404, "notFound", "this method /{app}/… is no route"},
 		{"PATCH", "/app/activity", "", 405, "methodNotAllowed", "The route does not take PATCH, but GET"},

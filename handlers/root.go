@@ -9,7 +9,7 @@ func (a *API) root(ctx *fasthttp.RequestCtx) error {
 		version = " " + a.metrics.version
 	}
 	writeText(ctx, contentTypeText, "rest-sessions"+version+` keeps user sessions for the programs of a site.
-The manual is README.md and docs/ in its repository; docs/api.md lists the routes.
+The manual is README.md and docs/ in its repository; docs/api.md lists the routes, /openapi.json describes them.
 `)
 	return nil
 }

@@ -28,6 +28,7 @@ type API struct {
 	admission  *admission
 	lists      listLimit
 	headTokens headTokens
+	routes     routes // those of Handler
 	// maxConnections is the constant of that name unless a test sets it.
 	maxConnections int32
 	// connections counts those that are open; nil: the HTTP server does.
@@ -112,6 +113,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	handle("DELETE", "/{app}/killall", allow(long, 0), a.killall)
 	for _, method := range []string{"GET", "HEAD"} {
 		handle(method, "/", accessOpen, a.root)
+		handle(method, "/openapi.json", accessOpen, a.openAPI)
 		handle(method, "/ping", accessOpen, a.ping)
 		handle(method, "/livez", accessOpen, a.livez)
 		handle(method, "/readyz", accessOpen, a.readyz)
@@ -120,6 +122,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	if a.metrics != nil {
 		handle("GET", "/metrics", access{from: scopeLocal, roles: apikey.Full | apikey.ReadOnly}, a.metricsText)
 	}
+	a.routes = known
 	return a.hot(r.Handler)
 }
 

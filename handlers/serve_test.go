@@ -94,7 +94,8 @@ type answer struct {
 // exchangeTimeout bounds one request of a test.
 const exchangeTimeout = 30 * time.Second
 
-// raw sends text on a connection of its own and reads one answer to method.
+// raw sends text on a connection of its own and reads one answer to method, which must
+// be as openapi.json says.
 func (w *site) raw(method, text string) answer {
 	w.tb.Helper()
 	conn, err := net.Dial("tcp", w.addr)
@@ -115,7 +116,18 @@ func (w *site) raw(method, text string) answer {
 	if err != nil {
 		w.tb.Fatalf("%.80q: %v", text, err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	a := answer{resp.StatusCode, resp.Header, string(body)}
+	line, _, _ := strings.Cut(text, "\r\n")
+	w.described(method, line, a)
+	return a
+}
+
+// described wants an answer to be as openapi.json says.
+func (w *site) described(method, requestLine string, a answer) {
+	w.tb.Helper()
+	if problem := described().problem(method, requestLine, a); problem != "" {
+		w.tb.Error(problem)
+	}
 }
 
 // do sends a request with a JSON body, unless that is empty. The path goes out as

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"strings"
 	"testing"
@@ -46,11 +47,13 @@ func TestScriptHeaders(t *testing.T) {
 }
 
 // merger opens a store on server with a session to which changes are made: what it
-// returns stores a text as the session's data, and makes a change by set.lua.
-func merger(tb testing.TB) func(tb testing.TB, stored string, d store.Data) (string, error) {
+// returns stores a text as the session's data, and makes a change by set.lua, which
+// merges what has at most inRedis bytes.
+func merger(tb testing.TB, inRedis int) func(tb testing.TB, stored string, d store.Data) (string, error) {
 	server := redistest.Start(tb)
 	s := openTest(tb, server, nil)
 	tb.Cleanup(s.Close)
+	s.mergedInRedis = inRedis
 	token := create(tb, s, "app", "user", 1_000_000)
 	key := s.keys.session("app", token)
 	return func(tb testing.TB, stored string, d store.Data) (string, error) {
@@ -60,9 +63,15 @@ func merger(tb testing.TB) func(tb testing.TB, stored string, d store.Data) (str
 	}
 }
 
-// TestSetMerges holds the walker in set.lua to what store.Data.Merge is held to.
+// TestSetMerges holds the walker in set.lua to what store.Data.Merge is held to, and a
+// set that is merged there to the same.
 func TestSetMerges(t *testing.T) {
-	set := merger(t)
+	for _, inRedis := range []int{math.MaxInt32, -1} {
+		testSetMerges(t, merger(t, inRedis))
+	}
+}
+
+func testSetMerges(t *testing.T, set func(tb testing.TB, stored string, d store.Data) (string, error)) {
 	for _, c := range storetest.MergeCases {
 		d, _ := storetest.ParseChange(c.Change)
 		if len(d) == 0 {
@@ -91,7 +100,7 @@ func FuzzSetData(f *testing.F) {
 	for _, stored := range []string{"{\"a\":\"\x00\"}", "{\"a\":[\"\x00]\"]}", `{"a":1e}`, `{"a":é}`, `{"a":[é}]}`, `{"a":[}}`} {
 		f.Add(stored, `{"b":"\u0000"}`)
 	}
-	set := merger(f)
+	set := merger(f, math.MaxInt32)
 	f.Fuzz(func(t *testing.T, stored, change string) {
 		d, ok := storetest.ParseChange(change)
 		if !ok || len(d) == 0 {

@@ -70,17 +70,8 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 	}
 	p := l.ofToken(app, token)
 	key := p.session(token)
-	reply, err := s.brief(ctx, s.scripts.set,
-		[]string{key, p.sessions(), p.users(), p.wipe},
-		appendFields([]string{p.app, p.token(key), l.cache(), s.eviction.flag()}, d))
-	if err != nil {
-		return store.Session{}, err
-	}
-	text, err := reply.ToString()
-	if err != nil {
-		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
-	}
-	return parseSession(text)
+	return s.merge(ctx, []string{key, p.sessions(), p.users(), p.wipe},
+		[]string{p.app, p.token(key), l.cache(), s.eviction.flag()}, d)
 }
 
 // appendFields appends keys and values by turns, copied, all with one allocation.

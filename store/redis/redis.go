@@ -66,6 +66,9 @@ type Store struct {
 	paceClock paceClock
 	// exactLooks is the constant of that name unless a test sets it.
 	exactLooks int
+	// mergedInRedis is the constant of that name unless a test sets it.
+	mergedInRedis int
+	merges        turns
 	// down is whether a round trip found Redis unable to serve, and none since then
 	// showed that it is able.
 	down atomic.Bool
@@ -100,7 +103,8 @@ func open(o Options, clock string) (*Store, error) {
 		wide:      make(chan struct{}, maxWide),
 		paceClock: paceClock{time.Now, time.After},
 
-		exactLooks: exactLooks,
+		exactLooks:    exactLooks,
+		mergedInRedis: mergedInRedis,
 	}
 	if s.logf == nil {
 		s.logf = func(string, ...any) {}

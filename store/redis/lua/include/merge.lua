@@ -35,14 +35,13 @@ local function nested_end(text, pos)
   end
 end
 
--- value_end returns the index of the last byte of the JSON value at pos: of one that
--- is none of the above, the end of a run of anything that a number, true, false or
--- null has.
-local function value_end(text, pos)
-  local first = string.byte(text, pos)
-  if first == 34 then
+-- value_end returns the index of the last byte of the JSON value at pos, whose first
+-- byte is given: of one that is none of the above, the end of a run of anything that a
+-- number, true, false or null has.
+local function value_end(text, pos, first)
+  if first == '"' then
     return string_end(text, pos)
-  elseif first == 91 or first == 123 then
+  elseif first == '[' or first == '{' then
     return nested_end(text, pos)
   end
   return select(2, string.find(text, '^[%w%.%+%-]+', pos))
@@ -60,12 +59,18 @@ local function merge(text, change, order)
     end
     local pos, run = 2, 2 -- run is where a run of fields that stay begins
     repeat
-      local stop = string.byte(text, pos) == 34 and string_end(text, pos)
-      if not stop or string.byte(text, stop + 1) ~= 58 then
-        return nil
+      local field = pos
+      -- Of a key without escapes one call tells all.
+      local _, stop, key, first = string.find(text, '^("[^"\\]*"):(.)', pos)
+      if not key then
+        local last = string.byte(text, pos) == 34 and string_end(text, pos)
+        if not last or string.byte(text, last + 1) ~= 58 then
+          return nil
+        end
+        stop = last + 2
+        key, first = string.sub(text, pos, last), string.sub(text, stop, stop)
       end
-      local field, key = pos, string.sub(text, pos, stop)
-      stop = value_end(text, stop + 2)
+      stop = value_end(text, stop, first)
       if not stop then
         return nil
       end

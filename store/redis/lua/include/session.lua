@@ -2,15 +2,17 @@
 -- with its own key. It returns nil unless there is one that is alive at now (Unix
 -- seconds). In what it returns, idle is never below 0 (clocks differ between hosts),
 -- and ttl of a no_resave session is what is left of it; ours is whether our scripts
--- were the last to touch it, see touch.
-local function load(key, now)
-  local h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'end', 'root', 'm')
+-- were the last to touch it, see touch. d is left out if without_d: to bring 64 KB into
+-- Lua takes a tenth of a millisecond.
+local function load(key, now, without_d)
+  local d = without_d and '' or 'd'
+  local h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', d, 'end', 'root', 'm')
   if not h[1] and h[9] then
     key = follow(key, h[9], now)
     if not key then
       return nil
     end
-    h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'end', 'root', 'm')
+    h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', d, 'end', 'root', 'm')
   end
   if not h[1] or not alive(h[4], h[5], h[9], now) then
     return nil

@@ -1,0 +1,174 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+	"rest-sessions/store/storetest"
+)
+
+// TestSetHoldsRedisBriefly sets data at its limit, in all forms that are hard to walk:
+// in the median the calls of a set together hold Redis for less than a millisecond.
+func TestSetHoldsRedisBriefly(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	const limit = 65_536
+	s.Set(context.Background(), "app", create(t, s, "app", "user", 1_000_000), number(1)) // Redis has the script
+	for _, shape := range shapes {
+		stored := shape.data(limit - 100)
+		one := store.Data{{Key: `"z"`, Value: "1"}}
+		all, ok := storetest.ParseChange(stored)
+		if !ok {
+			t.Fatalf("%s is no object", shape.name)
+		}
+		few := all[:min(len(all), mergedInRedis/40)]
+		for name, change := range map[string]store.Data{"one key": one, "some keys": few, "all keys": all} {
+			token := create(t, s, "app", "user", 1_000_000)
+			key := s.keys.session("app", token)
+			server.Do(t, "HSET", key, "d", stored)
+			want, _ := change.Merge(stored)
+			var took []int
+			for i := range 15 {
+				server.Do(t, "CONFIG", "RESETSTAT")
+				session, err := s.Set(context.Background(), "app", token, change)
+				if err != nil || session.D != want || session.W != int64(i+2) {
+					t.Fatalf("%s, %s: W %d, %d bytes, %v", shape.name, name, session.W, len(session.D), err)
+				}
+				calls, micros := evalshas(t, server)
+				if calls > 2 {
+					t.Fatalf("%s, %s: %d round trips", shape.name, name, calls)
+				}
+				took = append(took, micros)
+			}
+			slices.Sort(took)
+			t.Logf("%s, %s: %d us, at most %d", shape.name, name, took[len(took)/2], took[len(took)-1])
+			if median := took[len(took)/2]; median >= 1000 {
+				t.Errorf("%s, %s: a set holds Redis for %d us", shape.name, name, median)
+			}
+		}
+	}
+}
+
+// TestSetsOfLargeData sets keys of one large session from many clients of two servers,
+// and reads meanwhile: no set is lost, and each counts once.
+func TestSetsOfLargeData(t *testing.T) {
+	server := redistest.Start(t)
+	a := openTest(t, server, nil)
+	defer a.Close()
+	b, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: strings.TrimSuffix(a.keys.ns, ":"), Timeout: testTimeout, Logf: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	ctx := context.Background()
+	token := create(t, a, "app", "user", 1_000_000)
+	stored := shapes[0].data(30_000)
+	server.Do(t, "HSET", a.keys.session("app", token), "d", stored)
+	const clients, sets = 24, 20
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	seen := map[int64]bool{} // W
+	for c := range clients {
+		s := []*Store{a, b}[c%2]
+		wg.Go(func() {
+			key := fmt.Sprintf(`"c%d"`, c)
+			for i := range sets {
+				session, err := s.Set(ctx, "app", token, store.Data{{Key: key, Value: strconv.Itoa(i)}})
+				if err != nil || !strings.Contains(session.D, fmt.Sprintf("%s:%d", key, i)) {
+					t.Errorf("set: %v", err)
+					return
+				}
+				mu.Lock()
+				if seen[session.W] {
+					t.Errorf("two sets answer w %d", session.W)
+				}
+				seen[session.W] = true
+				mu.Unlock()
+				if _, err := s.Get(ctx, "app", token); err != nil {
+					t.Errorf("get: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	got, err := a.Get(ctx, "app", token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.W != 1+clients*sets || got.R != 1+clients*sets {
+		t.Errorf("w %d, r %d, want both %d", got.W, got.R, 1+clients*sets)
+	}
+	if !strings.HasPrefix(got.D, strings.TrimSuffix(stored, "}")) {
+		t.Error("what was not set has changed")
+	}
+	for c := range clients {
+		if want := fmt.Sprintf(`"c%d":%d`, c, sets-1); !strings.Contains(got.D, want) {
+			t.Errorf("lost: %s", want)
+		}
+	}
+	if len(a.merges.taken)+len(b.merges.taken) != 0 {
+		t.Errorf("%d turns are left", len(a.merges.taken)+len(b.merges.taken))
+	}
+}
+
+// TestSetGivesUp has somebody else set before each call of a set: it ends, and has
+// written nothing.
+func TestSetGivesUp(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	token := create(t, s, "app", "user", 1_000_000)
+	key := s.keys.session("app", token)
+	stored := shapes[0].data(10_000)
+	server.Do(t, "HSET", key, "d", stored)
+	s.scripts.set = newScript(strings.Replace(s.scripts.set.text, "\nlocal merged_by_caller =", "\nredis.call('HINCRBY', KEYS[1], 'w', 1)\nlocal merged_by_caller =", 1))
+	_, err := s.Set(context.Background(), "app", token, number(1))
+	if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, errOverrun) {
+		t.Errorf("Set: %v", err)
+	}
+	if got := server.Do(t, "HMGET", key, "d", "w"); !slices.Equal(strs(t, got), []string{stored, strconv.Itoa(2 + mergeTries)}) {
+		t.Errorf("d, w: %.100q", got)
+	}
+}
+
+// TestSetKeepsWhatOthersWrote lets a set meet data that was written after it read it.
+func TestSetKeepsWhatOthersWrote(t *testing.T) {
+	server := redistest.Start(t)
+	for _, others := range []string{
+		"redis.call('HINCRBY', KEYS[1], 'w', 1) redis.call('HSET', KEYS[1], 'd', '{\"o\":1}')",
+		"redis.call('HINCRBY', KEYS[1], 'w', 1) redis.call('HDEL', KEYS[1], 'd')",
+		"redis.call('DEL', KEYS[1])",
+	} {
+		s := openTest(t, server, nil)
+		token := create(t, s, "app", "user", 1_000_000)
+		key := s.keys.session("app", token)
+		server.Do(t, "HSET", key, "d", shapes[0].data(10_000))
+		// The second call comes after it.
+		s.scripts.set = newScript(strings.Replace(s.scripts.set.text, "\nlocal merged_by_caller =",
+			"\nif redis.call('INCR', KEYS[1] .. 'calls') == 2 then "+others+" end\nlocal merged_by_caller =", 1))
+		session, err := s.Set(context.Background(), "app", token, number(1))
+		d, _ := server.Do(t, "HGET", key, "d").(string)
+		switch {
+		case strings.Contains(others, "'DEL'"):
+			if !errors.Is(err, store.ErrNotFound) || d != "" {
+				t.Errorf("after %s: %v, d %.50q", others, err, d)
+			}
+		case strings.Contains(others, "HDEL"):
+			if err != nil || session.D != `{"n":1}` || d != session.D {
+				t.Errorf("after %s: %.50q, %v, d %.50q", others, session.D, err, d)
+			}
+		case err != nil || session.D != `{"o":1,"n":1}` || d != session.D:
+			t.Errorf("after %s: %.50q, %v, d %.50q", others, session.D, err, d)
+		}
+		s.Close()
+	}
+}

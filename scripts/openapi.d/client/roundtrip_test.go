@@ -1,0 +1,236 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+
+	"rest-sessions/scripts/openapi.d/client/sessions"
+)
+
+// Keys of the server.
+const (
+	keyAll    = "all0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	keyReader = "reader0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// TestRoundTrip uses each route with each of its parameters, by the generated client.
+func TestRoundTrip(t *testing.T) {
+	ctx := t.Context()
+	url := startServer(t, "all:"+keyAll+" reader@shop!ro:"+keyReader)
+	c := newClient(t, url, keyAll, http.DefaultClient)
+
+	document, err := c.OpenapiWithResponse(ctx)
+	if err != nil || document.JSON200 == nil {
+		t.Fatal(err, document)
+	}
+	covered := newCoverage(t, document.Body)
+	c = newClient(t, url, keyAll, covered)
+	const app = "shop"
+
+	// A session's life.
+	create := func(id string, params sessions.CreateParams, data sessions.Data) string {
+		t.Helper()
+		r, err := c.CreateWithResponse(ctx, app, id, &params, data)
+		if err != nil || r.JSON200 == nil {
+			t.Fatalf("create: %v %s", err, r.Body)
+		}
+		return r.JSON200.Token
+	}
+	const id = "ünï/cödé +?#%2F"
+	token := create(id, sessions.CreateParams{Ip: "::1", Ttl: new(int64(100)), NoResave: new(false), MaxAge: new(int64(1000)), MaxSessions: new(2)}, sessions.Data{"a": 1, "b": []any{map[string]any{"c": nil}}})
+	wantSession := func(what string, r int64, w int64, got *sessions.SessionOrNone, data string) {
+		t.Helper()
+		if got == nil {
+			t.Fatalf("%s: no session", what)
+		}
+		s, err := got.AsSession()
+		if err != nil || s.Id != id || s.R != r || s.W != w || s.Ttl != 100 || s.Ip != "::1" || s.NoResave != nil || s.D == nil || fmt.Sprint(*s.D) != data {
+			t.Fatalf("%s: %v %+v", what, err, s)
+		}
+	}
+	get, err := c.GetWithResponse(ctx, app, token, nil)
+	must(t, err)
+	wantSession("get", 1, 1, get.JSON200, "map[a:1 b:[map[c:<nil>]]]")
+	get, err = c.GetWithResponse(ctx, app, "-", &sessions.GetParams{XSessionToken: &token})
+	must(t, err)
+	wantSession("get by header", 2, 1, get.JSON200, "map[a:1 b:[map[c:<nil>]]]")
+	get, err = c.GetWithResponse(ctx, app, "-", &sessions.GetParams{Sid: &token})
+	must(t, err)
+	wantSession("get by cookie", 3, 1, get.JSON200, "map[a:1 b:[map[c:<nil>]]]")
+	for i, params := range []sessions.SetParams{{XSessionToken: &token}, {Sid: &token}} {
+		set, err := c.SetWithResponse(ctx, app, "-", &params, sessions.Data{"a": nil, "b": true})
+		must(t, err)
+		wantSession("set", 4, int64(i+2), set.JSON200, "map[b:true]")
+	}
+	for _, params := range []func() sessions.RotateParams{
+		func() sessions.RotateParams { return sessions.RotateParams{XSessionToken: &token, Grace: new(0)} },
+		func() sessions.RotateParams { return sessions.RotateParams{Sid: &token, Grace: new(0)} },
+	} {
+		p := params()
+		rotated, err := c.RotateWithResponse(ctx, app, "-", &p)
+		must(t, err)
+		if rotated.JSON200 == nil {
+			t.Fatalf("rotate: %s", rotated.Body)
+		}
+		next, err := rotated.JSON200.AsToken()
+		if err != nil || len(next.Token) != 64 || next.Token == token {
+			t.Fatalf("rotate: %v %s", err, rotated.Body)
+		}
+		old, err := c.GetWithResponse(ctx, app, token, nil)
+		must(t, err)
+		if none, err := old.JSON200.AsNoSession(); err != nil || len(none) != 0 {
+			t.Fatalf("after a rotation: %v %s", err, old.Body)
+		}
+		token = next.Token
+	}
+
+	// Lists, whole and in parts.
+	other := create(id, sessions.CreateParams{Ip: "::1"}, sessions.Data{}) // nil would be null
+	soid, err := c.SoidWithResponse(ctx, app, id, nil)
+	must(t, err)
+	if soid.JSON200 == nil || len(soid.JSON200.Sessions) != 2 || soid.JSON200.Cursor != nil {
+		t.Fatalf("soid: %s", soid.Body)
+	}
+	soid, err = c.SoidWithResponse(ctx, app, id, &sessions.SoidParams{Limit: new(1)})
+	must(t, err)
+	if soid.JSON200 == nil || len(soid.JSON200.Sessions) != 1 || soid.JSON200.Cursor == nil {
+		t.Fatalf("soid, part 1: %s", soid.Body)
+	}
+	soid, err = c.SoidWithResponse(ctx, app, id, &sessions.SoidParams{Limit: new(2), Cursor: soid.JSON200.Cursor})
+	must(t, err)
+	if soid.JSON200 == nil || len(soid.JSON200.Sessions) != 1 || soid.JSON200.Cursor != nil {
+		t.Fatalf("soid, part 2: %s", soid.Body)
+	}
+	soapp, err := c.SoappWithResponse(ctx, app, &sessions.SoappParams{Dt: 60, Limit: new(1)})
+	must(t, err)
+	if soapp.JSON200 == nil || len(soapp.JSON200.Sessions) != 1 || soapp.JSON200.Cursor == nil {
+		t.Fatalf("soapp, part 1: %s", soapp.Body)
+	}
+	soapp, err = c.SoappWithResponse(ctx, app, &sessions.SoappParams{Dt: 60, Limit: new(2), Cursor: soapp.JSON200.Cursor})
+	must(t, err)
+	if soapp.JSON200 == nil || len(soapp.JSON200.Sessions) != 1 {
+		t.Fatalf("soapp, part 2: %s", soapp.Body)
+	}
+	activity, err := c.ActivityWithResponse(ctx, app, &sessions.ActivityParams{Dt: 60})
+	must(t, err)
+	if activity.JSON200 == nil || activity.JSON200.Activity != 1 {
+		t.Fatalf("activity: %s", activity.Body)
+	}
+
+	// The end of sessions.
+	wantKilled := func(what string, n int64, kill *sessions.Kill, body []byte) {
+		t.Helper()
+		if kill == nil || kill.Kill != n {
+			t.Fatalf("%s: %s", what, body)
+		}
+	}
+	spared, err := c.KillsoidWithResponse(ctx, app, id, &sessions.KillsoidParams{Except: new("-"), XSessionToken: &token})
+	must(t, err)
+	wantKilled("killsoid, but for the header's", 1, spared.JSON200, spared.Body)
+	spared, err = c.KillsoidWithResponse(ctx, app, id, &sessions.KillsoidParams{Except: new("-"), Sid: &token})
+	must(t, err)
+	wantKilled("killsoid, but for the cookie's", 0, spared.JSON200, spared.Body)
+	for want, params := range []sessions.KillParams{{XSessionToken: &other}, {Sid: &token}} {
+		kill, err := c.KillWithResponse(ctx, app, "-", &params)
+		must(t, err)
+		wantKilled("kill", int64(want), kill.JSON200, kill.Body)
+	}
+	create("b", sessions.CreateParams{Ip: "::1", NoResave: new(true)}, sessions.Data{})
+	killall, err := c.KillallWithResponse(ctx, app)
+	must(t, err)
+	wantKilled("killall", 1, killall.JSON200, killall.Body)
+
+	openRoutes(t, newClient(t, url, "", covered))
+
+	missing, used := covered.missing()
+	slices.Sort(missing)
+	for _, m := range missing {
+		t.Errorf("%s was not used: use it in this test", m)
+	}
+	t.Logf("%d operations and parameters were used", used)
+}
+
+// openRoutes uses the routes that need no key on this machine.
+func openRoutes(t *testing.T, c *sessions.ClientWithResponses) {
+	t.Helper()
+	ctx := t.Context()
+	text := func(what string, body []byte, err error, begins string) {
+		t.Helper()
+		if err != nil || !bytes.HasPrefix(body, []byte(begins)) {
+			t.Errorf("%s: %v %.100q", what, err, body)
+		}
+	}
+	root, err := c.RootWithResponse(ctx)
+	text("/", root.Body, err, "rest-sessions")
+	openapi, err := c.OpenapiWithResponse(ctx)
+	text("/openapi.json", openapi.Body, err, "{")
+	ping, err := c.PingWithResponse(ctx)
+	text("/ping", ping.Body, err, "PONG")
+	livez, err := c.LivezWithResponse(ctx)
+	text("/livez", livez.Body, err, "ok")
+	readyz, err := c.ReadyzWithResponse(ctx)
+	text("/readyz", readyz.Body, err, "ok")
+	healthz, err := c.HealthzWithResponse(ctx)
+	text("/healthz", healthz.Body, err, "ok")
+	metrics, err := c.MetricsWithResponse(ctx)
+	text("/metrics", metrics.Body, err, "# HELP")
+	for what, head := range map[string]func(context.Context, ...sessions.RequestEditorFn) (*http.Response, error){
+		"/": c.RootHead, "/openapi.json": c.OpenapiHead, "/ping": c.PingHead, "/livez": c.LivezHead, "/readyz": c.ReadyzHead, "/healthz": c.HealthzHead,
+	} {
+		r, err := head(ctx)
+		if err != nil || r.StatusCode != http.StatusOK || r.ContentLength <= 0 {
+			t.Errorf("HEAD %s: %v %+v", what, err, r)
+			continue
+		}
+		r.Body.Close()
+	}
+}
+
+// TestErrors reads errors by the types that the generated client has for them.
+func TestErrors(t *testing.T) {
+	ctx := t.Context()
+	url := startServer(t, "all:"+keyAll+" reader@shop!ro:"+keyReader)
+	c := newClient(t, url, keyAll, http.DefaultClient)
+	want := func(got *sessions.Error, body []byte, err error, name sessions.ErrorName) {
+		t.Helper()
+		if err != nil || got == nil || got.Name != name || got.Message == "" {
+			t.Errorf("%v %s, not %s", err, body, name)
+		}
+	}
+	bad, err := c.GetWithResponse(ctx, "no", "-", nil)
+	want(bad.JSON400, bad.Body, err, sessions.ErrorNameInvalidFormat)
+	none, err := c.GetWithResponse(ctx, "shop", "-", nil)
+	want(none.JSON401, none.Body, err, sessions.ErrorNameNoToken)
+	create, err := c.CreateWithBodyWithResponse(ctx, "shop", "id", &sessions.CreateParams{Ip: "::1"}, "text/plain", bytes.NewBufferString("{}"))
+	want(create.JSON415, create.Body, err, sessions.ErrorNameUnsupportedMediaType)
+	create, err = c.CreateWithResponse(ctx, "shop", "id", &sessions.CreateParams{Ip: "::1"}, sessions.Data{"a": string(make([]byte, 60_000))})
+	want(create.JSON413, create.Body, err, sessions.ErrorNameBodyTooLarge)
+	forbidden, err := newClient(t, url, keyReader, http.DefaultClient).KillallWithResponse(ctx, "shop")
+	want(forbidden.JSON403, forbidden.Body, err, sessions.ErrorNameForbidden)
+	unauthorized, err := newClient(t, url, "", http.DefaultClient).KillallWithResponse(ctx, "shop")
+	want(unauthorized.JSON401, unauthorized.Body, err, sessions.ErrorNameUnauthorized)
+}
+
+// newClient makes a client that shows a key, "" for none.
+func newClient(t *testing.T, url, key string, transport sessions.HttpRequestDoer) *sessions.ClientWithResponses {
+	t.Helper()
+	c, err := sessions.NewClientWithResponses(url, sessions.WithHTTPClient(transport), sessions.WithRequestEditorFn(func(_ context.Context, request *http.Request) error {
+		if key != "" {
+			request.Header.Set("Authorization", "Bearer "+key)
+		}
+		return nil
+	}))
+	must(t, err)
+	return c
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

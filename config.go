@@ -35,6 +35,7 @@ type config struct {
 	Timeout     time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, as in 500ms or 2s; past it the answer is 503"`
 	MaxInFlight int           `env:"RS_MAX_INFLIGHT" envDefault:"2048" help:"requests on their way to the store at once; past it, or fewer when they stand in a queue, the answer is 503"`
 	MaxLists    int           `env:"RS_MAX_LISTS" envDefault:"64" help:"lists (soapp and soid) in flight at once, until their clients have read them; past it the answer is 503"`
+	MaxData     int           `env:"RS_MAX_DATA" envDefault:"65536" help:"bytes of data that a session may hold; past it the answer to a create or set is 413"`
 	Cookie      string        `env:"RS_COOKIE" envDefault:"sid" help:"cookie that may hold a session's token: it is taken for - in the place of the token in a URL, unless there is a header X-Session-Token"`
 	APIKeys     string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key, with !ro (read-only), !web or !auth before the colon for less than all; none when empty"`
 	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"tokens without a session that one address asks for in a minute until a line is logged, 0 for none"`
@@ -126,6 +127,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	check("RS_BUCKETS", 1 <= c.Buckets && c.Buckets <= store.Buckets && c.Buckets&(c.Buckets-1) == 0, "a power of two, 1 to 1024")
 	check("RS_MAX_INFLIGHT", 1 <= c.MaxInFlight && c.MaxInFlight <= 1_000_000, "a number, 1 to 1000000")
 	check("RS_MAX_LISTS", 1 <= c.MaxLists && c.MaxLists <= 1_000_000, "a number, 1 to 1000000")
+	check("RS_MAX_DATA", store.MinMaxData <= c.MaxData && c.MaxData <= store.MaxMaxData, "a number of bytes, 1024 to 1048576")
 	check("RS_COOKIE", handlers.ValidCookieName(c.Cookie), `a cookie's name: visible ASCII without ( ) < > @ , ; : \ " / [ ] ? = { }`)
 	check("RS_MISS_WARN", 0 <= c.MissWarn && c.MissWarn <= 1_000_000_000, "a number, 0 to 1000000000")
 	if !bad[keysName+"_FILE"] {
@@ -180,7 +182,7 @@ func (c config) redis() redis.Options {
 		URL: c.RedisURL, Host: c.RedisHost, Port: c.RedisPort,
 		User: c.RedisUser, Password: c.RedisPassword, SentinelUser: c.SentinelUser, SentinelPassword: c.SentinelPassword,
 		TLS:       redis.TLS{CA: c.RedisCA, Cert: c.RedisCert, Key: c.RedisKey, ServerName: c.RedisServerName},
-		Namespace: c.Namespace, Buckets: c.Buckets, Timeout: c.Timeout,
+		Namespace: c.Namespace, Buckets: c.Buckets, Timeout: c.Timeout, MaxData: c.MaxData,
 	}
 }
 

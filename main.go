@@ -223,7 +223,7 @@ func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (
 		if namesRedis(environ) {
 			log.Print("warning: RS_DATA is set, so sessions are kept there, not in Redis, though an RS_REDIS variable is set too")
 		}
-		s, err := embedded.Open(embedded.Options{Dir: c.Data, Timeout: c.Timeout, Logf: log.Printf})
+		s, err := embedded.Open(embedded.Options{Dir: c.Data, MaxData: c.MaxData, Timeout: c.Timeout, Logf: log.Printf})
 		if err != nil {
 			return nil, "", fmt.Errorf("RS_DATA: %w", err)
 		}
@@ -238,7 +238,7 @@ func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (
 		if c.Wipe == 0 {
 			return nil, "", errors.New("RS_WIPE is 0, so nobody would free the memory of sessions whose time is over: " + how)
 		}
-		return embedded.New(embedded.Options{}), how, nil
+		return embedded.New(embedded.Options{MaxData: c.MaxData}), how, nil
 	}
 	options := c.redis()
 	options.Logf, options.Observer = log.Printf, metrics

@@ -53,6 +53,7 @@ var (
 	errMethod       = &apiError{fasthttp.StatusMethodNotAllowed, "methodNotAllowed", "The route does not take this method"}
 	errTimeout      = &apiError{fasthttp.StatusRequestTimeout, "requestTimeout", "The request did not arrive in time"}
 	errBodySize     = &apiError{fasthttp.StatusRequestEntityTooLarge, "bodyTooLarge", fmt.Sprintf("The body is over %d bytes", maxBodySize)}
+	errDataSize     = &apiError{fasthttp.StatusRequestEntityTooLarge, "dataTooLarge", "The session's data would be larger than RS_MAX_DATA allows; null removes a key"}
 	errMediaType    = &apiError{fasthttp.StatusUnsupportedMediaType, "unsupportedMediaType", "The body must be application/json in UTF-8, plain or in gzip or deflate"}
 	errEncoding     = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not what its Content-Encoding says"}
 	errAttempts     = &apiError{fasthttp.StatusTooManyRequests, "tooManyAttempts", "Too many requests from this address had no valid API key"}
@@ -76,6 +77,8 @@ func statusOf(err error) *apiError {
 		return e
 	case errors.Is(err, store.ErrUnavailable):
 		return errStore
+	case errors.Is(err, store.ErrTooLarge):
+		return errDataSize
 	case errors.Is(err, store.ErrCursor):
 		return errCursor
 	default:

@@ -74,6 +74,12 @@ func (d Data) Merge(stored string) (string, bool) {
 	return b.String(), true
 }
 
+// TooLarge reports whether a session's data may not become merged where it was stored
+// and max bytes are the limit: data that is over it may shrink, or keep its size.
+func TooLarge(stored, merged string, max int) bool {
+	return len(merged) > max && len(merged) > len(stored)
+}
+
 // eachField calls f for each key, quotes included, and raw value of the JSON object
 // text, and reports whether text is one without white space ("" is an empty one).
 func eachField(text string, f func(key, value string)) bool {

@@ -12,6 +12,10 @@ var (
 	// about the session, and the operation may or may not have been done.
 	ErrUnavailable = errors.New("store: unavailable")
 
+	// ErrTooLarge means that a session's data would be over the engine's limit. The
+	// session is as before, its counters too.
+	ErrTooLarge = errors.New("store: the data is too large")
+
 	// ErrCursor means that a cursor is not one of this list: the caller's mistake.
 	ErrCursor = errors.New("store: not a cursor of this list")
 )

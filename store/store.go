@@ -70,7 +70,8 @@ type Store interface {
 	// With n.MaxSessions, as many of the user's other sessions end as are too many:
 	// those longest idle first, and of the same last activity the lower tokens. One
 	// that is over does not count and stays. That is one atomic step, unless the
-	// user has far too many: then some are ended in pages before it.
+	// user has far too many: then some are ended in pages before it. ErrTooLarge if
+	// the data is over the engine's limit.
 	Create(ctx context.Context, app, token string, n New) error
 
 	// Get reads a session and counts as activity: R goes up by one, and the
@@ -81,7 +82,9 @@ type Store interface {
 
 	// Set merges d, which is not empty, into the session's data, whole values by key
 	// and never inside of them, raises W by one and counts as activity like Get. It answers the session after the
-	// change. ErrNotFound if there is no such session; none is then made.
+	// change. ErrNotFound if there is no such session; none is then made. ErrTooLarge
+	// if D would be over the engine's limit and longer than it was: data that is over
+	// the limit already may be replaced by no more of it.
 	Set(ctx context.Context, app, token string, d Data) (Session, error)
 
 	// Activity counts the users of an app, not its sessions, whose last

@@ -19,6 +19,10 @@ const (
 	MaxTTL      = 999_999_999_999_999 // seconds; 15 digits, so that now+ttl is exact in Lua's doubles
 	MinActivity = 10                  // seconds; the shortest dt
 
+	MinMaxData     = 1024      // bytes of a session's data; the lowest limit
+	DefaultMaxData = 65_536    // the limit when nothing is said
+	MaxMaxData     = 1_048_576 // the highest limit
+
 	MaxUserSessions = 100 // the highest cap; so many a create can look at in one step
 	DefaultGrace    = 10  // seconds
 	MaxGrace        = 60  // seconds

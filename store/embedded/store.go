@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,9 @@ type Options struct {
 	// Now returns the time in Unix seconds; nil means the system's clock. It is
 	// called with a shard's lock held: it must be quick and not use the Store.
 	Now func() int64
+	// MaxData is how many bytes of data a session may hold; 0 means
+	// store.DefaultMaxData.
+	MaxData int
 	// Dir is where Open keeps the sessions; New does not look at it, nor at what
 	// follows.
 	Dir string
@@ -44,7 +48,8 @@ type Options struct {
 // Store is a store.Store in this process' memory. New makes one that ends with the
 // process, Open one whose sessions are on disk too.
 type Store struct {
-	now func() int64
+	now     func() int64
+	maxData int
 	// The seeds are the process' own, so nobody can choose ids or app names that
 	// hash alike. They are two because an id may equal an app's name, and the two
 	// hashes are combined.
@@ -65,6 +70,7 @@ type Store struct {
 func New(o Options) *Store {
 	s := &Store{
 		now:      o.Now,
+		maxData:  cmp.Or(o.MaxData, store.DefaultMaxData),
 		keySeed:  maphash.MakeSeed(),
 		appSeed:  maphash.MakeSeed(),
 		hashMask: ^uint32(0),
@@ -121,6 +127,9 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	}
 	if len(n.Data) > 0 {
 		rec.d, _ = merge("", n.Data)
+		if store.TooLarge("", rec.d, s.maxData) {
+			return store.ErrTooLarge
+		}
 	}
 	k, userKey := s.key(app, token), s.key(app, n.ID)
 	sh := s.shard(bucket)
@@ -176,6 +185,9 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 			return store.Session{}, store.ErrNotFound
 		}
 		merged, ready, err := c.on(rec.d)
+		if ready && store.TooLarge(rec.d, merged, s.maxData) {
+			err = store.ErrTooLarge
+		}
 		if err != nil {
 			sh.mu.Unlock()
 			return store.Session{}, err

@@ -36,7 +36,7 @@ func (s *Store) merge(ctx context.Context, keys, args []string, d store.Data) (s
 	for _, f := range d {
 		room -= len(f.Key) + len(f.Value) + len(":,")
 	}
-	args = append(args, strconv.Itoa(max(room, -1)), "")
+	args = append(args, strconv.Itoa(s.maxData), strconv.Itoa(max(room, -1)), "")
 	first := args
 	if room >= 0 {
 		first = appendFields(slices.Clone(args), d)
@@ -44,6 +44,9 @@ func (s *Store) merge(ctx context.Context, keys, args []string, d store.Data) (s
 	reply, err := s.brief(ctx, s.scripts.set, keys, first)
 	if err != nil {
 		return store.Session{}, err
+	}
+	if reply.IsInt64() {
+		return store.Session{}, store.ErrTooLarge
 	}
 	if !reply.IsArray() {
 		return sessionIn(reply)
@@ -67,6 +70,9 @@ func (s *Store) merge(ctx context.Context, keys, args []string, d store.Data) (s
 		merged, ok := d.Merge(read.d)
 		if !ok {
 			return store.Session{}, errMalformed
+		}
+		if store.TooLarge(read.d, merged, s.maxData) {
+			return store.Session{}, store.ErrTooLarge
 		}
 		// Each call has arguments of its own, since those of the last may still be read.
 		args := append(slices.Clone(args[:len(args)-1]), strconv.FormatInt(read.w, 10), merged)

@@ -172,3 +172,33 @@ func TestSetKeepsWhatOthersWrote(t *testing.T) {
 		s.Close()
 	}
 }
+
+// TestSetOverTheLimit changes data that was over the limit before: merged in Redis or
+// here, it may shrink or keep its length, and not grow.
+func TestSetOverTheLimit(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	s.maxData = 1024
+	ctx := context.Background()
+	for _, size := range []int{1500, 80_000} {
+		token := create(t, s, "app", "user", 1_000_000)
+		key := s.keys.session("app", token)
+		stored := `{"a":"` + strings.Repeat("x", size) + `","n":1}`
+		server.Do(t, "HSET", key, "d", stored)
+		for _, d := range []store.Data{number(22), {{Key: `"b"`, Value: "1"}}} {
+			if _, err := s.Set(ctx, "app", token, d); !errors.Is(err, store.ErrTooLarge) {
+				t.Errorf("%d bytes, %v: %v", size, d, err)
+			}
+		}
+		if got := server.Do(t, "HMGET", key, "d", "w", "r"); !slices.Equal(strs(t, got), []string{stored, "1", "1"}) {
+			t.Errorf("d, w, r: %.50q", got)
+		}
+		if got, err := s.Set(ctx, "app", token, number(2)); err != nil || len(got.D) != len(stored) || got.W != 2 {
+			t.Errorf("%d bytes became %d, w %d, %v", len(stored), len(got.D), got.W, err)
+		}
+		if got, err := s.Set(ctx, "app", token, store.Data{{Key: `"n"`, Value: "null"}}); err != nil || len(got.D) != len(stored)-len(`,"n":1`) {
+			t.Errorf("%d bytes became %d, %v", len(stored), len(got.D), err)
+		}
+	}
+}

@@ -19,6 +19,13 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	if err != nil {
 		return err
 	}
+	d := ""
+	if len(n.Data) > 0 {
+		d, _ = n.Data.Merge("")
+	}
+	if store.TooLarge("", d, s.maxData) {
+		return store.ErrTooLarge
+	}
 	p := l.ofToken(app, token)
 	if l.sharded() {
 		if err := s.register(ctx, p.app); err != nil {
@@ -28,10 +35,6 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	key := p.session(token)
 	token = p.token(key)
 	id, ip := strings.Clone(n.ID), strings.Clone(n.IP)
-	d := ""
-	if len(n.Data) > 0 {
-		d, _ = n.Data.Merge("")
-	}
 	noResave := ""
 	if n.NoResave {
 		noResave = "1"

@@ -37,6 +37,9 @@ type Options struct {
 	// namespace holds nothing yet, a power of two up to store.Buckets; 0 means
 	// DefaultBuckets.
 	Buckets int
+	// MaxData is how many bytes of data a session may hold; 0 means
+	// store.DefaultMaxData.
+	MaxData int
 	// ReadOnly says that no session will be made: then nothing at all is written, and a
 	// replica will do.
 	ReadOnly bool

@@ -7,6 +7,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,6 +69,7 @@ type Store struct {
 	exactLooks int
 	// mergedInRedis is the constant of that name unless a test sets it.
 	mergedInRedis int
+	maxData       int
 	merges        turns
 	// down is whether a round trip found Redis unable to serve, and none since then
 	// showed that it is able.
@@ -105,6 +107,7 @@ func open(o Options, clock string) (*Store, error) {
 
 		exactLooks:    exactLooks,
 		mergedInRedis: mergedInRedis,
+		maxData:       cmp.Or(o.MaxData, store.DefaultMaxData),
 	}
 	if s.logf == nil {
 		s.logf = func(string, ...any) {}

@@ -27,11 +27,11 @@ var shapes = []shape{
 		return fields(size/37, func(i int) string { return fmt.Sprintf(`"name%04d":"a text of a session"`, i) })
 	}},
 	{"shortest keys", func(size int) string {
-		return fields(size/7, func(i int) string { return fmt.Sprintf(`"%03s":0`, strconv.FormatInt(int64(i), 36)) })
+		return fields(size/8, func(i int) string { return fmt.Sprintf(`"%03s":0`, strconv.FormatInt(int64(i), 36)) })
 	}},
 	{"one value", func(size int) string { return `{"a":"` + strings.Repeat("x", size-8) + `"}` }},
 	{"20 deep", func(size int) string {
-		return fields(size/103, func(i int) string {
+		return fields(size/104, func(i int) string {
 			return fmt.Sprintf(`"%04d":%s1%s`, i, strings.Repeat(`{"":`, 19), strings.Repeat("}", 19))
 		})
 	}},

@@ -72,6 +72,8 @@ func said(answer any, err error) string {
 		return faultPrefix + err.Error()
 	case errors.Is(err, store.ErrNotFound):
 		return "no such session"
+	case errors.Is(err, store.ErrTooLarge):
+		return "too large"
 	case err != nil:
 		return faultPrefix + err.Error()
 	}

@@ -37,6 +37,7 @@ var unseen = []string{
 	"creates at once break the limit",
 	"idle may be negative",
 	"killapp ends after a page",
+	"data at its limit cannot be replaced", // it is never at it to the byte
 	"killid ends after a page",
 	"reads are lost",
 	"rotations at once make two tokens",

@@ -92,6 +92,9 @@ func (m *model) Create(ctx context.Context, app, token string, n store.New) erro
 	if m.has("first nulls are kept") && len(n.Data) > 0 {
 		r.D = n.Data.Text()
 	}
+	if len(r.D) > store.DefaultMaxData && !m.has("create has no limit of data") {
+		return store.ErrTooLarge
+	}
 	r.app, r.token = app, token
 	if n.MaxAge > 0 && !m.has("a max age is ignored") {
 		r.end = r.created + n.MaxAge
@@ -240,6 +243,19 @@ func (m *model) Set(ctx context.Context, app, token string, d store.Data) (store
 		merged = strings.ReplaceAll(merged, "12345678901234567890", "12345678901234567000")
 	case m.has("an empty object is left"):
 		merged = cmp.Or(merged, "{}")
+	}
+	size, most := len(merged), store.DefaultMaxData
+	if m.has("a limit of data is of the change") {
+		size = len(d.Text())
+	}
+	if m.has("data at its limit cannot be replaced") {
+		most--
+	}
+	if size > most && !m.has("a set has no limit of data") {
+		if m.has("a set that is too large counts") {
+			r.W++
+		}
+		return store.Session{}, store.ErrTooLarge
 	}
 	if m.has("sets are lost") {
 		m.yield()

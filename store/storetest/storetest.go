@@ -32,6 +32,9 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"MergeNested", testMergeNested},
 		{"MergeManyKeys", testMergeManyKeys},
 		{"MergeBigData", testMergeBigData},
+		{"SetTooLarge", testSetTooLarge},
+		{"SetTooLargeInSmallKeys", testSetTooLargeInSmallKeys},
+		{"CreateTooLarge", testCreateTooLarge},
 		{"SetCounts", testSetCounts},
 		{"SetRevivesNothing", testSetRevivesNothing},
 

@@ -42,11 +42,21 @@ var (
 	workData = []string{
 		`null`, `null`, `null`, `null`, `0`, `1.0`, `-1e3`, `12345678901234567890`, `true`, `false`, `""`, `"x"`,
 		`"null"`, `"\\\""`, `"\\"`, `"\","`, `"{\"a\":1}"`, `"😀\u0000"`, `"` + strings.Repeat("long ", 50) + `"`,
+		text(3_000), text(21_800), text(21_800), manyKeys(400),
 		`[]`, `{}`, `[[],{"a":null}]`, `{"a":1,"b":["]}",{}]}`, `{"b":2,"\"}":"\\"}`, deep,
 	}
 	workGraces = []int64{0, 1, 5, store.DefaultGrace, 30, store.MaxGrace}
 	workDT     = []int64{10, 11, 15, 30, 60, 61, 119, 600, hour, 100_000}
 )
+
+// manyKeys returns an object of so many keys.
+func manyKeys(n int) string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf(`"\\"%d":%d`, i, i)
+	}
+	return "{" + strings.Join(keys, ",") + "}"
+}
 
 func newWorkload(seed uint64, clock *Clock) *workload {
 	return &workload{Rand: rand.New(rand.NewPCG(seed, 0)), clock: clock, start: clock.Now()}

@@ -137,7 +137,7 @@ func testMergeManyKeys(s *suite) {
 }
 
 func testMergeBigData(s *suite) {
-	big := `"` + strings.Repeat(`\\\"😀,:{}`, 4000) + `"`
+	big := `"` + strings.Repeat(`\\\"😀,:{}`, 2500) + `"`
 	token := s.create("app", store.New{ID: "u", Data: data(`"big"`, big, `"n"`, `1`)})
 	if got := s.get("app", token).D; got != `{"big":`+big+`,"n":1}` {
 		s.Errorf("%d bytes came back as %d", len(big)+15, len(got))

@@ -42,7 +42,7 @@ var (
 	workData = []string{
 		`null`, `null`, `null`, `null`, `0`, `1.0`, `-1e3`, `12345678901234567890`, `true`, `false`, `""`, `"x"`,
 		`"null"`, `"\\\""`, `"\\"`, `"\","`, `"{\"a\":1}"`, `"😀\u0000"`, `"` + strings.Repeat("long ", 50) + `"`,
-		text(3_000), text(21_800), text(21_800), manyKeys(400),
+		text(3_000),
 		`[]`, `{}`, `[[],{"a":null}]`, `{"a":1,"b":["]}",{}]}`, `{"b":2,"\"}":"\\"}`, deep,
 	}
 	workGraces = []int64{0, 1, 5, store.DefaultGrace, 30, store.MaxGrace}
@@ -211,6 +211,12 @@ func (w *workload) data() store.Data {
 	var d store.Data
 	for _, k := range w.Perm(len(workKeys))[:1+w.IntN(5)] {
 		d = append(d, store.Field{Key: workKeys[k], Value: pick(w, workData)})
+	}
+	switch w.IntN(100) {
+	case 0:
+		d[0].Value = text(65_400) // more is seldom within the limit
+	case 1, 2:
+		d[0].Value = manyKeys(400)
 	}
 	return d
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -122,6 +124,13 @@ func TestTLS(t *testing.T) {
 	if plain.StatusCode != 400 || !strings.Contains(string(said), "This port speaks TLS: use https") {
 		t.Errorf("plain HTTP where TLS is spoken: %s %s", plain.Status, said)
 	}
+	// A large request is read to its end, so that its client can read the answer.
+	large, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer large.Close()
+	lateBody(t, large, 50_000, 400, "This port speaks TLS: use https")
 	newCert, newKey := authority.Issue("second", "second.test")
 	os.Rename(newCert, cert)
 	hangup("reload: the certificate is as before")
@@ -187,5 +196,56 @@ func TestIPv6(t *testing.T) {
 		if code, _, stderr := run1(t, []string{"healthcheck"}, "RS_HOST="+host, "RS_PORT="+port); code != 0 {
 			t.Errorf("healthcheck of %s: %d %s", host, code, stderr)
 		}
+	}
+}
+
+// lateBody sends most of a body of size bytes only when it has the answer, as a client may
+// that writes first and reads then, and wants no reset of the connection.
+func lateBody(t *testing.T, conn net.Conn, size, status int, says string) {
+	t.Helper()
+	conn.SetDeadline(time.Now().Add(patience))
+	fmt.Fprintf(conn, "POST /app/set/%s HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\nxxxxx", strings.Repeat("A", 64), size)
+	answer := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(answer, nil)
+	if err != nil {
+		t.Fatalf("a body of %d bytes: %v", size, err)
+	}
+	said, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != status || !strings.Contains(string(said), says) {
+		t.Errorf("a body of %d bytes: %s %s, %v", size, resp.Status, said, err)
+	}
+	if _, err := answer.Peek(1); err != io.EOF {
+		t.Errorf("a body of %d bytes: after the answer: %v", size, err)
+	}
+	chunk := make([]byte, 1000)
+	for sent := 5; sent < size; sent += len(chunk) {
+		if _, err := conn.Write(chunk[:min(len(chunk), size-sent)]); err != nil {
+			t.Fatalf("a body of %d bytes: after %d: %v", size, sent, err)
+		}
+	}
+}
+
+// TestLargeBodyHearsWhy sends bodies past the limit, which are not read before the answer.
+func TestLargeBodyHearsWhy(t *testing.T) {
+	authority := redistest.NewAuthority(t)
+	cert, key := authority.Issue("server", "server.test")
+	for _, secure := range []bool{false, true} {
+		var p *process
+		dial := net.Dial
+		if secure {
+			p = start(t, "RS_STORE=embedded", "RS_TLS_CERT="+cert, "RS_TLS_KEY="+key)
+			dial = func(network, addr string) (net.Conn, error) {
+				return tls.Dial(network, addr, &tls.Config{RootCAs: authority.Pool(), ServerName: "server.test"})
+			}
+		} else {
+			p = start(t, "RS_STORE=embedded")
+		}
+		_, addr, _ := strings.Cut(p.url, "://")
+		conn, err := dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		lateBody(t, conn, 500_000, 413, "")
 	}
 }

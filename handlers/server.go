@@ -57,11 +57,7 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 	if a.connections != nil {
 		connections = a.connections
 	}
-	s.Handler = func(ctx *fasthttp.RequestCtx) {
-		if a.draining.Load() {
-			// Or a client that keeps its connection would send a request just as that is closed.
-			ctx.SetConnectionClose()
-		}
+	serve := func(ctx *fasthttp.RequestCtx) {
 		if !validHead(&ctx.Request.Header) {
 			a.fail(ctx, errBadRequest)
 			ctx.SetConnectionClose()
@@ -73,6 +69,14 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 			return
 		}
 		handler(ctx)
+	}
+	s.Handler = func(ctx *fasthttp.RequestCtx) {
+		serve(ctx)
+		if a.draining.Load() {
+			// Or a client that keeps its connection would send a request just as that is
+			// closed. It is asked last, for requests that take longer than the grace.
+			ctx.SetConnectionClose()
+		}
 	}
 	return s
 }
@@ -92,6 +96,7 @@ func (a *API) expect(ctx *fasthttp.RequestCtx) int {
 	if err == nil {
 		return fasthttp.StatusContinue
 	}
+	listener.Linger(ctx.Conn()) // it may send the body all the same
 	a.fail(ctx, err)
 	return ctx.Response.StatusCode()
 }
@@ -107,9 +112,11 @@ func (a *API) badRequest(ctx *fasthttp.RequestCtx, err error) {
 		a.fail(ctx, errHeadSize)
 	case errors.As(err, &network) && network.Timeout():
 		a.fail(ctx, errTimeout)
+		return
 	default:
 		a.fail(ctx, errBadRequest)
 	}
+	listener.Linger(ctx.Conn()) // the rest of the request is not read
 }
 
 // logger lets fasthttp log through logf, but for what it says of single connections.

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -19,8 +20,16 @@ type crowd struct {
 	limit int32
 	logf  func(format string, args ...any)
 
-	closed chan struct{}
-	once   sync.Once
+	closing   chan struct{}
+	once      sync.Once
+	closeErr  error
+	accepting atomic.Bool   // whether Accept has been called
+	ended     chan struct{} // closed when Accept has returned an error
+	endOnce   sync.Once
+
+	// Errors of Accept that pass, for the log. Accept alone uses them.
+	warned time.Time // when a line was written last
+	failed int       // errors since then
 
 	open atomic.Int32 // changed with mu held
 
@@ -33,16 +42,33 @@ const (
 	// they go on, is net/http's.
 	shortestPause = 5 * time.Millisecond
 	longestPause  = time.Second
+	// warnEvery is the time in which errors of Accept make one line in the log.
+	warnEvery = time.Minute
+	// lastAccepts is how long connections are accepted after Close, for handshakes that
+	// had begun: their clients take them for open a round trip later.
+	lastAccepts = 200 * time.Millisecond
+	// lastAcceptsUnix is that of a Unix socket, which has no handshake.
+	lastAcceptsUnix = 20 * time.Millisecond
 	// told is how many connections past the limit are accepted, to get an answer.
 	told = 8
 )
 
 func newCrowd(l net.Listener, limit int32, logf func(format string, args ...any)) *crowd {
-	return &crowd{Listener: l, limit: limit, logf: logf, closed: make(chan struct{})}
+	return &crowd{Listener: l, limit: limit, logf: logf, closing: make(chan struct{}), ended: make(chan struct{})}
 }
 
-// Accept implements net.Listener.
+// Accept implements net.Listener. One goroutine calls it at a time.
 func (c *crowd) Accept() (net.Conn, error) {
+	c.accepting.Store(true)
+	conn, err := c.accept()
+	if err != nil {
+		c.endOnce.Do(func() { close(c.ended) })
+	}
+	return conn, err
+}
+
+func (c *crowd) accept() (net.Conn, error) {
+	closing := c.closing
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		conn, err := c.Listener.Accept()
 		if err == nil {
@@ -53,21 +79,38 @@ func (c *crowd) Accept() (net.Conn, error) {
 			pause = shortestPause
 			continue
 		}
+		if c.isClosing() && errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, net.ErrClosed
+		}
 		if !passing(err) {
 			return nil, err
 		}
-		if pause == shortestPause {
-			c.logf("warning: connections wait, since none can be accepted: %v", err)
-		}
+		c.warn(err)
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			c.dismiss() // its descriptor is free then
 		}
 		select {
-		case <-c.closed:
-			return nil, net.ErrClosed
+		case <-closing:
+			closing, pause = nil, shortestPause
 		case <-time.After(pause):
 		}
 	}
+}
+
+// warn has errors of Accept make one line in warnEvery, whatever comes between them.
+func (c *crowd) warn(err error) {
+	c.failed++
+	now := time.Now()
+	if !c.warned.IsZero() && now.Sub(c.warned) < warnEvery {
+		return
+	}
+	const text = "warning: connections wait, since none can be accepted: %v"
+	if c.failed == 1 {
+		c.logf(text, err)
+	} else {
+		c.logf(text+" (%d such errors since %v ago)", err, c.failed, now.Sub(c.warned).Round(time.Second))
+	}
+	c.warned, c.failed = now, 0
 }
 
 // passing reports whether an error of Accept says nothing of the next one.
@@ -80,10 +123,36 @@ func passing(err error) bool {
 	return false
 }
 
-// Close implements net.Listener.
+// Close implements net.Listener. It first refuses new connections, and Accept returns
+// those that the system has taken: else their clients, to whom they are open, would send
+// requests that nobody reads.
 func (c *crowd) Close() error {
-	c.once.Do(func() { close(c.closed) })
-	return c.Listener.Close()
+	c.once.Do(func() {
+		close(c.closing)
+		if l, ok := c.Listener.(interface{ SetDeadline(time.Time) error }); ok && c.accepting.Load() {
+			refuse(c.Listener)
+			lasting := lastAccepts
+			if _, ok := c.Listener.(*net.UnixListener); ok {
+				lasting = lastAcceptsUnix
+			}
+			l.SetDeadline(time.Now().Add(lasting))
+			select {
+			case <-c.ended:
+			case <-time.After(2 * lasting): // Accept is not called again
+			}
+		}
+		c.closeErr = c.Listener.Close()
+	})
+	return c.closeErr
+}
+
+func (c *crowd) isClosing() bool {
+	select {
+	case <-c.closing:
+		return true
+	default:
+		return false
+	}
 }
 
 // admit makes a member of a new connection, or returns nil if there is no room.
@@ -127,6 +196,7 @@ type member struct {
 	crowd  *crowd
 	spoken atomic.Bool
 	closed atomic.Bool
+	linger atomic.Bool // see Linger
 	// element is the member's in crowd.silent; the crowd's lock guards it.
 	element *list.Element
 }
@@ -155,6 +225,9 @@ func (m *member) leave() {
 func (m *member) Close() error {
 	if !m.closed.CompareAndSwap(false, true) {
 		return net.ErrClosed
+	}
+	if m.linger.Load() {
+		discard(m.Conn)
 	}
 	err := m.Conn.Close() // before the next may be accepted
 	m.crowd.mu.Lock()

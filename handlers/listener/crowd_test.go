@@ -2,11 +2,14 @@ package listener
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // shortage is a listener whose Accept fails as often as it has errors.
@@ -94,5 +97,54 @@ func TestSilentMakeRoom(t *testing.T) {
 	spoken.Close()
 	if n := c.open.Load(); n != 2 {
 		t.Errorf("%d are open after one was closed, not 2", n)
+	}
+}
+
+// script is a listener that repeats errors, nil for a connection, until its end.
+type script struct {
+	net.Listener
+	errs []error
+	next int
+	end  time.Time
+}
+
+func (s *script) Accept() (net.Conn, error) {
+	if time.Now().After(s.end) {
+		return nil, net.ErrClosed
+	}
+	err := s.errs[s.next%len(s.errs)]
+	s.next++
+	if err != nil {
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept", err)}
+	}
+	time.Sleep(time.Millisecond)
+	conn, _ := net.Pipe()
+	return conn, nil
+}
+
+// TestOneLineAPeriod has errors of Accept for two minutes and a half, without pause, of
+// one kind and of several, between connections and not: three lines each.
+func TestOneLineAPeriod(t *testing.T) {
+	for _, errs := range [][]error{
+		{syscall.EMFILE},
+		{syscall.EMFILE, nil},
+		{syscall.EMFILE, nil, syscall.ECONNABORTED, nil, nil, syscall.ENOBUFS},
+		{syscall.ECONNABORTED, nil, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log []string
+			c := newCrowd(&script{errs: errs, end: time.Now().Add(150 * time.Second)}, 10,
+				func(format string, args ...any) { log = append(log, fmt.Sprintf(format, args...)) })
+			for {
+				conn, err := c.Accept()
+				if err != nil {
+					break
+				}
+				conn.Close()
+			}
+			if len(log) != 3 || !strings.Contains(log[1], " such errors since 1m") {
+				t.Errorf("%v: the log has %d lines: %.3q", errs, len(log), log)
+			}
+		})
 	}
 }

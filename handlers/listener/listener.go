@@ -3,6 +3,7 @@
 package listener
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -89,7 +90,9 @@ func Open(o Options) (*Listener, error) {
 	if socket {
 		l.Listener, err = openSocket(path)
 	} else {
-		l.Listener, err = net.Listen("tcp", net.JoinHostPort(o.address(), strconv.Itoa(o.Port)))
+		var plain net.ListenConfig
+		plain.SetMultipathTCP(false) // such a socket takes no filter, see refuse
+		l.Listener, err = plain.Listen(context.Background(), "tcp", net.JoinHostPort(o.address(), strconv.Itoa(o.Port)))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)

@@ -70,3 +70,10 @@ func clearSocket(path string) error {
 	}
 	return os.Remove(path)
 }
+
+// removeSocket removes the file of a socket that is about to be closed. Close does not
+// remove it again, since by then it may be another server's.
+func removeSocket(l *net.UnixListener) {
+	l.SetUnlinkOnClose(false)
+	os.Remove(l.Addr().String())
+}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"sync/atomic"
+	"time"
 )
 
 // pair is a certificate and its key, in files that can change.
@@ -56,6 +57,9 @@ type plainRefused struct {
 	begun bool
 }
 
+// NetConn returns the connection below, as that of tls.Conn does.
+func (c *plainRefused) NetConn() net.Conn { return c.Conn }
+
 var errPlain = errors.New("listener: plain HTTP where TLS is spoken")
 
 const plainBody = `{"name":"badRequest","message":"This port speaks TLS: use https"}`
@@ -66,6 +70,8 @@ func (c *plainRefused) Read(b []byte) (int, error) {
 	if n > 0 && !c.begun {
 		c.begun = true
 		if 'A' <= b[0] && b[0] <= 'Z' {
+			Linger(c.Conn)
+			c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
 			io.WriteString(c.Conn, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json; charset=utf-8\r\n"+
 				"Cache-Control: no-store\r\nConnection: close\r\nContent-Length: "+strconv.Itoa(len(plainBody))+"\r\n\r\n"+plainBody)
 			return 0, errPlain

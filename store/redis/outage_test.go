@@ -176,7 +176,7 @@ func TestFault(t *testing.T) {
 	defer s.Close()
 	ctx := context.Background()
 	token := create(t, s, "app", "user", 100)
-	for _, d := range []string{`[1]`, `{"a"`, `{"a":1`, `{"a":1}x`, `{"a":{"b":1}}`, `{"a" :1}`, `x`} {
+	for _, d := range []string{`[1]`, `{"a"`, `{"a":1`, `{"a":1}x`, `{"a":{"b":1}`, `{"a":[1}`, `{"a" :1}`, `x`} {
 		server.Do(t, "HSET", s.keys.session("app", token), "d", d)
 		_, err := s.Set(ctx, "app", token, store.Data{{Key: `"b"`, Value: "1"}})
 		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnavailable) {

@@ -192,7 +192,7 @@ func seedBig(b *testing.B, server *redistest.Server, app string, n int, newSessi
 		wg.Go(func() {
 			for i := worker; i < n; i += workers {
 				session := newSession(i)
-				if err := s.Create(context.Background(), app, store.NewToken(session.ID), session); err != nil {
+				if _, err := s.Create(context.Background(), app, store.NewToken(session.ID), session); err != nil {
 					b.Error(err)
 					return
 				}

@@ -55,7 +55,7 @@ func seedStore(tb testing.TB, s store.Store, n int) []string {
 			for i := worker; i < n; i += connections {
 				session := newSession(i)
 				tokens[i] = store.NewToken(session.ID)
-				if err := s.Create(context.Background(), app, tokens[i], session); err != nil {
+				if _, err := s.Create(context.Background(), app, tokens[i], session); err != nil {
 					tb.Error(err)
 					return
 				}

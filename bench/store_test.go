@@ -58,7 +58,8 @@ func doSet(ctx context.Context, s *subject, key, _ int) error {
 
 func doCreate(ctx context.Context, s *subject, _, i int) error {
 	n := newSession(sessions + i)
-	return s.store.Create(ctx, "created", store.NewToken(n.ID), n)
+	_, err := s.store.Create(ctx, "created", store.NewToken(n.ID), n)
+	return err
 }
 
 // doKill ends the session i of those that benchmarkStore started for it.

@@ -16,7 +16,7 @@ func (a *API) activity(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// soapp answers GET /{app}/soapp?dt=&limit=&cursor=.
+// soapp answers GET /{app}/soapp?dt=&limit=&cursor=&with=.
 func (a *API) soapp(ctx *fasthttp.RequestCtx) error {
 	app, dt, err := appAndDT(ctx)
 	if err != nil {
@@ -26,10 +26,14 @@ func (a *API) soapp(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	if limit > 0 {
-		return a.writePart(ctx, a.store.PartOfApp(a.ctx, app, dt, limit, cursor))
+	with, err := queryWith(ctx)
+	if err != nil {
+		return err
 	}
-	return a.writeSessions(ctx, a.store.SessionsOfApp(a.ctx, app, dt))
+	if limit > 0 {
+		return a.writePart(ctx, a.store.PartOfApp(a.ctx, app, dt, limit, cursor), with)
+	}
+	return a.writeSessions(ctx, a.store.SessionsOfApp(a.ctx, app, dt), with)
 }
 
 // killall answers DELETE /{app}/killall.

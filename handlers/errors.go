@@ -57,6 +57,7 @@ var (
 	errMediaType    = &apiError{fasthttp.StatusUnsupportedMediaType, "unsupportedMediaType", "The body must be application/json in UTF-8, plain or in gzip or deflate"}
 	errEncoding     = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not what its Content-Encoding says"}
 	errAttempts     = &apiError{fasthttp.StatusTooManyRequests, "tooManyAttempts", "Too many requests from this address had no valid API key"}
+	errConflict     = &apiError{fasthttp.StatusConflict, "conflict", "The session's w is not if_w: it has been changed"}
 	errHeadSize     = &apiError{fasthttp.StatusRequestHeaderFieldsTooLarge, "headersTooLarge", fmt.Sprintf("The request's head is over %d bytes", maxHeadSize)}
 	errInternal     = &apiError{fasthttp.StatusInternalServerError, "internalError", "The server failed; its log says why"}
 	errStore        = &apiError{fasthttp.StatusServiceUnavailable, "storeUnavailable", "The session store cannot be used now"}
@@ -86,8 +87,20 @@ func statusOf(err error) *apiError {
 	}
 }
 
-// writeError answers with e. It is the only writer of errors.
+// writeError answers with e.
 func writeError(ctx *fasthttp.RequestCtx, e *apiError) {
+	setBody(ctx, append(beginError(ctx, e), '}'))
+}
+
+// writeConflict answers that a session is not as it was to be, and how it is.
+func writeConflict(ctx *fasthttp.RequestCtx, s *store.Session, with details) {
+	b := append(beginError(ctx, errConflict), `,"session":`...)
+	setBody(ctx, append(appendSession(b, s, with), '}'))
+}
+
+// beginError sets what an answer with e has, and returns its body but for the end. All
+// errors are answered by it.
+func beginError(ctx *fasthttp.RequestCtx, e *apiError) []byte {
 	r := &ctx.Response
 	r.ResetBody()
 	r.SetStatusCode(e.status)
@@ -100,6 +113,5 @@ func writeError(ctx *fasthttp.RequestCtx, e *apiError) {
 	b := append(body(ctx), `{"name":`...)
 	b = appendString(b, e.name)
 	b = append(b, `,"message":`...)
-	b = appendString(b, e.message)
-	setBody(ctx, append(b, '}'))
+	return appendString(b, e.message)
 }

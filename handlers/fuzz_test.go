@@ -158,7 +158,7 @@ func FuzzAppendSession(f *testing.F) {
 			d = ""
 		}
 		s := store.Session{ID: id, IP: ip, D: d, R: r, W: w, TTL: ttl, Idle: idle, NoResave: noResave}
-		text := appendSession(nil, &s)
+		text := appendSession(nil, &s, 0)
 		type session struct {
 			ID       string             `json:"id"`
 			R        int64              `json:"r"`

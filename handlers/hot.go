@@ -25,14 +25,17 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		entered := nowhere
 		defer a.end(ctx, metrics, &entered)
 		err := a.enter(ctx, accessGet, app, &entered)
+		how := getOptions{}
 		if err == nil && len(ctx.Request.Header.RequestURI()) > len("//get/")+len(app)+len(token) {
-			err = knownParameters(ctx, nil)
+			if err = knownParameters(ctx, parameters[routeGet]); err == nil {
+				how, err = queryGet(ctx)
+			}
 		}
 		if err == nil && token == tokenInHead {
 			token, err = a.headTokens.of(ctx)
 		}
 		if err == nil {
-			err = a.answerGet(ctx, app, token)
+			err = a.answerGet(ctx, app, token, how)
 		}
 		if err != nil {
 			a.fail(ctx, err)

@@ -379,7 +379,10 @@ func TestDrainCloses(t *testing.T) {
 func everyRoute(token string) [][3]string {
 	return [][3]string{
 		{"PUT", "/app/create/id?ip=::1"}, {"GET", "/app/get/" + token}, {"POST", "/app/set/" + token, `{"a":1}`},
-		{"POST", "/app/rotate/" + token},
+		{"GET", "/app/get/" + token + "?with=handle"}, {"GET", "/app/get/" + token + "?touch=false"},
+		{"POST", "/app/touch/" + token + "?ttl=60"}, {"POST", "/app/set/" + aToken + "?if_w=1", `{"a":1}`},
+		{"POST", "/app/rotate/" + token}, {"POST", "/app/rotate/" + token + "?id=user"},
+		{"DELETE", "/app/killsoid/id?handle=" + store.Handle(token)},
 		{"GET", "/app/activity?dt=60"}, {"GET", "/app/soapp?dt=60"}, {"GET", "/app/soid/id"},
 		{"GET", "/app/soapp?dt=60&limit=1"}, {"GET", "/app/soid/id?limit=1"},
 		{"DELETE", "/app/kill/" + token}, {"DELETE", "/app/killsoid/id"}, {"DELETE", "/app/killall"}, {"GET", "/ping"},

@@ -20,13 +20,13 @@ const (
 
 // writeSessions answers with a list. One that fits a page goes out with its
 // length; a longer one is streamed in chunks, as its pages come.
-func (a *API) writeSessions(ctx *fasthttp.RequestCtx, pages store.Pages) error {
-	return a.writeList(ctx, &list{pages: pages})
+func (a *API) writeSessions(ctx *fasthttp.RequestCtx, pages store.Pages, with details) error {
+	return a.writeList(ctx, &list{pages: pages, with: with})
 }
 
 // writePart answers with a part of a list, and the cursor of the next at its end.
-func (a *API) writePart(ctx *fasthttp.RequestCtx, part store.Part) error {
-	return a.writeList(ctx, &list{pages: part, part: part})
+func (a *API) writePart(ctx *fasthttp.RequestCtx, part store.Part, with details) error {
+	return a.writeList(ctx, &list{pages: part, part: part, with: with})
 }
 
 // writeList answers with a list, or 503 when too many are in flight.
@@ -65,11 +65,12 @@ type list struct {
 	api   *API
 	pages store.Pages
 	part  store.Part // pages, if they are but a part
-	conn  net.Conn   // that the list is streamed to
-	text  []byte     // rendered and not yet read
-	read  int        // bytes of text already read
-	any   bool       // whether a session was rendered
-	done  bool       // whether the tail was
+	with  details
+	conn  net.Conn // that the list is streamed to
+	text  []byte   // rendered and not yet read
+	read  int      // bytes of text already read
+	any   bool     // whether a session was rendered
+	done  bool     // whether the tail was
 
 	closed bool
 }
@@ -92,7 +93,7 @@ func (l *list) next() error {
 			l.text = append(l.text, ',')
 		}
 		l.any = true
-		l.text = appendSession(l.text, &page[i])
+		l.text = appendSession(l.text, &page[i], l.with)
 	}
 	return nil
 }

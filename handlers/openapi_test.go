@@ -54,7 +54,7 @@ var described = sync.OnceValue(func() describedAPI {
 
 // openAPIStatus is the status of each response of the document's components.
 var openAPIStatus = map[string]string{
-	"BadRequest": "400", "Unauthorized": "401", "Forbidden": "403", "NotFound": "404", "MethodNotAllowed": "405", "RequestTimeout": "408",
+	"BadRequest": "400", "Unauthorized": "401", "Forbidden": "403", "NotFound": "404", "MethodNotAllowed": "405", "RequestTimeout": "408", "Conflict": "409",
 	"BodyTooLarge": "413", "UnsupportedMediaType": "415", "TooManyAttempts": "429", "HeadersTooLarge": "431", "InternalError": "500", "Unavailable": "503",
 }
 
@@ -278,10 +278,14 @@ func TestOpenAPILimits(t *testing.T) {
 		"limit":        {1, maxLimit, nil},
 	} {
 		found := false
-		for _, ref := range described().Components.Parameters {
+		for component, ref := range described().Components.Parameters {
 			p := ref.Value
 			if p.Name != name {
 				continue
+			}
+			want := want
+			if strings.HasPrefix(component, "new") { // left out, the session's stays
+				want[2] = nil
 			}
 			found = true
 			schema := p.Schema.Value

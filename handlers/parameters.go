@@ -13,15 +13,16 @@ import (
 // parameters are the query parameters of each route that asks the store. One that is
 // not there is refused: misspelt, it would turn off what it was to protect.
 var parameters = map[string][]string{
-	"/{app}/create/{id}":    {"ip", "ttl", "no_resave", "max_age", "max_sessions"},
-	routeGet:                {},
-	"/{app}/set/{token}":    {},
-	"/{app}/rotate/{token}": {"grace"},
+	"/{app}/create/{id}":    {"ip", "ttl", "no_resave", "max_age", "max_sessions", "with"},
+	routeGet:                {"touch", "with"},
+	"/{app}/set/{token}":    {"if_w", "with"},
+	"/{app}/touch/{token}":  {"ttl", "max_age", "with"},
+	"/{app}/rotate/{token}": {"grace", "id", "ip", "max_sessions", "with"},
 	"/{app}/activity":       {"dt"},
-	"/{app}/soapp":          {"dt", "limit", "cursor"},
-	"/{app}/soid/{id}":      {"limit", "cursor"},
+	"/{app}/soapp":          {"dt", "limit", "cursor", "with"},
+	"/{app}/soid/{id}":      {"limit", "cursor", "with"},
 	"/{app}/kill/{token}":   {},
-	"/{app}/killsoid/{id}":  {"except"},
+	"/{app}/killsoid/{id}":  {"except", "handle"},
 	"/{app}/killall":        {},
 }
 

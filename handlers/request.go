@@ -105,6 +105,16 @@ func (a *API) queryExcept(ctx *fasthttp.RequestCtx) (string, error) {
 	return token, err
 }
 
+// queryHandle returns the handle parameter, and whether it is there. One that is empty is
+// refused: all of the user's sessions would end instead of one.
+func queryHandle(ctx *fasthttp.RequestCtx) (handle string, found bool, err error) {
+	handle, found, err = queryValue(ctx, "handle")
+	if err == nil && found && !store.ValidHandle(handle) {
+		err = invalidFormat("handle")
+	}
+	return handle, found, err
+}
+
 // queryDT returns the dt parameter in seconds. It has no default.
 func queryDT(ctx *fasthttp.RequestCtx) (int64, error) {
 	return seconds(ctx, "dt", store.MinActivity, required)
@@ -150,16 +160,23 @@ func queryPart(ctx *fasthttp.RequestCtx) (limit int, cursor string, err error) {
 
 // queryNoResave returns the no_resave parameter, false when it is empty.
 func queryNoResave(ctx *fasthttp.RequestCtx) (bool, error) {
-	text, _, err := queryValue(ctx, "no_resave")
+	return queryBool(ctx, "no_resave", false)
+}
+
+// queryBool returns a parameter that is true or false.
+func queryBool(ctx *fasthttp.RequestCtx, name string, empty bool) (bool, error) {
+	text, _, err := queryValue(ctx, name)
 	switch {
 	case err != nil:
 		return false, err
 	case text == "true" || text == "1":
 		return true, nil
-	case text == "" || text == "false" || text == "0":
+	case text == "false" || text == "0":
 		return false, nil
+	case text == "":
+		return empty, nil
 	}
-	return false, invalidValue("no_resave must be true or false")
+	return false, invalidValue(name + " must be true or false")
 }
 
 // queryValue returns a parameter of the query, decoded, and whether it is there. It may

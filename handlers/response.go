@@ -32,8 +32,8 @@ func setBody(ctx *fasthttp.RequestCtx, b []byte) {
 }
 
 // writeSession answers with a session.
-func writeSession(ctx *fasthttp.RequestCtx, s *store.Session) {
-	setBody(ctx, appendSession(body(ctx), s))
+func writeSession(ctx *fasthttp.RequestCtx, s *store.Session, with details) {
+	setBody(ctx, appendSession(body(ctx), s, with))
 }
 
 // writeCount answers with {"name":n}.
@@ -45,11 +45,12 @@ func writeCount(ctx *fasthttp.RequestCtx, name string, n int64) {
 	setBody(ctx, append(b, '}'))
 }
 
-// writeToken answers with {"token":token}.
-func writeToken(ctx *fasthttp.RequestCtx, token string) {
+// writeToken answers with {"token":token} and those of the details that are asked for.
+func writeToken(ctx *fasthttp.RequestCtx, token string, with details, d *store.Details) {
 	b := append(body(ctx), `{"token":"`...)
 	b = append(b, token...)
-	setBody(ctx, append(b, '"', '}'))
+	b = appendDetails(append(b, '"'), with, d)
+	setBody(ctx, append(b, '}'))
 }
 
 // writeText answers with a JSON or plain text.
@@ -59,7 +60,7 @@ func writeText(ctx *fasthttp.RequestCtx, contentType, text string) {
 }
 
 // appendSession appends s as JSON, with d copied through as it is stored.
-func appendSession(dst []byte, s *store.Session) []byte {
+func appendSession(dst []byte, s *store.Session, with details) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = appendString(dst, s.ID)
 	dst = append(dst, `,"r":`...)
@@ -75,6 +76,7 @@ func appendSession(dst []byte, s *store.Session) []byte {
 	if s.NoResave {
 		dst = append(dst, `,"no_resave":true`...)
 	}
+	dst = appendDetails(dst, with, &s.Details)
 	if s.D != "" {
 		dst = append(dst, `,"d":`...)
 		dst = append(dst, s.D...)

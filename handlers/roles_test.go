@@ -13,7 +13,7 @@ import (
 func TestRoles(t *testing.T) {
 	// By verb, the roles that may use it; a key without a role may all.
 	may := map[string]string{
-		"create": "web", "get": "ro web", "set": "web", "rotate": "web", "kill": "web", "killsoid": "web", "killall": "",
+		"create": "web", "get": "ro web", "set": "web", "touch": "web", "rotate": "web", "kill": "web", "killsoid": "web", "killall": "",
 		"soid": "ro web", "soapp": "ro", "activity": "ro",
 	}
 	keys := []struct{ role, key, message string }{

@@ -104,6 +104,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	handle("PUT", "/{app}/create/{id}", allow(short, apikey.Web), a.create)
 	handle("GET", routeGet, accessGet, a.get)
 	handle("POST", "/{app}/set/{token}", allow(short, apikey.Web), a.set)
+	handle("POST", "/{app}/touch/{token}", allow(short, apikey.Web), a.touch)
 	handle("POST", "/{app}/rotate/{token}", allow(short, apikey.Web), a.rotate)
 	handle("GET", "/{app}/activity", allow(short, apikey.ReadOnly), a.activity)
 	handle("GET", "/{app}/soapp", allow(short, apikey.ReadOnly), a.soapp)

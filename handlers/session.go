@@ -2,6 +2,8 @@ package handlers
 
 import (
 	"errors"
+	"math"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -11,7 +13,8 @@ import (
 // noSession answers for a session that the store said is not there.
 const noSession = "{}"
 
-// create answers PUT /{app}/create/{id}?ip=&ttl=&no_resave=&max_age=&max_sessions=.
+// create answers PUT /{app}/create/{id}?ip=&ttl=&no_resave=&max_age=&max_sessions=
+// &with=.
 func (a *API) create(ctx *fasthttp.RequestCtx) error {
 	app, err := pathApp(ctx)
 	if err != nil {
@@ -36,34 +39,97 @@ func (a *API) create(ctx *fasthttp.RequestCtx) error {
 	if n.MaxSessions, err = queryMaxSessions(ctx); err != nil {
 		return err
 	}
+	with, err := queryWith(ctx)
+	if err != nil {
+		return err
+	}
 	if n.Data, err = requestData(ctx, true); err != nil {
 		return err
 	}
 	token := store.NewToken(n.ID)
-	if err := a.store.Create(a.ctx, app, token, n); err != nil {
+	d, err := a.store.Create(a.ctx, app, token, n)
+	if err != nil {
 		return err
 	}
-	writeToken(ctx, token)
+	writeToken(ctx, token, with, &d)
 	return nil
 }
 
-// get answers GET /{app}/get/{token}; see hot for most of them.
+// getOptions are the parameters of a get.
+type getOptions struct {
+	with    details
+	noTouch bool
+}
+
+func queryGet(ctx *fasthttp.RequestCtx) (how getOptions, err error) {
+	if how.with, err = queryWith(ctx); err != nil {
+		return how, err
+	}
+	touch, err := queryBool(ctx, "touch", true)
+	how.noTouch = !touch
+	return how, err
+}
+
+// get answers GET /{app}/get/{token}?touch=&with=; see hot for most of them.
 func (a *API) get(ctx *fasthttp.RequestCtx) error {
 	app, token, err := a.pathSession(ctx)
 	if err != nil {
 		return err
 	}
-	return a.answerGet(ctx, app, token)
+	how, err := queryGet(ctx)
+	if err != nil {
+		return err
+	}
+	return a.answerGet(ctx, app, token, how)
 }
 
-func (a *API) answerGet(ctx *fasthttp.RequestCtx, app, token string) error {
-	s, err := a.store.Get(a.ctx, app, token)
-	return a.answerSession(ctx, &s, err)
+func (a *API) answerGet(ctx *fasthttp.RequestCtx, app, token string, how getOptions) error {
+	var s store.Session
+	var err error
+	switch {
+	case how.noTouch:
+		s, err = a.store.Peek(a.ctx, app, token)
+	case how.with != 0:
+		s, err = a.store.GetWith(a.ctx, app, token)
+	default:
+		s, err = a.store.Get(a.ctx, app, token)
+	}
+	return a.answerSession(ctx, &s, how.with, err)
 }
 
-// set answers POST /{app}/set/{token}.
+// touch answers POST /{app}/touch/{token}?ttl=&max_age=&with=.
+func (a *API) touch(ctx *fasthttp.RequestCtx) error {
+	app, token, err := a.pathSession(ctx)
+	if err != nil {
+		return err
+	}
+	ttl, err := seconds(ctx, "ttl", store.MinTTL, 0)
+	if err != nil {
+		return err
+	}
+	maxAge, err := queryMaxAge(ctx)
+	if err != nil {
+		return err
+	}
+	with, err := queryWith(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := a.store.Touch(a.ctx, app, token, ttl, maxAge)
+	return a.answerSession(ctx, &s, with, err)
+}
+
+// set answers POST /{app}/set/{token}?if_w=&with=.
 func (a *API) set(ctx *fasthttp.RequestCtx) error {
 	app, token, err := a.pathSession(ctx)
+	if err != nil {
+		return err
+	}
+	w, err := between(ctx, "if_w", 1, math.MaxInt64, 0)
+	if err != nil {
+		return err
+	}
+	with, err := queryWith(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,8 +140,18 @@ func (a *API) set(ctx *fasthttp.RequestCtx) error {
 	if len(d) == 0 {
 		return invalidValue("d must contain at least one key.")
 	}
-	s, err := a.store.Set(a.ctx, app, token, d)
-	return a.answerSession(ctx, &s, err)
+	var s store.Session
+	if w == 0 {
+		s, err = a.store.Set(a.ctx, app, token, d)
+	} else {
+		s, err = a.store.SetIf(a.ctx, app, token, w, d)
+	}
+	if errors.Is(err, store.ErrConflict) {
+		a.metrics.failed(errConflict)
+		writeConflict(ctx, &s, with)
+		return nil
+	}
+	return a.answerSession(ctx, &s, with, err)
 }
 
 // kill answers DELETE /{app}/kill/{token}.
@@ -85,6 +161,11 @@ func (a *API) kill(ctx *fasthttp.RequestCtx) error {
 		return err
 	}
 	killed, err := a.store.Kill(a.ctx, app, token)
+	return a.answerKill(ctx, killed, err)
+}
+
+// answerKill answers whether a session was killed.
+func (a *API) answerKill(ctx *fasthttp.RequestCtx, killed bool, err error) error {
 	if err != nil {
 		return err
 	}
@@ -98,20 +179,35 @@ func (a *API) kill(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// rotate answers POST /{app}/rotate/{token}?grace=.
+// rotate answers POST /{app}/rotate/{token}?grace=&id=&ip=&max_sessions=&with=.
 func (a *API) rotate(ctx *fasthttp.RequestCtx) error {
 	app, token, err := a.pathSession(ctx)
 	if err != nil {
 		return err
 	}
-	grace, err := queryGrace(ctx)
+	with, err := queryWith(ctx)
 	if err != nil {
 		return err
 	}
-	token, err = a.store.Rotate(a.ctx, app, token, store.NewTokenLike(token), grace)
+	m, err := queryMove(ctx)
+	if err != nil {
+		return err
+	}
+	var d store.Details
+	if m.ID != "" {
+		fresh := store.NewToken(m.ID)
+		d, err = a.store.Move(a.ctx, app, token, fresh, m)
+		token = fresh
+	} else {
+		var grace int64
+		if grace, err = queryGrace(ctx); err != nil {
+			return err
+		}
+		token, d, err = a.store.Rotate(a.ctx, app, token, store.NewTokenLike(token), grace)
+	}
 	switch {
 	case err == nil:
-		writeToken(ctx, token)
+		writeToken(ctx, token, with, &d)
 	case errors.Is(err, store.ErrNotFound):
 		a.missed(ctx)
 		writeText(ctx, contentTypeJSON, noSession)
@@ -121,7 +217,42 @@ func (a *API) rotate(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// soid answers GET /{app}/soid/{id}?limit=&cursor=.
+// queryMove returns the id, ip and max_sessions parameters of a rotation to another
+// user; the ID is "" if it is to none. The old token then ends at once: one that a guest
+// had must not be worth a login.
+func queryMove(ctx *fasthttp.RequestCtx) (m store.Move, err error) {
+	id, found, err := queryValue(ctx, "id")
+	switch {
+	case err != nil:
+		return m, err
+	case found && !store.ValidID(id):
+		return m, invalidFormat("id")
+	}
+	m.ID = strings.Clone(id)
+	ip, _, err := queryValue(ctx, "ip")
+	switch {
+	case err != nil:
+		return m, err
+	case ip != "" && !store.ValidIP(ip):
+		return m, invalidFormat("ip")
+	}
+	m.IP = strings.Clone(ip)
+	if m.MaxSessions, err = queryMaxSessions(ctx); err != nil {
+		return m, err
+	}
+	grace, _, err := queryValue(ctx, "grace")
+	switch {
+	case err != nil:
+		return m, err
+	case found && grace != "":
+		return m, invalidValue("grace cannot be given with id: the old token ends at once")
+	case !found && (m.IP != "" || m.MaxSessions != 0):
+		return m, missingParameter("id")
+	}
+	return m, nil
+}
+
+// soid answers GET /{app}/soid/{id}?limit=&cursor=&with=.
 func (a *API) soid(ctx *fasthttp.RequestCtx) error {
 	app, id, err := pathUser(ctx)
 	if err != nil {
@@ -131,13 +262,17 @@ func (a *API) soid(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	if limit > 0 {
-		return a.writePart(ctx, a.store.PartOfID(a.ctx, app, id, limit, cursor))
+	with, err := queryWith(ctx)
+	if err != nil {
+		return err
 	}
-	return a.writeSessions(ctx, a.store.SessionsOfID(a.ctx, app, id))
+	if limit > 0 {
+		return a.writePart(ctx, a.store.PartOfID(a.ctx, app, id, limit, cursor), with)
+	}
+	return a.writeSessions(ctx, a.store.SessionsOfID(a.ctx, app, id), with)
 }
 
-// killsoid answers DELETE /{app}/killsoid/{id}?except=.
+// killsoid answers DELETE /{app}/killsoid/{id}?except=&handle=.
 func (a *API) killsoid(ctx *fasthttp.RequestCtx) error {
 	app, id, err := pathUser(ctx)
 	if err != nil {
@@ -146,6 +281,16 @@ func (a *API) killsoid(ctx *fasthttp.RequestCtx) error {
 	except, err := a.queryExcept(ctx)
 	if err != nil {
 		return err
+	}
+	handle, single, err := queryHandle(ctx)
+	switch {
+	case err != nil:
+		return err
+	case single && except != "":
+		return invalidValue("handle and except cannot be given together: handle ends one session, except spares one")
+	case single:
+		killed, err := a.store.KillHandle(a.ctx, app, id, handle)
+		return a.answerKill(ctx, killed, err)
 	}
 	n, err := a.store.KillID(a.ctx, app, id, except)
 	if err != nil {
@@ -173,11 +318,11 @@ func pathUser(ctx *fasthttp.RequestCtx) (app, id string, err error) {
 }
 
 // answerSession answers with s, or {} if the store said that there is none.
-func (a *API) answerSession(ctx *fasthttp.RequestCtx, s *store.Session, err error) error {
+func (a *API) answerSession(ctx *fasthttp.RequestCtx, s *store.Session, with details, err error) error {
 	switch {
 	case err == nil:
 		a.metrics.served()
-		writeSession(ctx, s)
+		writeSession(ctx, s, with)
 	case errors.Is(err, store.ErrNotFound):
 		a.missed(ctx)
 		writeText(ctx, contentTypeJSON, noSession)

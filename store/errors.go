@@ -12,6 +12,10 @@ var (
 	// about the session, and the operation may or may not have been done.
 	ErrUnavailable = errors.New("store: unavailable")
 
+	// ErrConflict means that the session is not as SetIf was to find it, and was left
+	// as it is.
+	ErrConflict = errors.New("store: the session has changed")
+
 	// ErrTooLarge means that a session's data would be over the engine's limit. The
 	// session is as before, its counters too.
 	ErrTooLarge = errors.New("store: the data is too large")

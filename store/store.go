@@ -23,6 +23,29 @@ type Session struct {
 	// NoResave marks a session that ends TTL seconds after its creation,
 	// whatever its activity.
 	NoResave bool
+	// Details are filled in by every method but Get.
+	Details
+}
+
+// Details are what a session has beside what the original server answers.
+type Details struct {
+	// First is the first token that the session had, which no rotation changes; its
+	// handle is made from it.
+	First string
+	// Created is when the session was created, in Unix seconds, or 0 if that is not
+	// known: the original server does not note it.
+	Created int64
+	// Expires is the last Unix second in which the session lives if nobody uses it
+	// from now on.
+	Expires int64
+}
+
+// Move is how a session goes on as another user's.
+type Move struct {
+	// ID is the user's id, and IP the new address, or "" to keep the session's.
+	ID, IP string
+	// MaxSessions is as in New.
+	MaxSessions int
 }
 
 // New is what a session is created from.
@@ -60,8 +83,8 @@ type New struct {
 //
 // A method returns in time: an engine bounds each round trip to its server by
 // its own timeout and answers ErrUnavailable past it. An ended ctx is
-// ErrUnavailable too. Any error other than ErrNotFound and ErrUnavailable is a
-// fault in the engine or in what is stored. Errors are wrapped: test them with
+// ErrUnavailable too. Any error other than those of this package is a fault in the
+// engine or in what is stored. Errors are wrapped: test them with
 // errors.Is.
 type Store interface {
 	// Create starts a session under a token that NewToken made for its id and that
@@ -71,8 +94,8 @@ type Store interface {
 	// those longest idle first, and of the same last activity the lower tokens. One
 	// that is over does not count and stays. That is one atomic step, unless the
 	// user has far too many: then some are ended in pages before it. ErrTooLarge if
-	// the data is over the engine's limit.
-	Create(ctx context.Context, app, token string, n New) error
+	// the data is over the engine's limit. It answers the session's details.
+	Create(ctx context.Context, app, token string, n New) (Details, error)
 
 	// Get reads a session and counts as activity: R goes up by one, and the
 	// last activity moves to now if at least one second has passed. For a
@@ -80,12 +103,29 @@ type Store interface {
 	// ErrNotFound if there is no such session.
 	Get(ctx context.Context, app, token string) (Session, error)
 
+	// GetWith is Get, and answers the session's Details too.
+	GetWith(ctx context.Context, app, token string) (Session, error)
+
+	// Peek answers what GetWith would, and changes nothing: it does not count.
+	Peek(ctx context.Context, app, token string) (Session, error)
+
+	// Touch counts as activity like Get, but neither R nor W goes up. A ttl, in
+	// seconds, other than 0 becomes the session's, counted from now; a maxAge other
+	// than 0 lets it end so many seconds from now, whatever its activity. It answers
+	// the session after the change, with Idle as it was. ErrNotFound if there is no
+	// such session.
+	Touch(ctx context.Context, app, token string, ttl, maxAge int64) (Session, error)
+
 	// Set merges d, which is not empty, into the session's data, whole values by key
 	// and never inside of them, raises W by one and counts as activity like Get. It answers the session after the
 	// change. ErrNotFound if there is no such session; none is then made. ErrTooLarge
 	// if D would be over the engine's limit and longer than it was: data that is over
 	// the limit already may be replaced by no more of it.
 	Set(ctx context.Context, app, token string, d Data) (Session, error)
+
+	// SetIf is Set if the session's W is w. Otherwise it changes nothing, and
+	// returns ErrConflict with the session as Peek answers it.
+	SetIf(ctx context.Context, app, token string, w int64, d Data) (Session, error)
 
 	// Activity counts the users of an app, not its sessions, whose last
 	// activity is at most dt seconds ago. An engine that keeps an app in parts
@@ -137,7 +177,25 @@ type Store interface {
 	// again; Rotate of such a token counts as activity and returns the session's
 	// token of now, so that two callers at once agree. No list holds a session
 	// twice. ErrNotFound if there is no such session.
-	Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error)
+	// It answers the session's details too.
+	Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, Details, error)
+
+	// Move makes the session that of the user m.ID, under the token fresh, which
+	// NewToken made for m.ID and which is not in use. Data, counters, TTL, creation,
+	// MaxAge and handle stay; it counts as activity like Rotate. Every token that the
+	// session had ends at once. m.MaxSessions limits m.ID's sessions as New's does.
+	// Of two at once for one session, one moves it and the other gets ErrNotFound.
+	//
+	// An engine that keeps the two users in different places makes the new session
+	// first, and ends the old one only if it has not changed since but for reads, or begins again. For
+	// that time both are there; if it breaks off there, both stay.
+	Move(ctx context.Context, app, token, fresh string, m Move) (Details, error)
+
+	// KillHandle ends the one of the user's sessions that has this handle, and
+	// reports whether there was one.
+	// Of a user with many it may work in pages, and miss one that is rotated again and
+	// again meanwhile.
+	KillHandle(ctx context.Context, app, id, handle string) (bool, error)
 
 	// KillApp ends an app's sessions and returns how many the index held, also
 	// those whose time was over but that were not wiped yet. It works in pages;

@@ -31,7 +31,7 @@ func getDoesNotAllocate(t *testing.T, s *Store, clock *testClock) {
 	other := store.NewToken("user")
 	old := create(t, s, "app", store.New{ID: "user", MaxAge: 1_000_000})
 	fresh := store.NewTokenLike(old)
-	if _, err := s.Rotate(ctx, "app", old, fresh, 1_000_000); err != nil {
+	if _, _, err := s.Rotate(ctx, "app", old, fresh, 1_000_000); err != nil {
 		t.Fatal(err)
 	}
 	allocs := testing.AllocsPerRun(1000, func() {
@@ -42,6 +42,15 @@ func getDoesNotAllocate(t *testing.T, s *Store, clock *testClock) {
 			}
 		}
 		if _, err := s.Get(ctx, "app", token); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.GetWith(ctx, "app", token); err != nil || got.First != token {
+			t.Fatal(got, err)
+		}
+		if got, err := s.GetWith(ctx, "app", fresh); err != nil || got.First != old {
+			t.Fatal(got, err)
+		}
+		if _, err := s.Peek(ctx, "app", token); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Get(ctx, "app", other); err != store.ErrNotFound {

@@ -110,7 +110,7 @@ func BenchmarkCreate(b *testing.B) {
 			i := rnd.IntN(len(tokens))
 			n := n
 			n.ID = fmt.Sprintf("user-%011d", i)
-			if err := s.Create(ctx, "app", tokens[i], n); err != nil {
+			if _, err := s.Create(ctx, "app", tokens[i], n); err != nil {
 				b.Error(err)
 			}
 		}

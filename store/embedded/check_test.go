@@ -42,7 +42,7 @@ func create(t testing.TB, s *Store, app string, n store.New) string {
 		n.TTL = store.DefaultTTL
 	}
 	token := store.NewToken(n.ID)
-	if err := s.Create(context.Background(), app, token, n); err != nil {
+	if _, err := s.Create(context.Background(), app, token, n); err != nil {
 		t.Fatal(err)
 	}
 	return token
@@ -270,7 +270,7 @@ func random(t *testing.T, s *Store, clock *testClock, rnd *rand.Rand, tokens *[]
 		_, err = s.KillApp(ctx, app)
 	case n < 872:
 		var token string
-		if token, err = s.Rotate(ctx, app, some, store.NewTokenLike(some), rnd.Int64N(61)); err == nil {
+		if token, _, err = s.Rotate(ctx, app, some, store.NewTokenLike(some), rnd.Int64N(61)); err == nil {
 			*tokens = append(*tokens, token)
 		}
 	case n < 880:

@@ -68,9 +68,11 @@ func (j *journal) run() {
 // step commits what is queued, and a part of the pass under way, and reports
 // whether there is more of that.
 func (j *journal) step() (more bool, err error) {
-	g := j.take()
 	b := &j.batch
+	j.store.moves.Lock()
+	g := j.take()
 	j.snapshot(b)
+	j.store.moves.Unlock()
 	if j.log.passing && len(b.Log) == 0 && b.Forget == 0 {
 		b.Log, b.Forget = j.log.collect(b.Log[:0])
 	}
@@ -129,6 +131,9 @@ func (j *journal) finish(g *group, err error) {
 // once.
 func (j *journal) snapshot(b *disk.Batch) {
 	slices.SortFunc(j.pending, func(a, b place) int {
+		if a.moved && !b.moved && a.number == b.number {
+			return -1 // the first of a number is kept
+		}
 		return cmp.Compare(a.number, b.number)
 	})
 	j.pending = slices.CompactFunc(j.pending, func(a, b place) bool { return a.number == b.number })
@@ -150,11 +155,12 @@ func (j *journal) snapshot(b *disk.Batch) {
 }
 
 // removeAtLeast commits the removals alone. On a full disk they often fit into what
-// the file has, and make room in it.
+// the file has, and make room in it. A session that moved is not one: without its new
+// record it would be gone.
 func (j *journal) removeAtLeast(b *disk.Batch) {
 	removals := disk.Batch{Last: b.Last}
-	for _, r := range b.Records {
-		if r.Content == nil {
+	for i, r := range b.Records {
+		if r.Content == nil && !j.pending[i].moved {
 			removals.Records = append(removals.Records, r)
 		}
 	}
@@ -167,7 +173,7 @@ func (j *journal) removeAtLeast(b *disk.Batch) {
 	// Records and pending are alike in order. A serial that went never comes back.
 	kept := j.pending[:0]
 	for i, p := range j.pending {
-		if b.Records[i].Content != nil {
+		if b.Records[i].Content != nil || p.moved {
 			kept = append(kept, p)
 		}
 	}

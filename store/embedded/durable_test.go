@@ -57,7 +57,7 @@ func (s *Store) dump() map[uint64]stored {
 		}
 		for i := sh.aliases.oldest; i != 0; {
 			a := sh.aliases.table.at(i)
-			if rec := sh.at(a.slot, a.serial); rec != nil {
+			if rec := sh.at(a.slot, a.serial); rec != nil && a.until >= s.now() {
 				all[a.number] = stored{session: session{token: a.token}, aliasOf: rec.serial, until: a.until}
 			}
 			i = a.next
@@ -122,12 +122,17 @@ func hammer(t *testing.T, s *Store, callers, ops int) {
 				case n < 30 || len(tokens) == 0:
 					n := store.New{ID: id, IP: "::1", TTL: 1000, NoResave: n < 5, Data: store.Data{{Key: `"n"`, Value: fmt.Sprint(n)}}}
 					token := store.NewToken(id)
-					err = s.Create(ctx, "app", token, n)
+					_, err = s.Create(ctx, "app", token, n)
 					tokens = append(tokens, token)
 				case n < 60:
 					_, err = s.Set(ctx, "app", tokens[rnd.IntN(len(tokens))], store.Data{{Key: fmt.Sprintf(`"%d"`, rnd.IntN(5)), Value: "1"}})
 				case n < 85:
 					_, err = s.Get(ctx, "app", tokens[rnd.IntN(len(tokens))])
+				case n < 90:
+					fresh := store.NewToken(id)
+					if _, err = s.Move(ctx, "app", tokens[rnd.IntN(len(tokens))], fresh, store.Move{ID: id, MaxSessions: n % 2 * 30}); err == nil {
+						tokens = append(tokens, fresh)
+					}
 				case n < 97:
 					_, err = s.Kill(ctx, "app", tokens[rnd.IntN(len(tokens))])
 				case n < 98:
@@ -135,7 +140,7 @@ func hammer(t *testing.T, s *Store, callers, ops int) {
 				case n < 99:
 					i := rnd.IntN(len(tokens))
 					var fresh string
-					if fresh, err = s.Rotate(ctx, "app", tokens[i], store.NewTokenLike(tokens[i]), 10); err == nil {
+					if fresh, _, err = s.Rotate(ctx, "app", tokens[i], store.NewTokenLike(tokens[i]), 10); err == nil {
 						tokens = append(tokens, fresh)
 					}
 				default:
@@ -189,6 +194,7 @@ func TestCopyUnderLoad(t *testing.T) {
 	for i := range 10 {
 		live := create(t, s, "mine", store.New{ID: "live"})
 		killed := create(t, s, "mine", store.New{ID: "killed"})
+		moves := moving(t, s)
 		for n := range 3 {
 			if _, err := s.Set(ctx, "mine", live, store.Data{{Key: `"n"`, Value: fmt.Sprint(n)}}); err != nil {
 				t.Fatal(err)
@@ -203,10 +209,14 @@ func TestCopyUnderLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		moved := moves.begun.Load()
 		if _, err := s.file.WriteTo(file); err != nil {
 			t.Fatal(err)
 		}
 		file.Close()
+		if moves.stop(); moved == moves.begun.Load() {
+			t.Log("no move while the copy was made")
+		}
 		copied := reopen(t, dir, clock)
 		if got, err := copied.Get(ctx, "mine", live); err != nil || got.W != 4 || got.D != `{"n":2}` {
 			t.Errorf("copy %d: %+v, %v", i, got, err)
@@ -214,6 +224,7 @@ func TestCopyUnderLoad(t *testing.T) {
 		if got, err := copied.Get(ctx, "mine", killed); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("copy %d: a killed session: %+v, %v", i, got, err)
 		}
+		moves.check(t, copied)
 		copied.check(t)
 		copied.Close()
 	}
@@ -289,7 +300,7 @@ func TestRotationSurvives(t *testing.T) {
 	dead := create(t, s, "app", store.New{ID: "user"})
 	rotate := func(token string) string {
 		t.Helper()
-		fresh, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 20)
+		fresh, _, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 20)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,15 @@ func (sh *shard) arm(slot uint32, at int64) {
 	sh.rise(sh.timers.n-1, timerFor(slot, at))
 }
 
+// rearm puts a session's timer to when it may be wiped, if that is earlier now. (If it
+// is later, the wiper does.)
+func (sh *shard) rearm(slot uint32) {
+	rec := sh.sessions.at(slot)
+	if at := rec.wipeAt(); at < sh.timers.at(int(rec.timerPos)).at() {
+		sh.rise(int(rec.timerPos), timerFor(slot, at))
+	}
+}
+
 // disarm removes the timer at index i.
 func (sh *shard) disarm(i uint32) {
 	last := sh.timers.pop()

@@ -127,7 +127,7 @@ func TestDiskFull(t *testing.T) {
 	never := store.NewToken("never")
 	for what, err := range map[string]error{
 		"set":    set("3"),
-		"create": s.Create(ctx, "app", never, store.New{ID: "never", TTL: 10}),
+		"create": errorOf(s.Create(ctx, "app", never, store.New{ID: "never", TTL: 10})),
 		"kill":   func() error { _, err := s.Kill(ctx, "app", spare); return err }(),
 		// An answer that rests on what is not saved would be a lie after a crash.
 		"kill of none": func() error { _, err := s.Kill(ctx, "app", never); return err }(),
@@ -176,6 +176,8 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+func errorOf[T any](_ T, err error) error { return err }
 
 // TestRemovalsMakeRoom fills the disk so that only removals fit.
 func TestRemovalsMakeRoom(t *testing.T) {
@@ -248,7 +250,10 @@ func TestBrokenDisk(t *testing.T) {
 	go kill()
 	<-d.held
 	go kill()
-	go func() { results <- s.Create(ctx, "app", store.NewToken("late"), store.New{ID: "late", TTL: 10}) }()
+	go func() {
+		_, err := s.Create(ctx, "app", store.NewToken("late"), store.New{ID: "late", TTL: 10})
+		results <- err
+	}()
 	eventually(t, "the create is queued", func() bool { n, _ := s.journal.backlog(); return n == 1 })
 	close(hold)
 	for range 3 {

@@ -30,6 +30,8 @@ type place struct {
 	slot   uint32
 	alias  bool
 	number uint64
+	// moved is of a session that went on under another number, in the same commit.
+	moved bool
 }
 
 // journal brings changes to disk. Memory goes ahead: a change is made there, its
@@ -190,7 +192,7 @@ func (sh *shard) changed(slot uint32) {
 // changedAlias is changed for an alias.
 func (sh *shard) changedAlias(slot uint32) {
 	if sh.journal != nil {
-		sh.places = append(sh.places, place{sh, slot, true, sh.aliases.table.at(slot).number})
+		sh.places = append(sh.places, place{shard: sh, slot: slot, alias: true, number: sh.aliases.table.at(slot).number})
 	}
 }
 

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"math"
+	"slices"
 
 	"rest-sessions/store"
 )
@@ -94,6 +95,48 @@ func (sh *shard) killUser(k key, appName, id string, last, kept uint64, now int6
 		}
 	}
 	return alive, true
+}
+
+// KillHandle ends the session of the user that has the handle.
+func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, error) {
+	all, err := s.entriesOfUser(ctx, app, id)
+	if err != nil {
+		return false, err
+	}
+	sh := s.shard(store.Bucket(id))
+	for step := range slices.Chunk(all, handleStep) {
+		if err := s.admitted(ctx); err != nil {
+			return false, err
+		}
+		if killed, seq := sh.killHandle(step, handle, s.now); killed {
+			return true, s.saved(ctx, seq)
+		}
+		yield()
+	}
+	if err := s.admitted(ctx); err != nil {
+		return false, err
+	}
+	sh.mu.Lock()
+	return false, s.saved(ctx, sh.unlock())
+}
+
+// handleStep is how many sessions are looked at for a handle with the shard's lock held:
+// some 20 microseconds.
+const handleStep = 64
+
+// killHandle removes the live session with the handle, if it is one of entries.
+func (sh *shard) killHandle(entries []entry, handle string, clock func() int64) (killed bool, seq uint64) {
+	sh.mu.Lock()
+	defer func() { seq = sh.unlock() }()
+	now := clock()
+	for _, e := range entries {
+		rec := sh.at(e.slot, e.serial)
+		if rec != nil && rec.alive(now) && store.HasHandle(rec.details("").First, handle) {
+			sh.remove(e.slot)
+			return true, 0
+		}
+	}
+	return false, 0
 }
 
 // KillApp ends the sessions that the app has when it starts and returns how many

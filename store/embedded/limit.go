@@ -3,6 +3,7 @@ package embedded
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,6 +14,9 @@ import (
 // start a hundred of the same user meanwhile make it more than once.
 const trimTries = 5
 
+// errSurplus is of a session that cannot be added before trim has ended others.
+var errSurplus = errors.New("embedded: the user has too many sessions to end at once")
+
 var errOutrun = fmt.Errorf("embedded: %w: sessions of the user come faster than they can be ended", store.ErrUnavailable)
 
 // limitStep is how many sessions of a user a Create with a limit looks at with the
@@ -22,20 +26,20 @@ const limitStep = 128
 // createWithin starts a session, and ends those of its user that are too many; seq
 // is for saved. It reports false, and has done nothing, if those are so many that
 // trim must come first.
-func (sh *shard) createWithin(clock func() int64, k, userKey key, app string, rec session, n store.New) (seq uint64, ok bool) {
+func (sh *shard) createWithin(clock func() int64, k, userKey key, app, token string, rec session, n store.New) (seq uint64, d store.Details, ok bool) {
 	sh.mu.Lock()
 	defer func() { seq = sh.unlock() }()
 	now := clock()
 	var others []uint32
 	if n.MaxSessions > 0 {
-		if others, ok = sh.excess(userKey, app, n.ID, n.MaxSessions, now); !ok {
-			return 0, false
+		if others, ok = sh.excess(userKey, app, n.ID, n.MaxSessions, now, 0); !ok {
+			return 0, d, false
 		}
 	}
 	if slot, old := sh.session(k, app, &rec.token); old != nil {
 		sh.remove(slot)
 	}
-	rec.lastActivity = now
+	rec.lastActivity, rec.created = now, uint32(now)
 	if n.MaxAge > 0 {
 		rec.end = now + n.MaxAge
 	}
@@ -43,13 +47,13 @@ func (sh *shard) createWithin(clock func() int64, k, userKey key, app string, re
 	for _, slot := range others {
 		sh.remove(slot)
 	}
-	return 0, true
+	return 0, rec.details(token), true
 }
 
 // excess returns the user's sessions that are too many where one more is to come
 // and limit may be, in the order in which they end. It reports false if to find or
-// to end them would hold the lock for long.
-func (sh *shard) excess(k key, appName, id string, limit int, now int64) (slots []uint32, ok bool) {
+// to end them would hold the lock for long. The one in the slot but does not count.
+func (sh *shard) excess(k key, appName, id string, limit int, now int64, but uint32) (slots []uint32, ok bool) {
 	_, u := sh.user(k, appName, id)
 	if u == nil {
 		return nil, true
@@ -59,7 +63,7 @@ func (sh *shard) excess(k key, appName, id string, limit int, now int64) (slots 
 			return nil, false
 		}
 		rec := sh.sessions.at(slot)
-		if rec.alive(now) {
+		if slot != but && rec.alive(now) {
 			slots = append(slots, slot)
 		}
 		if slot = rec.older; slot == u.newest {
@@ -78,8 +82,8 @@ func (sh *shard) excess(k key, appName, id string, limit int, now int64) (slots 
 }
 
 // trim ends, in steps, all of a user's sessions that are over and of the others
-// all but the keep latest.
-func (s *Store) trim(ctx context.Context, app, id string, keep int) error {
+// all but the keep latest. That of the token but stays too, if it is not "".
+func (s *Store) trim(ctx context.Context, app, id string, keep int, but string) error {
 	all, err := s.entriesOfUser(ctx, app, id)
 	if err == nil {
 		err = s.order(ctx, &all)
@@ -88,6 +92,10 @@ func (s *Store) trim(ctx context.Context, app, id string, keep int) error {
 		return err
 	}
 	sh := s.shard(store.Bucket(id))
+	var stays token // no session's
+	if but != "" {
+		stays = pack(but)
+	}
 	var w walk
 	for from := 0; from < len(all); from += removeStep {
 		if err := s.admitted(ctx); err != nil {
@@ -98,7 +106,7 @@ func (s *Store) trim(ctx context.Context, app, id string, keep int) error {
 		for _, e := range all[from:min(from+removeStep, len(all))] {
 			rec := sh.at(e.slot, e.serial)
 			switch {
-			case rec == nil:
+			case rec == nil || but != "" && rec.token == stays:
 			case keep > 0 && rec.alive(now):
 				keep--
 			default:

@@ -263,7 +263,9 @@ func (p *pages) add(e entry) {
 	defer sh.mu.Unlock()
 	now := p.store.now()
 	if rec := sh.at(e.slot, e.serial); rec != nil && rec.alive(now) {
-		p.page = append(p.page, rec.answer(now))
+		s := rec.answer(now)
+		s.Details = rec.details("")
+		p.page = append(p.page, s)
 	}
 }
 

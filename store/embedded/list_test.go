@@ -188,7 +188,7 @@ func TestOrderOfLikeTokens(t *testing.T) {
 	start := store.NewToken("user")[:40]
 	for _, i := range []int{3, 7, 1, 9, 4, 0, 8, 2, 6, 5} {
 		token := start + strings.Repeat("z", 23) + fmt.Sprint(i)
-		if err := s.Create(ctx, "app", token, store.New{ID: "user", IP: fmt.Sprint(i), TTL: 100}); err != nil {
+		if _, err := s.Create(ctx, "app", token, store.New{ID: "user", IP: fmt.Sprint(i), TTL: 100}); err != nil {
 			t.Fatal(err)
 		}
 	}

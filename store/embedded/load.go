@@ -179,7 +179,7 @@ func (s *Store) restoreAliases(aliases []stored) {
 		}
 		slot := slots[sh][a.aliasOf]
 		if slot == 0 {
-			sh.places = append(sh.places, place{sh, 0, true, a.serial})
+			sh.places = append(sh.places, place{shard: sh, alias: true, number: a.serial})
 			continue
 		}
 		rec := sh.sessions.at(slot)

@@ -35,6 +35,9 @@ const (
 	// these two.
 	fieldAliasOf protowire.Number = 13
 	fieldUntil   protowire.Number = 14
+	fieldCreated protowire.Number = 15
+	// fieldFirst is the session's first token if it has another one now, as packed.
+	fieldFirst protowire.Number = 16
 )
 
 // stored is a session as its record on disk has it, but for the serial, which is
@@ -51,7 +54,7 @@ func (s *stored) append(b []byte) []byte {
 	b = appendBytes(b, fieldToken, s.token[:])
 	b = appendBytes(b, fieldApp, s.app)
 	b = appendBytes(b, fieldID, s.id())
-	b = appendBytes(b, fieldIP, s.text[s.idLen:])
+	b = appendBytes(b, fieldIP, s.ip())
 	b = appendBytes(b, fieldData, s.d)
 	b = appendNumber(b, fieldTTL, s.ttl)
 	b = appendNumber(b, fieldLastActivity, s.lastActivity)
@@ -60,6 +63,11 @@ func (s *stored) append(b []byte) []byte {
 	b = appendNumber(b, fieldUntil, s.until)
 	b = appendNumber(b, fieldReads, s.r)
 	b = appendNumber(b, fieldWrites, s.w)
+	b = appendNumber(b, fieldCreated, int64(s.created))
+	if first := s.first(); first != "" {
+		packed := pack(first)
+		b = appendBytes(b, fieldFirst, packed[:])
+	}
 	if s.noResave {
 		b = appendNumber(b, fieldNoResave, 1)
 	}
@@ -110,6 +118,7 @@ func shardOfRecord(b []byte) (int, bool) {
 func (s *stored) parse(b []byte) error {
 	*s = stored{}
 	var id, ip []byte
+	first := ""
 	for len(b) > 0 {
 		field, kind, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -141,6 +150,15 @@ func (s *stored) parse(b []byte) error {
 				return fmt.Errorf("%w: a token of %d bytes", errRecord, len(text))
 			}
 			copy(s.token[:], text)
+		case fieldFirst:
+			var t token
+			if len(text) != len(t) {
+				return fmt.Errorf("%w: a token of %d bytes", errRecord, len(text))
+			}
+			copy(t[:], text)
+			if first = t.String(); !store.ValidToken(first) {
+				return fmt.Errorf("%w: no token", errRecord)
+			}
 		case fieldID:
 			id = text
 		case fieldIP:
@@ -164,6 +182,8 @@ func (s *stored) parse(b []byte) error {
 				s.userActivity = number
 			case fieldEnd:
 				s.end = number
+			case fieldCreated:
+				s.created = uint32(number)
 			case fieldAliasOf:
 				s.aliasOf = uint64(number)
 			case fieldUntil:
@@ -176,10 +196,10 @@ func (s *stored) parse(b []byte) error {
 			return fmt.Errorf("%w: field %d", errRecord, field)
 		}
 	}
-	if len(id) > math.MaxUint16 {
-		return fmt.Errorf("%w: an id of %d bytes", errRecord, len(id))
+	if len(id) > math.MaxUint16 || len(ip) > math.MaxUint8 {
+		return fmt.Errorf("%w: an id of %d bytes, an ip of %d", errRecord, len(id), len(ip))
 	}
-	s.text, s.idLen = join(string(id), string(ip)), uint16(len(id))
+	s.setText(string(id), string(ip), first)
 	token := s.token.String()
 	if s.aliasOf != 0 && store.ValidToken(token) {
 		return nil

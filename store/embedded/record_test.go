@@ -65,10 +65,14 @@ func TestTouch(t *testing.T) {
 // writes and parses again.
 func FuzzRecord(f *testing.F) {
 	full := stored{session: session{
-		text: "user::1", idLen: 4, d: `{"a":1}`, token: pack(store.NewToken("user")), ttl: -1, lastActivity: 1_700_000_000,
+		text: "user::1", idLen: 4, ipLen: 3, created: 1_690_000_000, d: `{"a":1}`, token: pack(store.NewToken("user")), ttl: -1, lastActivity: 1_700_000_000,
 		end: 1_800_000_000, r: 5, w: 6, noResave: true,
 	}, app: "app", userActivity: 1_700_000_001}
 	f.Add(full.append(nil))
+	rotated := full
+	rotated.keepFirst()
+	rotated.token = pack(store.NewToken("user"))
+	f.Add(rotated.append(nil))
 	old := stored{session: session{token: full.token}, aliasOf: 7, until: 8}
 	f.Add(old.append(nil))
 	f.Add(appendTouches(nil, []touch{{1, 2, 3}, {1 << 40, -5, 1 << 50}, {2, 1, 1}}))

@@ -78,40 +78,41 @@ func (sh *shard) aliased(k key, appName string, t *token, now int64) (uint32, *s
 }
 
 // Rotate gives a session a new token and returns it.
-func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error) {
+func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, store.Details, error) {
 	if err := s.admitted(ctx); err != nil {
-		return "", err
+		return "", store.Details{}, err
 	}
 	bucket := store.TokenBucket(token)
 	if shardOf(bucket) != shardOf(store.TokenBucket(fresh)) {
-		return "", errForeignToken
+		return "", store.Details{}, errForeignToken
 	}
 	t, k, freshKey := pack(token), s.key(app, token), s.key(app, fresh)
 	sh := s.shard(bucket)
 	sh.mu.Lock()
 	now := s.now()
-	current := sh.rotate(k, freshKey, app, &t, fresh, grace, now)
+	current, d := sh.rotate(k, freshKey, app, &t, fresh, grace, now)
 	if err := s.saved(ctx, sh.unlock()); err != nil {
-		return "", err
+		return "", store.Details{}, err
 	}
 	if current == "" {
-		return "", store.ErrNotFound
+		return "", d, store.ErrNotFound
 	}
-	return current, nil
+	return current, d, nil
 }
 
 // rotate gives a session the token fresh, unless t is an old one of it, and
-// returns the token that it then has, "" if there is no such session.
-func (sh *shard) rotate(k, freshKey key, app string, t *token, fresh string, grace, now int64) string {
+// returns the token that it then has, "" if there is no such session, and its details.
+func (sh *shard) rotate(k, freshKey key, app string, t *token, fresh string, grace, now int64) (string, store.Details) {
 	slot, rec := sh.find(k, app, t, now)
 	if rec == nil || !rec.alive(now) {
-		return ""
+		return "", store.Details{}
 	}
 	sh.touch(rec, now)
 	sh.changed(slot)
 	if rec.token != *t {
-		return rec.token.String()
+		return rec.token.String(), rec.details("")
 	}
+	rec.keepFirst()
 	sh.forget(now, forgetStep)
 	if grace > 0 {
 		a := alias{token: *t, until: now + grace, slot: slot, serial: uint32(rec.serial), number: sh.nextSerial()}
@@ -119,5 +120,5 @@ func (sh *shard) rotate(k, freshKey key, app string, t *token, fresh string, gra
 	}
 	rec.token = pack(fresh)
 	sh.sessions.rehash(slot, freshKey.hash)
-	return fresh
+	return fresh, rec.details("")
 }

@@ -12,7 +12,7 @@ import (
 
 func rotate(t testing.TB, s *Store, token string, grace int64) string {
 	t.Helper()
-	fresh, err := s.Rotate(context.Background(), "app", token, store.NewTokenLike(token), grace)
+	fresh, _, err := s.Rotate(context.Background(), "app", token, store.NewTokenLike(token), grace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestRotateForeignToken(t *testing.T) {
 	for i := 0; shardOf(store.TokenBucket(foreign)) == shardOf(store.TokenBucket(token)); i++ {
 		foreign = store.NewToken(fmt.Sprint("user", i))
 	}
-	if _, err := s.Rotate(context.Background(), "app", token, foreign, 10); !errors.Is(err, errForeignToken) {
+	if _, _, err := s.Rotate(context.Background(), "app", token, foreign, 10); !errors.Is(err, errForeignToken) {
 		t.Error(err)
 	}
 	if _, err := s.Get(context.Background(), "app", token); err != nil {
@@ -178,7 +178,7 @@ func TestLimitIsBounded(t *testing.T) {
 			left = sh.sessions.len()
 		})
 		n := store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: c.limit}
-		if err := s.Create(ctx, "app", store.NewToken("user"), n); err != nil {
+		if _, err := s.Create(ctx, "app", store.NewToken("user"), n); err != nil {
 			t.Fatal(err)
 		}
 		want := c.limit

@@ -9,7 +9,8 @@ import (
 // session is a session's record: 160 bytes, of which the garbage collector looks
 // at the first 32.
 type session struct {
-	// text is the user's id and then the ip: one allocation for both.
+	// text is the user's id, then the ip, and then the session's first token if it has
+	// another one now: one allocation for all.
 	text string
 	// d is the text of the data, "" when there is none.
 	d                 string
@@ -27,7 +28,10 @@ type session struct {
 	// appPos and timerPos are where the app's sessions and the timers have it.
 	appPos, timerPos uint32
 	idLen            uint16
+	ipLen            uint8
 	noResave         bool
+	// created is in Unix seconds, which fit until 2106, or 0 if that is not known.
+	created uint32
 	// listings is Store.listings at the last activity.
 	listings uint32
 }
@@ -49,6 +53,24 @@ type app struct {
 
 func (rec *session) id() string { return rec.text[:rec.idLen] }
 
+func (rec *session) ip() string { return rec.text[rec.idLen:][:rec.ipLen] }
+
+// first returns the session's first token, "" if that is its token of now.
+func (rec *session) first() string { return rec.text[int(rec.idLen)+int(rec.ipLen):] }
+
+// setText sets id, ip and first token.
+func (rec *session) setText(id, ip, first string) {
+	rec.text = join(id, ip, first)
+	rec.idLen, rec.ipLen = uint16(len(id)), uint8(len(ip))
+}
+
+// keepFirst keeps the token of now as the first, before the session gets another.
+func (rec *session) keepFirst() {
+	if rec.first() == "" {
+		rec.setText(rec.id(), rec.ip(), rec.token.String())
+	}
+}
+
 func (rec *session) alive(now int64) bool {
 	return rec.ttl >= now-rec.lastActivity && (rec.end == 0 || rec.end >= now)
 }
@@ -60,8 +82,8 @@ func (rec *session) wipeAt() int64 {
 // answer returns the session as a read at now answers it.
 func (rec *session) answer(now int64) store.Session {
 	s := store.Session{
-		ID:       rec.text[:rec.idLen],
-		IP:       rec.text[rec.idLen:],
+		ID:       rec.id(),
+		IP:       rec.ip(),
 		D:        rec.d,
 		R:        rec.r,
 		W:        rec.w,
@@ -75,12 +97,32 @@ func (rec *session) answer(now int64) store.Session {
 	return s
 }
 
-// join returns a and b as one string in new memory, also when one is empty.
-func join(a, b string) string {
+// details returns what the session is answered with beside that. token is the one that
+// it was asked by, or "".
+func (rec *session) details(token string) store.Details {
+	d := store.Details{First: rec.first(), Created: int64(rec.created), Expires: rec.lastActivity + rec.ttl}
+	if d.First == "" {
+		if d.First = token; token == "" {
+			d.First = rec.token.String()
+		}
+	}
+	if rec.end != 0 {
+		d.Expires = min(d.Expires, rec.end)
+	}
+	return d
+}
+
+// join returns texts as one string in new memory, also when all but one are empty.
+func join(texts ...string) string {
+	size := 0
+	for _, t := range texts {
+		size += len(t)
+	}
 	var text strings.Builder
-	text.Grow(len(a) + len(b))
-	text.WriteString(a)
-	text.WriteString(b)
+	text.Grow(size)
+	for _, t := range texts {
+		text.WriteString(t)
+	}
 	return text.String()
 }
 

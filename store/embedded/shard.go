@@ -110,7 +110,7 @@ func (sh *shard) insert(now int64, k, userKey key, appName string, rec session) 
 	if sh.journal != nil {
 		sh.makeRoomForTouches()
 	}
-	sh.serial = rec.serial
+	sh.serial = max(sh.serial, rec.serial)
 	rec.listings = sh.listings.Load()
 	rec.user = u
 	rec.appPos = uint32(a.sessions.n)
@@ -146,9 +146,21 @@ func (sh *shard) createUser(now int64, k key, appName string) uint32 {
 
 // touch moves the last activity of a session and its user to now.
 func (sh *shard) touch(rec *session, now int64) {
+	if !sh.touchAlone(rec, now) {
+		return
+	}
+	owner := sh.users.at(rec.user)
+	if owner.lastActivity < now {
+		sh.apps.at(owner.app).activity.move(owner.lastActivity, now)
+		owner.lastActivity = now
+	}
+}
+
+// touchAlone is touch of the session without its user, and reports whether it moved.
+func (sh *shard) touchAlone(rec *session, now int64) bool {
 	idle := now - rec.lastActivity
 	if idle < 1 {
-		return
+		return false
 	}
 	rec.lastActivity = now
 	// A list in parts tells by it what was active before it began and what after,
@@ -157,11 +169,7 @@ func (sh *shard) touch(rec *session, now int64) {
 	if rec.noResave {
 		rec.ttl -= idle
 	}
-	owner := sh.users.at(rec.user)
-	if owner.lastActivity < now {
-		sh.apps.at(owner.app).activity.move(owner.lastActivity, now)
-		owner.lastActivity = now
-	}
+	return true
 }
 
 // remove takes a session away, and with the last one of a user or an app that

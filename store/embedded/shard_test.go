@@ -42,7 +42,7 @@ func TestCollidingHashes(t *testing.T) {
 			if id == "other" {
 				name = store.NewToken(id)
 			}
-			if err := s.Create(ctx, app, name, n); err != nil {
+			if _, err := s.Create(ctx, app, name, n); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -135,7 +135,7 @@ func TestForeignToken(t *testing.T) {
 	for i := 0; shardOf(store.Bucket(id)) == shardOf(store.Bucket("user")); i++ {
 		id = fmt.Sprint("user", i)
 	}
-	if err := s.Create(context.Background(), "app", store.NewToken(id), store.New{ID: "user", TTL: 10}); err == nil {
+	if _, err := s.Create(context.Background(), "app", store.NewToken(id), store.New{ID: "user", TTL: 10}); err == nil {
 		t.Error("a session that its user's routes do not find")
 	}
 }
@@ -144,7 +144,7 @@ func TestCreateAgain(t *testing.T) {
 	s, _ := newTestStore()
 	ctx := context.Background()
 	token := create(t, s, "app", store.New{ID: "user", IP: "1"})
-	if err := s.Create(ctx, "app", token, store.New{ID: "user", IP: "2", TTL: 10}); err != nil {
+	if _, err := s.Create(ctx, "app", token, store.New{ID: "user", IP: "2", TTL: 10}); err != nil {
 		t.Fatal(err)
 	}
 	s.check(t)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,6 +64,9 @@ type Store struct {
 	// journal and file are nil without a directory.
 	journal *journal
 	file    *disk.File
+	// moves is held by a move, which changes two shards, and while what changed is
+	// copied for a commit: so that has all of a move or nothing.
+	moves sync.Mutex
 	// listings counts the lists in parts that have begun, see begin.
 	listings atomic.Uint32
 }
@@ -108,44 +113,64 @@ func ended(ctx context.Context) error {
 
 // Create starts a session. A token that is in use already replaces its session,
 // so a Create that is sent again has no effect of its own.
-func (s *Store) Create(ctx context.Context, app, token string, n store.New) error {
+func (s *Store) Create(ctx context.Context, app, token string, n store.New) (store.Details, error) {
 	if err := s.admitted(ctx); err != nil {
-		return err
+		return store.Details{}, err
 	}
 	bucket := store.TokenBucket(token)
 	if shardOf(bucket) != shardOf(store.Bucket(n.ID)) {
-		return errForeignToken
+		return store.Details{}, errForeignToken
 	}
 	rec := session{
-		text:     join(n.ID, n.IP),
 		token:    pack(token),
 		ttl:      n.TTL,
 		r:        1,
 		w:        1,
-		idLen:    uint16(len(n.ID)),
 		noResave: n.NoResave,
 	}
+	rec.setText(n.ID, n.IP, "")
 	if len(n.Data) > 0 {
 		rec.d, _ = merge("", n.Data)
 		if store.TooLarge("", rec.d, s.maxData) {
-			return store.ErrTooLarge
+			return store.Details{}, store.ErrTooLarge
 		}
 	}
 	k, userKey := s.key(app, token), s.key(app, n.ID)
 	sh := s.shard(bucket)
 	for range trimTries {
-		if seq, ok := sh.createWithin(s.now, k, userKey, app, rec, n); ok {
-			return s.saved(ctx, seq)
+		if seq, d, ok := sh.createWithin(s.now, k, userKey, app, token, rec, n); ok {
+			return d, s.saved(ctx, seq)
 		}
-		if err := s.trim(ctx, app, n.ID, n.MaxSessions); err != nil {
-			return err
+		if err := s.trim(ctx, app, n.ID, n.MaxSessions, ""); err != nil {
+			return store.Details{}, err
 		}
 	}
-	return errOutrun
+	return store.Details{}, errOutrun
 }
 
 // Get reads a session and counts as activity. It does not allocate.
 func (s *Store) Get(ctx context.Context, app, token string) (store.Session, error) {
+	return s.get(ctx, app, token, read)
+}
+
+// GetWith is Get with the session's details. It does not allocate.
+func (s *Store) GetWith(ctx context.Context, app, token string) (store.Session, error) {
+	return s.get(ctx, app, token, readWith)
+}
+
+// Peek is GetWith but changes nothing.
+func (s *Store) Peek(ctx context.Context, app, token string) (store.Session, error) {
+	return s.get(ctx, app, token, peek)
+}
+
+// Ways to get a session.
+const (
+	read = iota
+	readWith
+	peek
+)
+
+func (s *Store) get(ctx context.Context, app, token string, how int) (store.Session, error) {
 	if err := ended(ctx); err != nil {
 		return store.Session{}, err
 	}
@@ -161,13 +186,68 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 		}
 		return store.Session{}, store.ErrNotFound
 	}
-	answer := sh.read(slot, now)
+	var answer store.Session
+	if how == peek {
+		answer = rec.answer(now)
+	} else {
+		answer = sh.read(slot, now)
+	}
+	if how != read {
+		answer.Details = rec.details(token)
+	}
 	sh.mu.Unlock()
+	return answer, nil
+}
+
+// Touch counts as activity, and changes when the session ends.
+func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64) (store.Session, error) {
+	if err := s.admitted(ctx); err != nil {
+		return store.Session{}, err
+	}
+	t, k := pack(token), s.key(app, token)
+	sh := s.shard(store.TokenBucket(token))
+	sh.mu.Lock()
+	now := s.now()
+	slot, rec := sh.find(k, app, &t, now)
+	found := rec != nil && rec.alive(now)
+	var answer store.Session
+	if found {
+		answer = rec.answer(now)
+		sh.touch(rec, now)
+		if ttl != 0 {
+			rec.ttl, answer.TTL = ttl, ttl
+		}
+		if maxAge != 0 {
+			rec.end = now + maxAge
+		}
+		sh.rearm(slot)
+		sh.changed(slot)
+		answer.Details = rec.details(token)
+	}
+	err := s.saved(ctx, sh.unlock())
+	switch {
+	case err != nil:
+		return store.Session{}, err
+	case !found:
+		return store.Session{}, store.ErrNotFound
+	}
 	return answer, nil
 }
 
 // Set merges d into a session's data and counts as activity.
 func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store.Session, error) {
+	return s.set(ctx, app, token, anyW, d)
+}
+
+// SetIf is Set if w is the session's.
+func (s *Store) SetIf(ctx context.Context, app, token string, w int64, d store.Data) (store.Session, error) {
+	return s.set(ctx, app, token, w, d)
+}
+
+// anyW is no session's w.
+const anyW = math.MinInt64
+
+func (s *Store) set(ctx context.Context, app, token string, w int64, d store.Data) (store.Session, error) {
 	t, k := pack(token), s.key(app, token)
 	sh := s.shard(store.TokenBucket(token))
 	c := newChange(d)
@@ -184,6 +264,14 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 			}
 			return store.Session{}, store.ErrNotFound
 		}
+		if w != anyW && rec.w != w {
+			answer := rec.answer(now)
+			answer.Details = rec.details(token)
+			if err := s.saved(ctx, sh.unlock()); err != nil {
+				return store.Session{}, err
+			}
+			return answer, store.ErrConflict
+		}
 		merged, ready, err := c.on(rec.d)
 		if ready && store.TooLarge(rec.d, merged, s.maxData) {
 			err = store.ErrTooLarge
@@ -194,6 +282,7 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 		}
 		if ready {
 			answer := sh.write(slot, merged, now)
+			answer.Details = rec.details(token)
 			if err := s.saved(ctx, sh.unlock()); err != nil {
 				return store.Session{}, err
 			}

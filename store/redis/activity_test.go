@@ -108,7 +108,7 @@ func TestTwins(t *testing.T) {
 	}
 	one, two, other := create(t, s, "app", "one", 1000), create(t, s, "app", "two", 1000), create(t, s, "other", "one", 1000)
 	ending := store.NewToken("ending")
-	if err := s.Create(context.Background(), "other", ending, store.New{ID: "ending", IP: "::1", TTL: 100, NoResave: true}); err != nil {
+	if _, err := s.Create(context.Background(), "other", ending, store.New{ID: "ending", IP: "::1", TTL: 100, NoResave: true}); err != nil {
 		t.Fatal(err)
 	}
 	missing := store.NewToken("nobody")

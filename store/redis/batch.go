@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ const (
 type reader struct {
 	s        *Store
 	sharded  bool // whether its keys are of the sharded layout
+	detailed bool // whether its sessions come with details
 	lane     lane[*read, readCargo]
 	meanSize atomic.Int64 // bytes of a read's reply, of late
 	reads    sync.Pool    // of *read
@@ -71,8 +73,8 @@ type readCall struct {
 
 var keySeed = maphash.MakeSeed()
 
-func newReader(s *Store, sharded bool) *reader {
-	r := &reader{s: s, sharded: sharded}
+func newReader(s *Store, sharded, detailed bool) *reader {
+	r := &reader{s: s, sharded: sharded, detailed: detailed}
 	r.reads.New = func() any { return &read{seat: newSeat()} }
 	r.lane = lane[*read, readCargo]{most: r.most, send: r.send, answer: r.answer, timeout: s.timeout, circuit: s.circuit}
 	return r
@@ -92,6 +94,9 @@ func (r *reader) get(ctx context.Context, l layout, p part, app, token string) (
 		return store.Session{}, err
 	}
 	session, err := q.session, q.err
+	if r.detailed && err == nil && session.First == "" {
+		session.First = strings.Clone(token)
+	}
 	if err == nil || err == store.ErrNotFound {
 		q.session, q.err = store.Session{}, nil
 		r.reads.Put(q)
@@ -105,6 +110,18 @@ func (r *reader) most() int {
 		return max(1, min(maxBatch, int(batchBytes/size)))
 	}
 	return maxBatch
+}
+
+// flags are what get.lua is to know.
+func (r *reader) flags() string {
+	flags := ""
+	if r.s.eviction.can.Load() {
+		flags = "e"
+	}
+	if r.detailed {
+		flags += "d"
+	}
+	return flags
 }
 
 // prefix returns what the keys of the read's app, or part of it, begin with.
@@ -142,8 +159,8 @@ func (c *readCargo) gather(reads []*read) {
 	}
 }
 
-// prepare makes the calls for the firsts; evicts is whether Redis can evict.
-func (c *readCargo) prepare(l layout, get *script, evicts bool) {
+// prepare makes the calls for the firsts; flags are as get.lua has them.
+func (c *readCargo) prepare(l layout, get *script, flags string) {
 	c.calls = c.calls[:0]
 	for i := 0; i < len(c.firsts); {
 		first := i
@@ -172,9 +189,9 @@ func (c *readCargo) prepare(l layout, get *script, evicts bool) {
 			call.keys = append(call.keys, prefix+"none") // see whole
 		}
 	}
-	if evicts {
+	if flags != "" {
 		for i := range c.calls {
-			c.calls[i].args = append(c.calls[i].args, "1")
+			c.calls[i].args = append(c.calls[i].args, flags)
 		}
 	}
 }
@@ -193,7 +210,7 @@ func (r *reader) send(f *flight[*read, readCargo]) {
 		c.calls = append(c.calls[:0], readCall{end: len(c.firsts), err: err})
 		return
 	}
-	c.prepare(conn.layout, r.s.scripts.get, r.s.eviction.can.Load())
+	c.prepare(conn.layout, r.s.scripts.get, r.flags())
 	start := time.Now()
 	if ctx := context.Background(); len(c.calls) == 1 {
 		call := &c.calls[0]

@@ -203,7 +203,7 @@ func TestBigReplies(t *testing.T) {
 	const size = 50_000
 	token := store.NewToken("user")
 	d := store.Data{{Key: `"a"`, Value: `"` + fmt.Sprintf("%0*d", size, 0) + `"`}}
-	if err := s.Create(ctx, "app", token, store.New{ID: "user", IP: "::1", TTL: 1000, Data: d}); err != nil {
+	if _, err := s.Create(ctx, "app", token, store.New{ID: "user", IP: "::1", TTL: 1000, Data: d}); err != nil {
 		t.Fatal(err)
 	}
 	for range 100 { // until the mean is known

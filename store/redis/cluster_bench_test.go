@@ -43,7 +43,8 @@ func BenchmarkRedisCPU(b *testing.B) {
 		{"set", func(s *Store, token string) error { _, err := s.Set(ctx, "app", token, number(1)); return err }},
 		{"create", func(s *Store, token string) error {
 			id := token[:8]
-			return s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "127.0.0.1", TTL: 7200})
+			_, err := s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "127.0.0.1", TTL: 7200})
+			return err
 		}},
 		{"activity", func(s *Store, _ string) error { _, err := s.Activity(ctx, "app", 600); return err }},
 	} {

@@ -136,7 +136,8 @@ func TestMendedByAWindow(t *testing.T) {
 		"get": func(token string) (string, error) { _, err := s.Get(ctx, "app", token); return token, err },
 		"set": func(token string) (string, error) { _, err := s.Set(ctx, "app", token, nil); return token, err },
 		"rotate": func(token string) (string, error) {
-			return s.Rotate(ctx, "app", token, store.NewTokenLike(token), 0)
+			token, _, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 0)
+			return token, err
 		},
 	} {
 		token := create(t, s, "app", "user", 7200)

@@ -46,7 +46,9 @@ type Raw struct {
 	NoResave           bool
 	D                  string // as it stands there
 	End                int64  // the last second by MaxAge, or 0
-	Root               string // the first token, if it was rotated
+	Root               string // the first token, if it was rotated since it is this user's
+	First              string // the first token, if it was another user's
+	Created            int64  // Unix seconds, or 0
 	// Index and User are the scores of the session and of its user, who may have none.
 	Index, User float64
 }
@@ -215,11 +217,11 @@ func position(list []rueidis.RedisMessage) (Position, error) {
 // it should be.
 func parseRaw(app string, fields []string) (Raw, bool) {
 	token, _, _ := strings.Cut(fields[1], ":")
-	if len(fields) != 13 || !store.ValidToken(token) {
+	if len(fields) != 15 || !store.ValidToken(token) {
 		return Raw{}, false
 	}
 	f := fields[3:]
-	raw := Raw{App: app, Token: token, ID: f[0], IP: f[5], NoResave: f[6] == "1", D: f[7], Root: f[9]}
+	raw := Raw{App: app, Token: token, ID: f[0], IP: f[5], NoResave: f[6] == "1", D: f[7], Root: f[9], First: f[11]}
 	ok := raw.ID != ""
 	number := func(text string) int64 {
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -229,6 +231,9 @@ func parseRaw(app string, fields []string) (Raw, bool) {
 	raw.R, raw.W, raw.TTL, raw.LastActivity = number(f[1]), number(f[2]), number(f[3]), number(f[4])
 	if f[8] != "" {
 		raw.End = number(f[8])
+	}
+	if f[10] != "" {
+		raw.Created = number(f[10])
 	}
 	var err error
 	raw.Index, err = strconv.ParseFloat(fields[0], 64)

@@ -76,12 +76,12 @@ func fill(t *testing.T, s *Store, clock *storetest.Clock) (tokens []string) {
 			n.MaxAge = int64(500 + i)
 		}
 		token := store.NewToken(id)
-		if err := s.Create(ctx, "shop", token, n); err != nil {
+		if _, err := s.Create(ctx, "shop", token, n); err != nil {
 			t.Fatal(err)
 		}
 		if i%11 == 0 {
 			var err error
-			if token, err = s.Rotate(ctx, "shop", token, store.NewTokenLike(token), 10); err != nil {
+			if token, _, err = s.Rotate(ctx, "shop", token, store.NewTokenLike(token), 10); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -279,7 +279,7 @@ func TestSettle(t *testing.T) {
 	for _, token := range tokens[50:60] {
 		to.Kill(ctx, "shop", token)
 	}
-	fresh, err := from.Rotate(ctx, "shop", tokens[60], store.NewTokenLike(tokens[60]), 10)
+	fresh, _, err := from.Rotate(ctx, "shop", tokens[60], store.NewTokenLike(tokens[60]), 10)
 	if err != nil {
 		t.Fatal(err)
 	}

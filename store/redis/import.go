@@ -81,9 +81,12 @@ func (s *Store) Import(ctx context.Context, app string, sessions []Raw, ahead in
 // our scripts would have left them after the last activity.
 func importArgs(raw Raw, ahead int64, dry bool) []string {
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
-	la, end := raw.LastActivity+ahead, raw.End
+	la, end, created := raw.LastActivity+ahead, raw.End, raw.Created
 	if end != 0 {
 		end += ahead
+	}
+	if created != 0 {
+		created += ahead
 	}
 	last := la + raw.TTL
 	if end != 0 {
@@ -109,7 +112,7 @@ func importArgs(raw Raw, ahead int64, dry bool) []string {
 		score(la, fraction), score(0, user), score(store.WipeAt(la, raw.TTL, raw.NoResave, end)-1, fraction), only,
 		"id", raw.ID, "r", number(raw.R), "w", number(raw.W), "m", number(sum), "ip", raw.IP, "la", number(la), "ttl", number(raw.TTL),
 	}
-	for _, field := range [][2]string{{"no_resave", map[bool]string{true: "1"}[raw.NoResave]}, {"end", text(end)}, {"root", raw.Root}, {"d", raw.D}} {
+	for _, field := range [][2]string{{"no_resave", map[bool]string{true: "1"}[raw.NoResave]}, {"end", text(end)}, {"created", text(created)}, {"root", raw.Root}, {"first", raw.First}, {"d", raw.D}} {
 		if field[1] != "" {
 			args = append(args, field[0], field[1])
 		}

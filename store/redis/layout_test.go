@@ -22,7 +22,7 @@ func TestLayout(t *testing.T) {
 	ctx := context.Background()
 	token := store.NewToken("a:b")
 	n := store.New{ID: "a:b", IP: "::1", TTL: 7200, Data: store.Data{{Key: `"k"`, Value: `1.0`}, {Key: `"n"`, Value: `null`}}}
-	if err := s.Create(ctx, "app", token, n); err != nil {
+	if _, err := s.Create(ctx, "app", token, n); err != nil {
 		t.Fatal(err)
 	}
 	ns := strings.TrimSuffix(s.keys.ns, ":")
@@ -30,7 +30,7 @@ func TestLayout(t *testing.T) {
 	if got := strs(t, server.Do(t, "KEYS", "*")); !sameSet(got, want) {
 		t.Errorf("keys are %q, not %q", got, want)
 	}
-	hash := map[string]string{"id": "a:b", "r": "1", "w": "1", "m": "2", "ttl": "7200", "d": `{"k":1.0}`, "la": "1700000030", "ip": "::1"}
+	hash := map[string]string{"id": "a:b", "r": "1", "w": "1", "m": "2", "ttl": "7200", "d": `{"k":1.0}`, "la": "1700000030", "created": "1700000030", "ip": "::1"}
 	checkHash(t, server, s, token, hash)
 	checkIndexes(t, server, s)
 	if _, err := s.Get(ctx, "app", token); err != nil {
@@ -40,10 +40,10 @@ func TestLayout(t *testing.T) {
 	checkHash(t, server, s, token, hash)
 
 	token = store.NewToken("u")
-	if err := s.Create(ctx, "app", token, store.New{ID: "u", IP: "::1", TTL: 100, NoResave: true}); err != nil {
+	if _, err := s.Create(ctx, "app", token, store.New{ID: "u", IP: "::1", TTL: 100, NoResave: true}); err != nil {
 		t.Fatal(err)
 	}
-	hash = map[string]string{"id": "u", "r": "1", "w": "1", "m": "2", "ttl": "100", "la": "1700000030", "ip": "::1", "no_resave": "1"}
+	hash = map[string]string{"id": "u", "r": "1", "w": "1", "m": "2", "ttl": "100", "la": "1700000030", "created": "1700000030", "ip": "::1", "no_resave": "1"}
 	checkHash(t, server, s, token, hash)
 	clock.Advance(30)
 	if _, err := s.Get(ctx, "app", token); err != nil {
@@ -294,7 +294,7 @@ func TestCacheChannel(t *testing.T) {
 	}
 	expect("kill", "app:"+token)
 	token = create(t, s, "app", "user", 100)
-	if err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: 1}); err != nil {
+	if _, err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: 1}); err != nil {
 		t.Fatal(err)
 	}
 	expect("create with a limit", "app:"+token)
@@ -303,7 +303,7 @@ func TestCacheChannel(t *testing.T) {
 	}
 	<-told
 	old := create(t, s, "app", "user", 100)
-	token, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10)
+	token, _, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10)
 	if err != nil {
 		t.Fatal(err)
 	}

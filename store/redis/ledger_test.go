@@ -177,7 +177,8 @@ func (l *ledger) create(w int, r *rand.Rand) *entry {
 	start := time.Now()
 	_, ok := l.call(e, "create", func(ctx context.Context) error {
 		n := store.New{ID: e.id, IP: "::1", TTL: 7200, Data: number(0)}
-		return l.s.Create(ctx, e.app, e.token, n)
+		_, err := l.s.Create(ctx, e.app, e.token, n)
+		return err
 	})
 	if ok {
 		e.mu.Lock()

@@ -25,16 +25,16 @@ func TestRotateLayout(t *testing.T) {
 	ctx := context.Background()
 	first := store.NewToken("a:b")
 	n := store.New{ID: "a:b", IP: "::1", TTL: 7200, MaxAge: 9000, Data: store.Data{{Key: `"k"`, Value: `1.0`}}}
-	if err := s.Create(ctx, "app", first, n); err != nil {
+	if _, err := s.Create(ctx, "app", first, n); err != nil {
 		t.Fatal(err)
 	}
-	hash := map[string]string{"id": "a:b", "r": "1", "w": "1", "m": "2", "ttl": "7200", "d": `{"k":1.0}`, "la": "1700000030", "ip": "::1", "end": "1700009030"}
+	hash := map[string]string{"id": "a:b", "r": "1", "w": "1", "m": "2", "ttl": "7200", "d": `{"k":1.0}`, "la": "1700000030", "created": "1700000030", "ip": "::1", "end": "1700009030"}
 	checkHash(t, server, s, first, hash)
 	checkIndexes(t, server, s)
 
 	rotate := func(token string, grace int64) string {
 		t.Helper()
-		fresh, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), grace)
+		fresh, _, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), grace)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestSpoiltAlias(t *testing.T) {
 		"a short token": func(key string) { server.Do(t, "HSET", key, "to", "x") },
 	} {
 		old := create(t, s, "app", "user", 100)
-		if _, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10); err != nil {
+		if _, _, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10); err != nil {
 			t.Fatal(err)
 		}
 		spoil(s.keys.session("app", old))
@@ -125,13 +125,13 @@ func TestNodeTouchesMaxAge(t *testing.T) {
 			return err
 		},
 		"rotate": func(token string) error {
-			_, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10)
+			_, _, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10)
 			return err
 		},
 	}
 	for id, touch := range touches {
 		token := store.NewToken(id)
-		if err := s.Create(ctx, "app", token, store.New{ID: id, IP: "::1", TTL: ttl, MaxAge: maxAge}); err != nil {
+		if _, err := s.Create(ctx, "app", token, store.New{ID: id, IP: "::1", TTL: ttl, MaxAge: maxAge}); err != nil {
 			t.Fatal(err)
 		}
 		clock.Advance(5)
@@ -163,7 +163,7 @@ func TestWipeRearmsMaxAge(t *testing.T) {
 	defer s.Close()
 	ctx := context.Background()
 	token := store.NewToken("user")
-	if err := s.Create(ctx, "app", token, store.New{ID: "user", IP: "::1", TTL: 7200, MaxAge: 100}); err != nil {
+	if _, err := s.Create(ctx, "app", token, store.New{ID: "user", IP: "::1", TTL: 7200, MaxAge: 100}); err != nil {
 		t.Fatal(err)
 	}
 	server.Do(t, "ZADD", s.keys.wipe(), "1", "app:"+token+":user")
@@ -195,7 +195,7 @@ func TestLimitHoldsRedisShortly(t *testing.T) {
 			want = 1
 		}
 		server.Do(t, "CONFIG", "RESETSTAT")
-		if err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 10, MaxSessions: 5}); err != nil {
+		if _, err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 10, MaxSessions: 5}); err != nil {
 			t.Fatal(err)
 		}
 		n := calls(t, server)
@@ -220,7 +220,7 @@ func TestBigUserWhileRotated(t *testing.T) {
 	tokens := map[string]string{} // by ip
 	for i := range n {
 		token, ip := store.NewToken("user"), strconv.Itoa(i)
-		if err := s.Create(ctx, "app", token, store.New{ID: "user", IP: ip, TTL: 100}); err != nil {
+		if _, err := s.Create(ctx, "app", token, store.New{ID: "user", IP: ip, TTL: 100}); err != nil {
 			t.Fatal(err)
 		}
 		tokens[ip] = token
@@ -239,7 +239,7 @@ func TestBigUserWhileRotated(t *testing.T) {
 				t.Errorf("session %s is listed again", session.IP)
 			}
 			seen[session.IP] = true
-			if _, err := s.Rotate(ctx, "app", tokens[session.IP], store.NewTokenLike(tokens[session.IP]), 0); err != nil {
+			if _, _, err := s.Rotate(ctx, "app", tokens[session.IP], store.NewTokenLike(tokens[session.IP]), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -331,14 +331,15 @@ func FuzzListReplies(f *testing.F) {
 		var m met
 		appendSession(nil, token, reply, &m) // must not panic
 		m = met{}
-		found, err := appendSession(nil, "one", "1 1 0 1 2 3 4 0\nab"+after, &m)
+		text := fmt.Sprintf("1 1 0 1 2 3 4 0 5 6 %d\nab%s", len(after), after)
+		found, err := appendSession(nil, "one", text, &m)
 		if ok := after == "" || len(after) == store.TokenLen; ok != (err == nil) || ok != (len(found) == 1) {
 			t.Fatalf("%q: %v, %v", after, found, err)
 		}
 		if err != nil || after == "" {
 			return
 		}
-		if found, err = appendSession(nil, "two", "1 1 0 1 2 3 4 0\nab"+after, &m); err != nil || len(found) != 0 {
+		if found, err = appendSession(nil, "two", text, &m); err != nil || len(found) != 0 {
 			t.Errorf("%q is listed twice: %v, %v", after, found, err)
 		}
 	})

@@ -23,27 +23,31 @@ var errOutrun = fmt.Errorf("redis: %w: sessions of the user come faster than the
 
 // createWithin starts a session whose user may have so many with it. When there are
 // too many for the script to end at once, they are ended in pages first.
-func (s *Store) createWithin(ctx context.Context, l layout, p part, id string, limit int, keys, args []string) error {
+func (s *Store) createWithin(ctx context.Context, l layout, p part, id string, limit int, keys, args []string) (now int64, err error) {
 	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize), l.cache())
 	for range trimTries {
 		n, err := s.count(ctx, s.scripts.create, keys, args)
 		if n > 0 || err != nil {
-			return err
+			return n, err
 		}
-		if err := s.trim(ctx, l, p, id, limit); err != nil {
-			return err
+		if err := s.trim(ctx, l, p, id, limit, ""); err != nil {
+			return 0, err
 		}
 	}
-	return errOutrun
+	return 0, errOutrun
 }
 
 // trim ends, in pages, all of a user's sessions that are over and of the others all
-// but the keep latest.
-func (s *Store) trim(ctx context.Context, l layout, p part, id string, keep int) error {
+// but the keep latest. That of the token but stays too, if it is not "".
+func (s *Store) trim(ctx context.Context, l layout, p part, id string, keep int, but string) error {
 	var pace pace
 	all, err := s.ages(ctx, &pace, p, id)
 	if err != nil {
 		return err
+	}
+	if but != "" {
+		stays := store.PackToken(but)
+		all = slices.DeleteFunc(all, func(h hit) bool { return h.token == stays })
 	}
 	slices.SortFunc(all, compareHits)
 	alive := 0

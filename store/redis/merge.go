@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -28,10 +29,10 @@ var (
 	errMalformed = errors.New("redis: d of the session is not a JSON object without white space")
 )
 
-// merge runs set.lua: args are its first four. What the script leaves to us is merged
+// merge runs set.lua: args are its first five. What the script leaves to us is merged
 // here and written only if nobody has written the data meanwhile, else merged again, so
 // no set is lost. w goes up with each set, those of a Node server too.
-func (s *Store) merge(ctx context.Context, keys, args []string, d store.Data) (store.Session, error) {
+func (s *Store) merge(ctx context.Context, keys, args []string, token string, d store.Data) (store.Session, error) {
 	room := s.mergedInRedis
 	for _, f := range d {
 		room -= len(f.Key) + len(f.Value) + len(":,")
@@ -49,7 +50,7 @@ func (s *Store) merge(ctx context.Context, keys, args []string, d store.Data) (s
 		return store.Session{}, store.ErrTooLarge
 	}
 	if !reply.IsArray() {
-		return sessionIn(reply)
+		return afterSet(reply, token)
 	}
 	read, err := parseUnmerged(reply)
 	if err != nil {
@@ -81,7 +82,7 @@ func (s *Store) merge(ctx context.Context, keys, args []string, d store.Data) (s
 			return store.Session{}, err
 		}
 		if !reply.IsArray() {
-			session, err := sessionIn(reply)
+			session, err := afterSet(reply, token)
 			if err == nil {
 				session.D = data(merged)
 				turn.last = unmerged{session.W, merged}
@@ -95,13 +96,18 @@ func (s *Store) merge(ctx context.Context, keys, args []string, d store.Data) (s
 	return store.Session{}, errOverrun
 }
 
-// sessionIn reads a reply that is one session.
-func sessionIn(reply rueidis.RedisMessage) (store.Session, error) {
+// afterSet reads a reply that is one session, after a set or as it was found.
+func afterSet(reply rueidis.RedisMessage, token string) (store.Session, error) {
 	text, err := reply.ToString()
 	if err != nil {
 		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
 	}
-	return parseSession(text)
+	text, conflict := strings.CutPrefix(text, "conflict\n")
+	session, err := parseSession(text, token)
+	if conflict && err == nil {
+		err = store.ErrConflict
+	}
+	return session, err
 }
 
 // unmerged is a session's data as set.lua found it.

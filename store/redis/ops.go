@@ -14,22 +14,22 @@ import (
 )
 
 // Create implements store.Store.
-func (s *Store) Create(ctx context.Context, app, token string, n store.New) error {
+func (s *Store) Create(ctx context.Context, app, token string, n store.New) (store.Details, error) {
 	l, err := s.layout(ctx)
 	if err != nil {
-		return err
+		return store.Details{}, err
 	}
 	d := ""
 	if len(n.Data) > 0 {
 		d, _ = n.Data.Merge("")
 	}
 	if store.TooLarge("", d, s.maxData) {
-		return store.ErrTooLarge
+		return store.Details{}, store.ErrTooLarge
 	}
 	p := l.ofToken(app, token)
 	if l.sharded() {
 		if err := s.register(ctx, p.app); err != nil {
-			return err
+			return store.Details{}, err
 		}
 	}
 	key := p.session(token)
@@ -45,11 +45,23 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) erro
 	}
 	keys := []string{key, p.sessions(), p.users(), p.wipe, p.user(id)}
 	args := []string{p.app, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d, maxAge}
+	var now int64
 	if n.MaxSessions > 0 {
-		return s.createWithin(ctx, l, p, id, n.MaxSessions, keys, args)
+		now, err = s.createWithin(ctx, l, p, id, n.MaxSessions, keys, args)
+	} else {
+		var reply rueidis.RedisMessage
+		if reply, err = s.brief(ctx, s.scripts.create, keys, append(args, "")); err == nil {
+			now, err = numberOf(reply)
+		}
 	}
-	_, err = s.brief(ctx, s.scripts.create, keys, append(args, ""))
-	return err
+	if err != nil {
+		return store.Details{}, err
+	}
+	life := n.TTL
+	if n.MaxAge > 0 {
+		life = min(life, n.MaxAge)
+	}
+	return store.Details{First: token, Created: now, Expires: now + life}, nil
 }
 
 // Get implements store.Store.
@@ -65,8 +77,67 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 	return s.zones[zoneOfSlot(p.slot)].reader.get(ctx, l, p, app, token)
 }
 
+// GetWith implements store.Store.
+func (s *Store) GetWith(ctx context.Context, app, token string) (store.Session, error) {
+	l, err := s.layout(ctx)
+	if err != nil {
+		return store.Session{}, err
+	}
+	if !l.sharded() {
+		return s.zones[classicZone].detailed.get(ctx, l, part{}, app, token)
+	}
+	p := l.ofToken(app, token)
+	return s.zones[zoneOfSlot(p.slot)].detailed.get(ctx, l, p, app, token)
+}
+
+// Peek implements store.Store.
+func (s *Store) Peek(ctx context.Context, app, token string) (store.Session, error) {
+	l, err := s.layout(ctx)
+	if err != nil {
+		return store.Session{}, err
+	}
+	key := l.ofToken(app, token).session(token)
+	reply, err := s.brief(ctx, s.scripts.peek, []string{key}, nil)
+	return sessionIn(reply, err, token)
+}
+
+// Touch implements store.Store.
+func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64) (store.Session, error) {
+	l, err := s.layout(ctx)
+	if err != nil {
+		return store.Session{}, err
+	}
+	p := l.ofToken(app, token)
+	reply, err := s.brief(ctx, s.scripts.touch,
+		[]string{p.session(token), p.sessions(), p.users(), p.wipe},
+		[]string{p.app, l.cache(), s.eviction.flag(), text(ttl), text(maxAge)})
+	return sessionIn(reply, err, token)
+}
+
+// sessionIn reads a reply that is the session with the token.
+func sessionIn(reply rueidis.RedisMessage, err error, token string) (store.Session, error) {
+	if err != nil {
+		return store.Session{}, err
+	}
+	text, err := reply.ToString()
+	if err != nil {
+		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
+	}
+	return parseSession(text, token)
+}
+
 // Set implements store.Store.
 func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store.Session, error) {
+	return s.set(ctx, app, token, "", d)
+}
+
+// SetIf implements store.Store.
+func (s *Store) SetIf(ctx context.Context, app, token string, w int64, d store.Data) (store.Session, error) {
+	return s.set(ctx, app, token, strconv.FormatInt(w, 10), d)
+}
+
+// set is SetIf; w is "" for any.
+func (s *Store) set(ctx context.Context, app, token, w string, d store.Data) (store.Session, error) {
 	l, err := s.layout(ctx)
 	if err != nil {
 		return store.Session{}, err
@@ -74,7 +145,7 @@ func (s *Store) Set(ctx context.Context, app, token string, d store.Data) (store
 	p := l.ofToken(app, token)
 	key := p.session(token)
 	return s.merge(ctx, []string{key, p.sessions(), p.users(), p.wipe},
-		[]string{p.app, p.token(key), l.cache(), s.eviction.flag()}, d)
+		[]string{p.app, p.token(key), l.cache(), s.eviction.flag(), w}, token, d)
 }
 
 // appendFields appends keys and values by turns, copied, all with one allocation.
@@ -104,11 +175,54 @@ func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	n, err := reply.ToInt64()
+	n, err := numberOf(reply)
+	return n > 0, err
+}
+
+const (
+	// handlePage is how many sessions of a user are looked at for a handle at once:
+	// Redis is held for half a millisecond (one costs it 2 us).
+	handlePage = 256
+	// handleWalks is how often all of a user's sessions are looked at, where they are
+	// not one page: one that is rotated during a walk may be missed by it.
+	handleWalks = 2
+)
+
+// KillHandle implements store.Store.
+func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, error) {
+	l, err := s.layout(ctx)
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", errReply, err)
+		return false, err
 	}
-	return n > 0, nil
+	id = strings.Clone(id)
+	p := l.ofID(app, id)
+	keys := []string{p.user(id), p.sessions(), p.users(), p.wipe}
+	hash := store.HandleHash(handle)
+	var pace pace
+	for walk, cursor, steps := 0, "0", 1; ; steps++ {
+		args := []string{p.app, id, p.prefix, l.cache(), hash, store.HandleDomain, cursor, strconv.Itoa(handlePage)}
+		reply, err := pace.exec(ctx, s, s.scripts.killhandle, keys, args)
+		if err != nil {
+			return false, err
+		}
+		parts, err := reply.ToArray()
+		if err != nil || len(parts) != 2 {
+			return false, fmt.Errorf("%w: killhandle: %v", errReply, err)
+		}
+		n, err1 := parts[0].ToInt64()
+		next, err2 := parts[1].ToString()
+		if err := cmp.Or(err1, err2); err != nil {
+			return false, fmt.Errorf("%w: killhandle: %w", errReply, err)
+		}
+		if cursor = next; n > 0 {
+			return true, nil
+		}
+		if cursor == "0" {
+			if walk++; steps == 1 || walk == handleWalks {
+				return false, nil
+			}
+		}
+	}
 }
 
 // KillID implements store.Store.
@@ -147,10 +261,10 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 }
 
 // Rotate implements store.Store.
-func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error) {
+func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, store.Details, error) {
 	l, err := s.layout(ctx)
 	if err != nil {
-		return "", err
+		return "", store.Details{}, err
 	}
 	p := l.ofToken(app, token)
 	key, freshKey := p.session(token), p.session(fresh)
@@ -158,18 +272,20 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 		[]string{key, freshKey, p.sessions(), p.users(), p.wipe},
 		[]string{p.app, p.token(key), p.token(freshKey), strconv.FormatInt(grace, 10), l.cache(), s.eviction.flag()})
 	if err != nil {
-		return "", err
+		return "", store.Details{}, err
 	}
-	now, err := reply.ToString()
+	text, err := reply.ToString()
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%w: rotate: %w", errReply, err)
-	case now == "":
-		return "", store.ErrNotFound
-	case !store.ValidToken(now):
-		return "", fmt.Errorf("%w: rotate: no token", errReply)
+		return "", store.Details{}, fmt.Errorf("%w: rotate: %w", errReply, err)
+	case text == "":
+		return "", store.Details{}, store.ErrNotFound
+	case len(text) < store.TokenLen || !store.ValidToken(text[:store.TokenLen]):
+		return "", store.Details{}, fmt.Errorf("%w: rotate: no token", errReply)
 	}
-	return now, nil
+	now := text[:store.TokenLen]
+	session, err := parseSession(text[store.TokenLen:], now)
+	return now, session.Details, err
 }
 
 // brief runs a script that is short and that a client waits for, on the node of its
@@ -184,6 +300,11 @@ func (s *Store) count(ctx context.Context, script *script, keys, args []string) 
 	if err != nil {
 		return 0, err
 	}
+	return numberOf(reply)
+}
+
+// numberOf reads a reply that is a number.
+func numberOf(reply rueidis.RedisMessage) (int64, error) {
 	n, err := reply.ToInt64()
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errReply, err)

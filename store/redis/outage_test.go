@@ -20,7 +20,20 @@ func everyMethod(s store.Store, token string) map[string]error {
 	errs := map[string]error{}
 	_, errs["Get"] = s.Get(ctx, "app", token)
 	_, errs["Set"] = s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "1"}})
-	errs["Create"] = s.Create(ctx, "app", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 100})
+	_, errs["GetWith"] = s.GetWith(ctx, "app", token)
+	_, errs["Peek"] = s.Peek(ctx, "app", token)
+	_, errs["Touch"] = s.Touch(ctx, "app", token, 100, 200)
+	_, errs["SetIf"] = s.SetIf(ctx, "app", token, 2, store.Data{{Key: `"a"`, Value: "2"}})
+	_, errs["KillHandle"] = s.KillHandle(ctx, "app", "user", store.Handle(token))
+	_, errs["Move"] = s.Move(ctx, "app", token, store.NewToken("u"), store.Move{ID: "u", MaxSessions: 3})
+	for i := range 3 { // on a cluster some of them are on other nodes
+		id := fmt.Sprint("mover", i)
+		moving := store.NewToken(id)
+		s.Create(ctx, "app", moving, store.New{ID: id, IP: "::1", TTL: 100})
+		_, errs["Move of "+id] = s.Move(ctx, "app", moving, store.NewToken("u"), store.Move{ID: "u", MaxSessions: 3})
+	}
+	_, _, errs["Rotate"] = s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10)
+	_, errs["Create"] = s.Create(ctx, "app", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 100})
 	_, errs["Kill"] = s.Kill(ctx, "app", token)
 	_, errs["KillID"] = s.KillID(ctx, "app", "user", "")
 	_, errs["KillApp"] = s.KillApp(ctx, "app")
@@ -137,7 +150,7 @@ func TestRefusals(t *testing.T) {
 	if _, err := s.Get(ctx, "app", token); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("get out of memory: %v", err)
 	}
-	if err := s.Create(ctx, "app", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 100}); !errors.Is(err, store.ErrUnavailable) {
+	if _, err := s.Create(ctx, "app", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 100}); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("create out of memory: %v", err)
 	}
 	if killed, err := s.Kill(ctx, "app", token); !killed || err != nil {

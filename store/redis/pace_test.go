@@ -116,7 +116,8 @@ func TestLongOperationsArePaced(t *testing.T) {
 		{"part of soapp", func(app string) error { return pages(s.PartOfApp(ctx, app, 60, many, "")) }, 4}, // begin, latest, mark, moved, sessions
 		{"part of soid", func(app string) error { return pages(s.PartOfID(ctx, app, "user", many, "")) }, 1},
 		{"create", func(app string) error {
-			return s.Create(ctx, app, store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 1000, MaxSessions: 10})
+			_, err := s.Create(ctx, app, store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 1000, MaxSessions: 10})
+			return err
 		}, 0},
 		{"killsoid", func(app string) error { return second(s.KillID(ctx, app, "user", "")) }, 0},
 		{"killall", func(app string) error { return second(s.KillApp(ctx, app)) }, 0},

@@ -27,7 +27,7 @@ func seed(tb testing.TB, s *Store, app string, n int, ttl int64) {
 		wg.Go(func() {
 			for i := w; i < n; i += workers {
 				id := "user" + strconv.Itoa(i/2) // two sessions a user
-				if err := s.Create(context.Background(), app, store.NewToken(id), store.New{ID: id, IP: "127.0.0.1", TTL: ttl}); err != nil {
+				if _, err := s.Create(context.Background(), app, store.NewToken(id), store.New{ID: id, IP: "127.0.0.1", TTL: ttl}); err != nil {
 					tb.Error(err)
 					return
 				}
@@ -123,7 +123,7 @@ func TestPagesOfBytes(t *testing.T) {
 	const n, size = 50, 20_000
 	value := `"` + fmt.Sprintf("%0*d", size, 0) + `"`
 	for range n {
-		err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, Data: store.Data{{Key: `"a"`, Value: value}}})
+		_, err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, Data: store.Data{{Key: `"a"`, Value: value}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,7 @@ func TestPartsAfterNodeAndRotate(t *testing.T) {
 	defer s.Close()
 	ctx := context.Background()
 	token := strings.Repeat("z", store.TokenLen)
-	if err := s.Create(ctx, "app", token, store.New{ID: "read", IP: "::1", TTL: 7200}); err != nil {
+	if _, err := s.Create(ctx, "app", token, store.New{ID: "read", IP: "::1", TTL: 7200}); err != nil {
 		t.Fatal(err)
 	}
 	clock.Advance(30)
@@ -37,7 +37,7 @@ func TestPartsAfterNodeAndRotate(t *testing.T) {
 		now := strconv.FormatInt(clock.Now(), 10)
 		server.Do(t, "ZADD", s.keys.sessions("app"), now, token+":read")
 		server.Do(t, "HSET", s.keys.session("app", token), "la", now, "r", "2")
-		if _, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10); err != nil {
+		if _, _, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10); err != nil {
 			t.Fatal(err)
 		}
 	}) {

@@ -101,19 +101,22 @@ func appendSessions(found []store.Session, tokens, texts []string, m *met) (_ []
 // appendSession appends the session that text, a reply for token, renders, if there
 // is one that was not met before.
 func appendSession(found []store.Session, token, text string, m *met) ([]store.Session, error) {
-	session, first, err := cutSession(text)
+	session, rest, err := cutSession(text)
 	switch {
 	case err != nil && err != store.ErrNotFound:
 		return nil, err
-	case first != "" && (err != nil || len(first) != store.TokenLen):
-		return nil, fmt.Errorf("%w: %d bytes after the session", errReply, len(first))
+	case rest != "":
+		return nil, fmt.Errorf("%w: %d bytes after the session", errReply, len(rest))
 	case err != nil:
 		if m.lost != nil {
 			m.lost(token)
 		}
 		return found, nil
-	case m.again(token, first):
+	case m.again(token, session.First):
 		return found, nil
+	}
+	if session.First == "" {
+		session.First = token
 	}
 	return append(found, session), nil
 }

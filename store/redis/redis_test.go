@@ -55,7 +55,7 @@ func TestConformance(t *testing.T) {
 func create(tb testing.TB, s store.Store, app, id string, ttl int64) string {
 	tb.Helper()
 	token := store.NewToken(id)
-	if err := s.Create(context.Background(), app, token, store.New{ID: id, IP: "127.0.0.1", TTL: ttl}); err != nil {
+	if _, err := s.Create(context.Background(), app, token, store.New{ID: id, IP: "127.0.0.1", TTL: ttl}); err != nil {
 		tb.Fatal(err)
 	}
 	return token
@@ -101,21 +101,33 @@ func TestOneRoundTrip(t *testing.T) {
 		run  func() error
 	}{
 		{"create", func() error {
-			return s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100})
+			_, err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100})
+			return err
 		}},
 		{"get", func() error { _, err := s.Get(ctx, "app", token); return err }},
 		{"set", func() error {
 			_, err := s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "1"}})
 			return err
 		}},
+		{"get with details", func() error { _, err := s.GetWith(ctx, "app", token); return err }},
+		{"peek", func() error { _, err := s.Peek(ctx, "app", token); return err }},
+		{"touch", func() error { _, err := s.Touch(ctx, "app", token, 100, 0); return err }},
+		{"killsoid by a handle", func() error { _, err := s.KillHandle(ctx, "app", "user", store.Handle("x")); return err }},
+		{"move", func() error {
+			fresh := store.NewToken("user")
+			_, err := s.Move(ctx, "app", token, fresh, store.Move{ID: "user", MaxSessions: 2})
+			token = fresh
+			return err
+		}},
 		{"rotate", func() error {
-			_, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10)
+			_, _, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10)
 			return err
 		}},
 		{"get by an old token", func() error { _, err := s.Get(ctx, "app", token); return err }},
 		{"create with a limit", func() error {
 			n := store.New{ID: "user", IP: "::1", TTL: 100, MaxAge: 200, MaxSessions: 2}
-			return s.Create(ctx, "app", store.NewToken("user"), n)
+			_, err := s.Create(ctx, "app", store.NewToken("user"), n)
+			return err
 		}},
 		{"activity", func() error { _, err := s.Activity(ctx, "app", 60); return err }},
 		{"soid of a small user", func() error {
@@ -198,7 +210,7 @@ func calls(t *testing.T, server *redistest.Server) map[string]int {
 // a directory every other time.
 func TestDifferential(t *testing.T) {
 	server := redistest.Start(t)
-	for seed := uint64(1); seed <= 4; seed++ {
+	for seed := uint64(1); seed <= 8; seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			clock := storetest.NewClock(1_700_000_030)
 			a := openTest(t, server, clock)

@@ -167,7 +167,8 @@ func TestClusterOneRoundTrip(t *testing.T) {
 			run  func() error
 		}{
 			{"create", func() error {
-				return s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100})
+				_, err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100})
+				return err
 			}},
 			{"get", func() error { _, err := s.Get(ctx, "app", token); return err }},
 			{"set", func() error {
@@ -202,14 +203,14 @@ func TestClusterTellsNobody(t *testing.T) {
 	channel := s.keys.ns + "cache"
 	go subscriber(ctx, s, channel, subscribed, told)
 	<-subscribed
-	token, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10)
+	token, _, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Set(ctx, "app", token, number(1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: 1}); err != nil {
+	if _, err := s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.KillApp(ctx, "app"); err != nil {

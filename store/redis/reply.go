@@ -11,18 +11,28 @@ import (
 // errReply is a reply that no script of ours makes.
 var errReply = errors.New("redis: malformed reply")
 
-// parseSession reads a reply that is one session.
-func parseSession(reply string) (store.Session, error) {
+// parseSession reads a reply that is the session with the token.
+func parseSession(reply, token string) (store.Session, error) {
 	session, rest, err := cutSession(reply)
+	if session.First == "" && err == nil {
+		session.First = strings.Clone(token)
+	}
 	if rest != "" && (err == nil || err == store.ErrNotFound) {
 		err = fmt.Errorf("%w: %d bytes after the session", errReply, len(rest))
 	}
 	return session, err
 }
 
+// Numbers in the header line of a session, and those after them with details.
+const (
+	plainNumbers  = 8
+	detailNumbers = 3
+)
+
 // cutSession cuts the first session off a reply as include/session.lua renders
-// it: "#id #ip #d r w ttl idle no_resave\n", then id, ip and d. The session's
-// texts are parts of reply, not copies. The line "-" is store.ErrNotFound, and one
+// it: "#id #ip #d r w ttl idle no_resave\n", then id, ip and d; or, with details,
+// "... no_resave created expires #first\n" and first at the end. First is "" if it
+// is the token itself. The session's texts are parts of reply, not copies. The line "-" is store.ErrNotFound, and one
 // that begins with "!" says what is wrong with the session stored.
 func cutSession(reply string) (session store.Session, rest string, err error) {
 	end := strings.IndexByte(reply, '\n')
@@ -36,23 +46,29 @@ func cutSession(reply string) (session store.Session, rest string, err error) {
 	case "!":
 		return session, rest, fmt.Errorf("redis: a session that cannot be read: %s", head[1:])
 	}
-	var n [8]int64
-	ok := true
-	for i := 0; i < len(n) && ok; i++ {
-		n[i], head, ok = cutInt(head)
+	var n [plainNumbers + detailNumbers]int64
+	ok, numbers := true, 0
+	for ; ok && numbers < len(n) && !(head == "" && numbers == plainNumbers); numbers++ {
+		n[numbers], head, ok = cutInt(head)
 	}
+	created, expires, firstLen := n[8], n[9], n[10]
 	size := int64(len(rest))
-	if !ok || head != "" || n[0] < 0 || n[1] < 0 || n[2] < 0 || n[0] > size || n[1] > size || n[0]+n[1]+n[2] > size {
+	for _, length := range [...]int64{n[0], n[1], n[2], firstLen} {
+		ok = ok && length >= 0 && length <= int64(len(rest))
+		size -= length
+	}
+	if !ok || head != "" || size < 0 || firstLen != 0 && firstLen != store.TokenLen {
 		return session, "", fmt.Errorf("%w: %.80q", errReply, reply)
 	}
-	idEnd, ipEnd, end64 := n[0], n[0]+n[1], n[0]+n[1]+n[2]
+	idEnd, ipEnd, dEnd := n[0], n[0]+n[1], n[0]+n[1]+n[2]
 	return store.Session{
 		ID: rest[:idEnd],
 		IP: rest[idEnd:ipEnd],
-		D:  data(rest[ipEnd:end64]),
+		D:  data(rest[ipEnd:dEnd]),
 		R:  n[3], W: n[4], TTL: n[5], Idle: n[6],
 		NoResave: n[7] == 1,
-	}, rest[end64:], nil
+		Details:  store.Details{First: rest[dEnd : dEnd+firstLen], Created: created, Expires: expires},
+	}, rest[dEnd+firstLen:], nil
 }
 
 // data returns d, or "" for an empty object: the same thing to a client.

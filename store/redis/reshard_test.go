@@ -84,7 +84,7 @@ func TestHalfMovedSlot(t *testing.T) {
 		used[of.slot] = true
 		tokens := []string{create(t, patient, "app", id, 7200), create(t, patient, "app", id, 7200)}
 		old := tokens[1]
-		if tokens[1], err = patient.Rotate(ctx, "app", old, store.NewTokenLike(old), store.MaxGrace); err != nil {
+		if tokens[1], _, err = patient.Rotate(ctx, "app", old, store.NewTokenLike(old), store.MaxGrace); err != nil {
 			t.Fatal(err)
 		}
 		keys := []string{of.session(old), of.session(tokens[0]), of.session(tokens[1]), of.sessions(), of.users(), of.user(id), of.wipe}
@@ -99,19 +99,25 @@ func TestHalfMovedSlot(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, err := range map[string]error{
-			"get":      second(s.Get(ctx, "app", tokens[0])),
-			"get old":  second(s.Get(ctx, "app", old)),
-			"set":      second(s.Set(ctx, "app", tokens[0], number(1))),
-			"set old":  second(s.Set(ctx, "app", old, number(1))),
-			"rotate":   second(s.Rotate(ctx, "app", tokens[0], store.NewTokenLike(old), 10)),
-			"kill":     second(s.Kill(ctx, "app", tokens[0])),
-			"killsoid": second(s.KillID(ctx, "app", id, "")),
-			"soid":     second(s.SessionsOfID(ctx, "app", id).Next(ctx)),
-			"soapp":    second(s.SessionsOfApp(ctx, "app", 60).Next(ctx)),
-			"killall":  second(s.killPart(ctx, lay, of, new(pace))),
-			"wipe":     second(s.wipePart(ctx, lay, of, new(pace))),
-			"create":   s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100}),
-			"limited":  s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100, MaxSessions: 1}),
+			"get":          second(s.Get(ctx, "app", tokens[0])),
+			"get old":      second(s.Get(ctx, "app", old)),
+			"set":          second(s.Set(ctx, "app", tokens[0], number(1))),
+			"set old":      second(s.Set(ctx, "app", old, number(1))),
+			"rotate":       third(s.Rotate(ctx, "app", tokens[0], store.NewTokenLike(old), 10)),
+			"touch":        second(s.Touch(ctx, "app", tokens[0], 60, 0)),
+			"peek":         second(s.Peek(ctx, "app", tokens[0])),
+			"handle":       second(s.KillHandle(ctx, "app", id, store.Handle(tokens[0]))),
+			"move":         second(s.Move(ctx, "app", tokens[0], store.NewToken(id), store.Move{ID: id})),
+			"away":         second(s.Move(ctx, "app", tokens[0], store.NewToken("other"), store.Move{ID: "other"})),
+			"move limited": second(s.Move(ctx, "app", tokens[0], store.NewToken(id), store.Move{ID: id, MaxSessions: 1})),
+			"kill":         second(s.Kill(ctx, "app", tokens[0])),
+			"killsoid":     second(s.KillID(ctx, "app", id, "")),
+			"soid":         second(s.SessionsOfID(ctx, "app", id).Next(ctx)),
+			"soapp":        second(s.SessionsOfApp(ctx, "app", 60).Next(ctx)),
+			"killall":      second(s.killPart(ctx, lay, of, new(pace))),
+			"wipe":         second(s.wipePart(ctx, lay, of, new(pace))),
+			"create":       second(s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100})),
+			"limited":      second(s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100, MaxSessions: 1})),
 		} {
 			if !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("%s with %q on the new master: %v", what, moved, err)

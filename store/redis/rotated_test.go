@@ -41,7 +41,7 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Stor
 	for i := range n {
 		ip := strconv.Itoa(i)
 		tokens[ip] = store.NewToken(id(i))
-		if err := s.Create(ctx, "app", tokens[ip], store.New{ID: id(i), IP: ip, TTL: 1000}); err != nil {
+		if _, err := s.Create(ctx, "app", tokens[ip], store.New{ID: id(i), IP: ip, TTL: 1000}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,7 +55,7 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Stor
 	}
 	rotate := func(ip string) {
 		t.Helper()
-		fresh, err := s.Rotate(ctx, "app", tokens[ip], store.NewTokenLike(tokens[ip]), 0)
+		fresh, _, err := s.Rotate(ctx, "app", tokens[ip], store.NewTokenLike(tokens[ip]), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

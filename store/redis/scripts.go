@@ -14,6 +14,8 @@ var luaFiles embed.FS
 // returns and costs.
 type scripts struct {
 	create, get, set, kill, rotate, activity *script
+	peek, touch, killhandle                  *script
+	move, carry, arrive, depart, limit       *script
 	soid, soapp, sessions, ages              *script
 	killsoid, killall, wipe, due             *script
 	begin, latest, moved, mark, tokens       *script
@@ -34,6 +36,17 @@ func newScripts(clock string) *scripts {
 		kill:     script("kill"),
 		rotate:   script("rotate"),
 		activity: script("activity"),
+
+		peek:       script("peek"),
+		touch:      script("touch"),
+		killhandle: script("killhandle"),
+
+		move:   script("move"),
+		carry:  script("carry"),
+		arrive: script("arrive"),
+		depart: script("depart"),
+		limit:  script("limit"),
+
 		soid:     script("soid"),
 		soapp:    script("soapp"),
 		sessions: script("sessions"),

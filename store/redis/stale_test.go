@@ -102,7 +102,7 @@ func TestWritable(t *testing.T) {
 			}
 			ctx := context.Background()
 			server.Do(t, c.spoil...)
-			err = s.Create(ctx, "app", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 100})
+			_, err = s.Create(ctx, "app", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 100})
 			if !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("create: %v", err)
 			}

@@ -26,7 +26,8 @@ const (
 type zone struct {
 	// places bounds the round trips in flight.
 	places chan struct{}
-	reader *reader
+	// reader takes the reads, and detailed those that want a session's details.
+	reader, detailed *reader
 	// pipeline takes the calls that are short and that clients wait for.
 	pipeline *pipeline
 }
@@ -37,7 +38,12 @@ func newZone(s *Store, index int) zone {
 		places /= clusterZones
 	}
 	sharded := index != classicZone
-	return zone{places: make(chan struct{}, places), reader: newReader(s, sharded), pipeline: newPipeline(s, sharded)}
+	return zone{
+		places:   make(chan struct{}, places),
+		reader:   newReader(s, sharded, false),
+		detailed: newReader(s, sharded, true),
+		pipeline: newPipeline(s, sharded),
+	}
 }
 
 // zoneOfSlot returns the zone of a slot of a Redis Cluster.

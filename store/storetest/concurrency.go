@@ -206,7 +206,7 @@ func testKillAppAgainstTraffic(s *suite) {
 				if created.Add(1) > 200 {
 					return
 				}
-				if err := s.store.Create(s.ctx, "app", store.NewToken(n.ID), n); err != nil {
+				if _, err := s.store.Create(s.ctx, "app", store.NewToken(n.ID), n); err != nil {
 					s.Errorf("Create: %v", err)
 				}
 				return
@@ -278,7 +278,7 @@ func testListAgainstTouches(s *suite) {
 		}
 		n := store.New{ID: "guest", IP: "::1", TTL: 1000}
 		token := store.NewToken(n.ID)
-		if err := s.store.Create(s.ctx, "app", token, n); err != nil {
+		if _, err := s.store.Create(s.ctx, "app", token, n); err != nil {
 			s.Errorf("Create: %v", err)
 		}
 		if ok, err := s.store.Kill(s.ctx, "app", token); !ok || err != nil {

@@ -72,6 +72,8 @@ func said(answer any, err error) string {
 		return faultPrefix + err.Error()
 	case errors.Is(err, store.ErrNotFound):
 		return "no such session"
+	case errors.Is(err, store.ErrConflict):
+		return fmt.Sprintf("conflict with %+v", answer)
 	case errors.Is(err, store.ErrTooLarge):
 		return "too large"
 	case err != nil:
@@ -81,7 +83,7 @@ func said(answer any, err error) string {
 }
 
 func create(app, token string, n store.New) operation {
-	return func(ctx context.Context, s store.Store) string { return said("ok", s.Create(ctx, app, token, n)) }
+	return func(ctx context.Context, s store.Store) string { return said(s.Create(ctx, app, token, n)) }
 }
 
 func get(app, token string) operation {
@@ -90,6 +92,37 @@ func get(app, token string) operation {
 
 func set(app, token string, d store.Data) operation {
 	return func(ctx context.Context, s store.Store) string { return said(s.Set(ctx, app, token, d)) }
+}
+
+func getWith(app, token string) operation {
+	return func(ctx context.Context, s store.Store) string { return said(s.GetWith(ctx, app, token)) }
+}
+
+func peek(app, token string) operation {
+	return func(ctx context.Context, s store.Store) string { return said(s.Peek(ctx, app, token)) }
+}
+
+func touch(app, token string, ttl, maxAge int64) operation {
+	return func(ctx context.Context, s store.Store) string { return said(s.Touch(ctx, app, token, ttl, maxAge)) }
+}
+
+// setIf sets if the session's w is what Peek answers, and by more.
+func setIf(app, token string, more int64, d store.Data) operation {
+	return func(ctx context.Context, s store.Store) string {
+		now, err := s.Peek(ctx, app, token)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return said(now, err)
+		}
+		return said(s.SetIf(ctx, app, token, max(0, now.W+more), d))
+	}
+}
+
+func killHandle(app, id, handle string) operation {
+	return func(ctx context.Context, s store.Store) string { return said(s.KillHandle(ctx, app, id, handle)) }
+}
+
+func move(app, token, fresh string, m store.Move) operation {
+	return func(ctx context.Context, s store.Store) string { return said(s.Move(ctx, app, token, fresh, m)) }
 }
 
 func activity(app string, dt int64) operation {
@@ -164,7 +197,10 @@ func killID(app, id, except string) operation {
 }
 
 func rotate(app, token, fresh string, grace int64) operation {
-	return func(ctx context.Context, s store.Store) string { return said(s.Rotate(ctx, app, token, fresh, grace)) }
+	return func(ctx context.Context, s store.Store) string {
+		now, details, err := s.Rotate(ctx, app, token, fresh, grace)
+		return said(fmt.Sprintf("%s %+v", now, details), err)
+	}
 }
 
 func killApp(app string) operation {

@@ -34,14 +34,17 @@ var unseen = []string{
 	"an ended context is not seen",
 	"answers change",
 	"arguments are kept",
+	"conditional sets at once all set",
 	"creates at once break the limit",
 	"idle may be negative",
 	"killapp ends after a page",
 	"data at its limit cannot be replaced", // it is never at it to the byte
 	"killid ends after a page",
+	"moves at once all move",
 	"reads are lost",
 	"rotations at once make two tokens",
 	"sets are lost",
+	"sets are lost in a move",
 	"wipe ends after a page",
 }
 
@@ -52,7 +55,7 @@ func TestDifferentialFindsBugs(t *testing.T) {
 		}
 		t.Run(bug, func(t *testing.T) {
 			// As many operations as engines are compared by.
-			for seed := uint64(1); seed <= 4; seed++ {
+			for seed := uint64(1); seed <= 8; seed++ {
 				clock := NewClock(startTime)
 				err := diverge(t.Context(), seed, 5000, newModel(clock, ""), newModel(clock, bug), clock)
 				if err == nil {

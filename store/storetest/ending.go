@@ -20,10 +20,12 @@ func testEndedContext(s *suite) {
 		s.create("app", store.New{ID: []string{"u", "v"}[i%2]})
 	}
 	token := s.create("app", store.New{ID: "u"})
+	moving := s.create("app", store.New{ID: "w"})
 	for _, ended := range []context.Context{canceled, late} {
 		for name, call := range map[string]func(context.Context) error{
 			"Create": func(ctx context.Context) error {
-				return s.store.Create(ctx, "other", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 10})
+				_, err := s.store.Create(ctx, "other", store.NewToken("u"), store.New{ID: "u", IP: "::1", TTL: 10})
+				return err
 			},
 			"Get": func(ctx context.Context) error {
 				_, err := s.store.Get(ctx, "app", token)
@@ -39,6 +41,34 @@ func testEndedContext(s *suite) {
 			},
 			"Set of none": func(ctx context.Context) error {
 				_, err := s.store.Set(ctx, "app", store.NewToken("u"), data(`"a"`, `1`))
+				return err
+			},
+			"GetWith": func(ctx context.Context) error {
+				_, err := s.store.GetWith(ctx, "app", token)
+				return err
+			},
+			"Peek": func(ctx context.Context) error {
+				_, err := s.store.Peek(ctx, "app", token)
+				return err
+			},
+			"Peek of none": func(ctx context.Context) error {
+				_, err := s.store.Peek(ctx, "app", store.NewToken("u"))
+				return err
+			},
+			"Touch": func(ctx context.Context) error {
+				_, err := s.store.Touch(ctx, "app", token, 0, 0)
+				return err
+			},
+			"Touch of none": func(ctx context.Context) error {
+				_, err := s.store.Touch(ctx, "app", store.NewToken("u"), 10, 10)
+				return err
+			},
+			"SetIf": func(ctx context.Context) error {
+				_, err := s.store.SetIf(ctx, "app", token, 1000, data(`"a"`, `1`))
+				return err
+			},
+			"SetIf of none": func(ctx context.Context) error {
+				_, err := s.store.SetIf(ctx, "app", store.NewToken("u"), 1, data(`"a"`, `1`))
 				return err
 			},
 			"Activity": func(ctx context.Context) error {
@@ -86,13 +116,30 @@ func testEndedContext(s *suite) {
 				_, err := s.store.KillID(ctx, "none", "u", "")
 				return err
 			},
+			"KillHandle": func(ctx context.Context) error {
+				_, err := s.store.KillHandle(ctx, "app", "w", store.Handle(token))
+				return err
+			},
+			"Move of none": func(ctx context.Context) error {
+				_, err := s.store.Move(ctx, "none", token, store.NewToken("v"), store.Move{ID: "v", MaxSessions: 1})
+				return err
+			},
+			"Move": func(ctx context.Context) error {
+				fresh := store.NewToken("w")
+				if _, err := s.store.Move(ctx, "app", moving, fresh, store.Move{ID: "w"}); err != nil {
+					return err
+				}
+				moving = fresh
+				return nil
+			},
 			"Rotate": func(ctx context.Context) error {
-				_, err := s.store.Rotate(ctx, "none", token, store.NewTokenLike(token), 10)
+				_, _, err := s.store.Rotate(ctx, "none", token, store.NewTokenLike(token), 10)
 				return err
 			},
 			"Create with a limit": func(ctx context.Context) error {
 				n := store.New{ID: "u", IP: "::1", TTL: 10, MaxSessions: 1}
-				return s.store.Create(ctx, "other", store.NewToken("u"), n)
+				_, err := s.store.Create(ctx, "other", store.NewToken("u"), n)
+				return err
 			},
 			"KillApp": func(ctx context.Context) error {
 				_, err := s.store.KillApp(ctx, "none")

@@ -26,8 +26,33 @@ func (s *suite) finders() []finder {
 			return found(s.store.Set(s.ctx, app, token, data(`"x"`, `1`)))
 		}},
 		{"Rotate", func(app, token, _ string) bool {
-			_, err := s.store.Rotate(s.ctx, app, token, store.NewTokenLike(token), 0)
+			_, _, err := s.store.Rotate(s.ctx, app, token, store.NewTokenLike(token), 0)
 			return found(store.Session{}, err)
+		}},
+		{"GetWith", func(app, token, _ string) bool { return found(s.store.GetWith(s.ctx, app, token)) }},
+		{"Peek", func(app, token, _ string) bool { return found(s.store.Peek(s.ctx, app, token)) }},
+		{"Touch", func(app, token, _ string) bool { return found(s.store.Touch(s.ctx, app, token, 0, 0)) }},
+		{"Touch-all", func(app, token, _ string) bool { return found(s.store.Touch(s.ctx, app, token, 100, 100)) }},
+		{"SetIf", func(app, token, _ string) bool {
+			return found(s.store.SetIf(s.ctx, app, token, 1, data(`"x"`, `1`)))
+		}},
+		{"SetIf-other", func(app, token, _ string) bool {
+			got, err := s.store.SetIf(s.ctx, app, token, 2, data(`"x"`, `1`))
+			if errors.Is(err, store.ErrConflict) {
+				err = nil
+			}
+			return found(got, err)
+		}},
+		{"Move", func(app, token, _ string) bool {
+			_, err := s.store.Move(s.ctx, app, token, store.NewToken("v"), store.Move{ID: "v"})
+			return found(store.Session{}, err)
+		}},
+		{"KillHandle", func(app, token, id string) bool {
+			killed, err := s.store.KillHandle(s.ctx, app, id, store.Handle(token))
+			if err != nil {
+				s.Fatal(err)
+			}
+			return killed
 		}},
 		{"Kill", func(app, token, _ string) bool { return s.kill(app, token) }},
 		{"SessionsOfID", func(app, _, id string) bool { return len(s.ofID(app, id)) > 0 }},

@@ -12,8 +12,8 @@ import (
 
 // methods are those that Faulty can let fail: all of store.Store but Close.
 var methods = []string{
-	"Create", "Get", "Set", "Activity", "SessionsOfApp", "SessionsOfID", "PartOfApp", "PartOfID",
-	"Kill", "KillID", "KillApp", "Rotate", "Wipe", "Ping",
+	"Create", "Get", "GetWith", "Peek", "Touch", "Set", "SetIf", "Activity", "SessionsOfApp", "SessionsOfID", "PartOfApp", "PartOfID",
+	"Kill", "KillID", "KillHandle", "KillApp", "Rotate", "Move", "Wipe", "Ping",
 }
 
 // Faulty is a store whose methods fail on demand, for the tests of those who use
@@ -80,9 +80,9 @@ func (f *Faulty) fault(method string) fault {
 }
 
 // Create implements store.Store.
-func (f *Faulty) Create(ctx context.Context, app, token string, n store.New) error {
+func (f *Faulty) Create(ctx context.Context, app, token string, n store.New) (store.Details, error) {
 	if err := f.fault("Create").err; err != nil {
-		return err
+		return store.Details{}, err
 	}
 	return f.store.Create(ctx, app, token, n)
 }
@@ -95,12 +95,44 @@ func (f *Faulty) Get(ctx context.Context, app, token string) (store.Session, err
 	return f.store.Get(ctx, app, token)
 }
 
+// GetWith implements store.Store.
+func (f *Faulty) GetWith(ctx context.Context, app, token string) (store.Session, error) {
+	if err := f.fault("GetWith").err; err != nil {
+		return store.Session{}, err
+	}
+	return f.store.GetWith(ctx, app, token)
+}
+
+// Peek implements store.Store.
+func (f *Faulty) Peek(ctx context.Context, app, token string) (store.Session, error) {
+	if err := f.fault("Peek").err; err != nil {
+		return store.Session{}, err
+	}
+	return f.store.Peek(ctx, app, token)
+}
+
+// Touch implements store.Store.
+func (f *Faulty) Touch(ctx context.Context, app, token string, ttl, maxAge int64) (store.Session, error) {
+	if err := f.fault("Touch").err; err != nil {
+		return store.Session{}, err
+	}
+	return f.store.Touch(ctx, app, token, ttl, maxAge)
+}
+
 // Set implements store.Store.
 func (f *Faulty) Set(ctx context.Context, app, token string, d store.Data) (store.Session, error) {
 	if err := f.fault("Set").err; err != nil {
 		return store.Session{}, err
 	}
 	return f.store.Set(ctx, app, token, d)
+}
+
+// SetIf implements store.Store.
+func (f *Faulty) SetIf(ctx context.Context, app, token string, w int64, d store.Data) (store.Session, error) {
+	if err := f.fault("SetIf").err; err != nil {
+		return store.Session{}, err
+	}
+	return f.store.SetIf(ctx, app, token, w, d)
 }
 
 // Activity implements store.Store.
@@ -172,11 +204,27 @@ func (f *Faulty) KillID(ctx context.Context, app, id, except string) (int64, err
 }
 
 // Rotate implements store.Store.
-func (f *Faulty) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error) {
+func (f *Faulty) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, store.Details, error) {
 	if err := f.fault("Rotate").err; err != nil {
-		return "", err
+		return "", store.Details{}, err
 	}
 	return f.store.Rotate(ctx, app, token, fresh, grace)
+}
+
+// Move implements store.Store.
+func (f *Faulty) Move(ctx context.Context, app, token, fresh string, m store.Move) (store.Details, error) {
+	if err := f.fault("Move").err; err != nil {
+		return store.Details{}, err
+	}
+	return f.store.Move(ctx, app, token, fresh, m)
+}
+
+// KillHandle implements store.Store.
+func (f *Faulty) KillHandle(ctx context.Context, app, id, handle string) (bool, error) {
+	if err := f.fault("KillHandle").err; err != nil {
+		return false, err
+	}
+	return f.store.KillHandle(ctx, app, id, handle)
 }
 
 // KillApp implements store.Store.

@@ -18,10 +18,16 @@ func calls(t *testing.T, s store.Store) map[string]error {
 	ctx := t.Context()
 	token := store.NewToken("u")
 	errs := map[string]error{}
-	errs["Create"] = s.Create(ctx, "app", token, store.New{ID: "u", TTL: 10})
+	_, errs["Create"] = s.Create(ctx, "app", token, store.New{ID: "u", TTL: 10})
 	_, errs["Get"] = s.Get(ctx, "app", token)
+	_, errs["SetIf"] = s.SetIf(ctx, "app", token, 1, data(`"a"`, `1`))
 	_, errs["Set"] = s.Set(ctx, "app", token, data(`"a"`, `1`))
-	_, errs["Rotate"] = s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10)
+	_, errs["GetWith"] = s.GetWith(ctx, "app", token)
+	_, errs["Peek"] = s.Peek(ctx, "app", token)
+	_, errs["Touch"] = s.Touch(ctx, "app", token, 20, 30)
+	_, _, errs["Rotate"] = s.Rotate(ctx, "app", token, store.NewTokenLike(token), 10)
+	_, errs["Move"] = s.Move(ctx, "app", token, store.NewToken("v"), store.Move{ID: "v"})
+	_, errs["KillHandle"] = s.KillHandle(ctx, "app", "v", store.Handle(token))
 	_, errs["Activity"] = s.Activity(ctx, "app", 10)
 	_, errs["SessionsOfApp"] = readAll(ctx, s.SessionsOfApp(ctx, "app", 10))
 	_, errs["SessionsOfID"] = readAll(ctx, s.SessionsOfID(ctx, "app", "u"))
@@ -73,7 +79,7 @@ func TestFaultyPages(t *testing.T) {
 	f := NewFaulty(newModel(NewClock(startTime), ""))
 	const sessions = 2*modelPage + 1 // three pages
 	for range sessions {
-		if err := f.Create(t.Context(), "app", store.NewToken("u"), store.New{ID: "u", TTL: 10}); err != nil {
+		if _, err := f.Create(t.Context(), "app", store.NewToken("u"), store.New{ID: "u", TTL: 10}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -83,7 +83,7 @@ func testCreateTooLarge(s *suite) {
 	token := store.NewToken("u")
 	for _, d := range []store.Data{data(`"a"`, text(most+1)), data(`"a"`, text(most-6), `"b"`, `12`)} {
 		n := store.New{ID: "u", IP: "::1", TTL: 60, MaxSessions: 1, Data: d}
-		if err := s.store.Create(s.ctx, "app", token, n); !errors.Is(err, store.ErrTooLarge) {
+		if _, err := s.store.Create(s.ctx, "app", token, n); !errors.Is(err, store.ErrTooLarge) {
 			s.Fatalf("Create: %v, want ErrTooLarge", err)
 		}
 		s.gone("app", token)

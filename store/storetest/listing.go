@@ -25,6 +25,7 @@ func inOrder(sessions []listed, now int64) []store.Session {
 	var list []store.Session
 	for _, l := range sessions {
 		l.session.Idle = now - l.at
+		l.session.Expires = l.at + l.session.TTL
 		list = append(list, l.session)
 	}
 	return list
@@ -53,11 +54,11 @@ func (s *suite) fill(app string, n int) []listed {
 			s.clock.Advance(1)
 		}
 		id := fmt.Sprintf("user:%d", i)
-		sessions[i] = listed{
-			s.create(app, store.New{ID: id, Data: data(`"n"`, fmt.Sprint(i))}),
-			s.clock.Now(),
-			store.Session{ID: id, IP: "127.0.0.1", D: fmt.Sprintf(`{"n":%d}`, i), R: 1, W: 1, TTL: store.DefaultTTL},
-		}
+		token := s.create(app, store.New{ID: id, Data: data(`"n"`, fmt.Sprint(i))})
+		sessions[i] = listed{token, s.clock.Now(), store.Session{
+			ID: id, IP: "127.0.0.1", D: fmt.Sprintf(`{"n":%d}`, i), R: 1, W: 1, TTL: store.DefaultTTL,
+			Details: store.Details{First: token, Created: s.clock.Now()},
+		}}
 	}
 	return sessions
 }

@@ -163,7 +163,7 @@ func testMaxSessionsAtOnce(s *suite) {
 		for range starters {
 			wg.Go(func() {
 				n := store.New{ID: "u", IP: "::1", TTL: 100, MaxSessions: limit}
-				if err := s.store.Create(s.ctx, "app", store.NewToken("u"), n); err != nil {
+				if _, err := s.store.Create(s.ctx, "app", store.NewToken("u"), n); err != nil {
 					s.Errorf("Create: %v", err)
 				}
 			})

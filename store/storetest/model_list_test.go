@@ -116,7 +116,7 @@ func (p *modelPages) Next(ctx context.Context) ([]store.Session, error) {
 			k.name = p.left[0].token
 		}
 		if now, answer, err := p.m.alive(k); err == nil && now == r {
-			page = append(page, answer)
+			page = append(page, p.m.inList(answer))
 			if p.m.has("a list is activity") {
 				p.m.touch(k, r)
 			}

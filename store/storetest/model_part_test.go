@@ -161,7 +161,7 @@ func (p *modelPart) Next(ctx context.Context) ([]store.Session, error) {
 	var page []store.Session
 	for len(p.left) > 0 && len(page) < modelPage {
 		if _, answer, err := p.m.alive(p.left[0]); err == nil {
-			page = append(page, answer)
+			page = append(page, p.m.inList(answer))
 		} else if p.m.has("a part holds what is over") {
 			page = append(page, p.m.sessions[p.left[0]].Session)
 		}

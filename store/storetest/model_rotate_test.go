@@ -46,9 +46,9 @@ func (m *model) named(k key) key {
 	return to
 }
 
-func (m *model) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, error) {
+func (m *model) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, store.Details, error) {
 	if err := m.enter(ctx); err != nil {
-		return "", err
+		return "", store.Details{}, err
 	}
 	defer m.mu.Unlock()
 	old := key{m.copied(app), m.copied(token)}
@@ -56,7 +56,7 @@ func (m *model) Rotate(ctx context.Context, app, token, fresh string, grace int6
 	r, _, err := m.alive(k)
 	if err != nil {
 		if r = m.sessions[k]; r == nil || !m.has("a rotation takes what is over") {
-			return "", err
+			return "", store.Details{}, err
 		}
 	}
 	if m.has("rotations at once make two tokens") {
@@ -66,7 +66,7 @@ func (m *model) Rotate(ctx context.Context, app, token, fresh string, grace int6
 		m.touch(k, r)
 	}
 	if k != old && !m.has("an old token makes a new one") {
-		return k.name, nil
+		return k.name, m.details(r), nil
 	}
 	switch {
 	case m.has("a rotation is a read"):
@@ -90,11 +90,17 @@ func (m *model) Rotate(ctx context.Context, app, token, fresh string, grace int6
 		r = &copied
 	}
 	r.token = moved.name
+	if m.has("a rotation changes the handle") {
+		r.first = r.token
+	}
+	if m.has("a rotation is a creation") {
+		r.created = m.clock.Now()
+	}
 	m.sessions[moved] = r
 	if grace > 0 {
 		m.aliases[k] = &oldToken{r, r.token, m.clock.Now() + grace}
 	}
-	return fresh, nil
+	return fresh, m.details(r), nil
 }
 
 // limit ends the sessions of a user that are too many where one more is to come.

@@ -34,6 +34,7 @@ type record struct {
 	created       int64
 	end           int64 // the last second whatever the activity, 0 for none
 	app, token    string
+	first         string
 	tick          int64 // of the last activity
 }
 
@@ -74,9 +75,9 @@ func (m *model) copied(s string) string {
 	return strings.Clone(s)
 }
 
-func (m *model) Create(ctx context.Context, app, token string, n store.New) error {
+func (m *model) Create(ctx context.Context, app, token string, n store.New) (store.Details, error) {
 	if err := m.enter(ctx); err != nil {
-		return err
+		return store.Details{}, err
 	}
 	defer m.mu.Unlock()
 	app, token = m.copied(app), m.copied(token)
@@ -93,9 +94,9 @@ func (m *model) Create(ctx context.Context, app, token string, n store.New) erro
 		r.D = n.Data.Text()
 	}
 	if len(r.D) > store.DefaultMaxData && !m.has("create has no limit of data") {
-		return store.ErrTooLarge
+		return store.Details{}, store.ErrTooLarge
 	}
-	r.app, r.token = app, token
+	r.app, r.token, r.first = app, token, token
 	if n.MaxAge > 0 && !m.has("a max age is ignored") {
 		r.end = r.created + n.MaxAge
 	}
@@ -109,7 +110,7 @@ func (m *model) Create(ctx context.Context, app, token string, n store.New) erro
 	if n.MaxSessions > 0 && endsNew {
 		m.limit(key{app, r.ID}, n.MaxSessions+1)
 	}
-	return nil
+	return m.details(r), nil
 }
 
 // idle returns how long r has been idle, and whether it is alive.
@@ -146,7 +147,7 @@ func (m *model) alive(k key) (*record, store.Session, error) {
 		return nil, store.Session{}, store.ErrNotFound
 	}
 	answer := r.Session
-	answer.Idle = idle
+	answer.Idle, answer.Details = idle, m.details(r)
 	if r.NoResave && !m.has("the ttl left is not answered") {
 		answer.TTL -= idle
 	}
@@ -180,6 +181,21 @@ func (m *model) tick() int64 {
 }
 
 func (m *model) Get(ctx context.Context, app, token string) (store.Session, error) {
+	answer, err := m.read(ctx, app, token)
+	if !m.has("get tells the details") {
+		answer.Details = store.Details{}
+	}
+	return answer, err
+}
+
+func (m *model) GetWith(ctx context.Context, app, token string) (store.Session, error) {
+	if m.has("a read with details does not count") {
+		return m.Peek(ctx, app, token)
+	}
+	return m.read(ctx, app, token)
+}
+
+func (m *model) read(ctx context.Context, app, token string) (store.Session, error) {
 	if err := m.enter(ctx); err != nil {
 		return store.Session{}, err
 	}
@@ -199,10 +215,21 @@ func (m *model) Get(ctx context.Context, app, token string) (store.Session, erro
 	if m.has("a read counts itself") {
 		answer.R = r.R
 	}
+	if !m.has("the expiry is of before") {
+		answer.Details = m.details(r)
+	}
 	return answer, nil
 }
 
 func (m *model) Set(ctx context.Context, app, token string, d store.Data) (store.Session, error) {
+	return m.set(ctx, app, token, anyW, d)
+}
+
+// anyW is a w for which set has no condition.
+const anyW = -1
+
+// set changes the session if its w is as given.
+func (m *model) set(ctx context.Context, app, token string, w int64, d store.Data) (store.Session, error) {
 	if err := m.enter(ctx); err != nil {
 		return store.Session{}, err
 	}
@@ -219,6 +246,9 @@ func (m *model) Set(ctx context.Context, app, token string, d store.Data) (store
 			return r.Session, nil
 		}
 		return store.Session{}, err
+	}
+	if w != anyW && m.conflicts(w, r) {
+		return m.conflict(k, r, answer)
 	}
 	if m.has("a set revives") {
 		m.yield()
@@ -264,10 +294,10 @@ func (m *model) Set(ctx context.Context, app, token string, d store.Data) (store
 	if !m.has("writes are not counted") {
 		r.W++
 	}
-	if !m.has("a set does not touch") {
+	if !m.has("a set does not touch") && !(w != anyW && m.has("a conditional set does not touch")) {
 		m.touch(k, r)
 	}
-	answer.D, answer.W = r.D, r.W
+	answer.D, answer.W, answer.Details = r.D, r.W, m.details(r)
 	if m.has("answers change") {
 		// One buffer for all answers.
 		answer.D = sharedAnswer(answer.D)

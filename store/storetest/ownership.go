@@ -45,7 +45,7 @@ func testArgumentsAreCopied(s *suite) {
 	for i := range tokens {
 		tokens[i] = store.NewToken(id(i))
 		d := data(`"first"`, fmt.Sprint(i))
-		err := s.store.Create(s.ctx, l.lend("app"), l.lend(tokens[i]),
+		_, err := s.store.Create(s.ctx, l.lend("app"), l.lend(tokens[i]),
 			store.New{ID: l.lend(id(i)), IP: l.lend("10.0.0.1"), TTL: 100, Data: l.data(d)})
 		l.takeBack()
 		if err != nil {
@@ -67,6 +67,26 @@ func testArgumentsAreCopied(s *suite) {
 				s.Fatalf("round %d: Get: %v", round, err)
 			}
 		}
+		for i, token := range tokens {
+			w := int64(2*round + 2)
+			_, err := s.store.SetIf(s.ctx, l.lend("app"), l.lend(token), w, l.data(data(`"w"`, fmt.Sprint(w))))
+			l.takeBack()
+			if err != nil {
+				s.Fatalf("round %d: SetIf: %v", round, err)
+			}
+			_, err = s.store.Touch(s.ctx, l.lend("app"), l.lend(token), 100, 1000)
+			l.takeBack()
+			if err != nil {
+				s.Fatalf("round %d: Touch: %v", round, err)
+			}
+			tokens[i] = store.NewToken(id(i))
+			_, err = s.store.Move(s.ctx, l.lend("app"), l.lend(token), l.lend(tokens[i]),
+				store.Move{ID: l.lend(id(i)), IP: l.lend("10.0.0.1")})
+			l.takeBack()
+			if err != nil {
+				s.Fatalf("round %d: Move: %v", round, err)
+			}
+		}
 		for _, want := range []struct {
 			sessions int
 			pages    store.Pages
@@ -82,8 +102,8 @@ func testArgumentsAreCopied(s *suite) {
 	}
 	for i, token := range tokens {
 		s.want(s.get("app", token), store.Session{
-			ID: id(i), IP: "10.0.0.1", R: 4, W: 4, TTL: 100,
-			D: fmt.Sprintf(`{"first":%d,"k0":"%[1]d","last":2,"k1":"%[1]d","k2":"%[1]d"}`, i),
+			ID: id(i), IP: "10.0.0.1", R: 4, W: 7, TTL: 100,
+			D: fmt.Sprintf(`{"first":%d,"k0":"%[1]d","last":2,"w":6,"k1":"%[1]d","k2":"%[1]d"}`, i),
 		})
 	}
 	s.wantActivity(l.lend("app"), 10, n/2)
@@ -112,11 +132,17 @@ func testAnswersStay(s *suite) {
 		kept = append(kept, session)
 		session.ID, session.IP, session.D =
 			strings.Clone(session.ID), strings.Clone(session.IP), strings.Clone(session.D)
+		session.First = strings.Clone(session.First)
 		copies = append(copies, session)
 	}
 	for i, token := range tokens {
 		keep(s.get("app", token))
 		keep(s.set("app", token, data(`"a"`, `"later"`, `"b"`, fmt.Sprint(i))))
+		keep(s.setIf("app", token, 2, data(`"c"`, `"once more"`)))
+		keep(s.conflict("app", token, 2))
+		keep(s.getWith("app", token))
+		keep(s.peek("app", token))
+		keep(s.touch("app", token, 5000, 0))
 	}
 	for _, session := range s.ofApp("app", forever) {
 		keep(session)

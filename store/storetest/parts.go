@@ -241,7 +241,7 @@ func testPartsDuringRotations(s *suite) {
 		s.clock.Advance(1)
 		for i := part % 3; i < n; i += 3 {
 			ip := fmt.Sprint(i)
-			fresh, err := s.store.Rotate(s.ctx, "app", tokens[ip], store.NewTokenLike(tokens[ip]), int64(i%2)*10)
+			fresh, _, err := s.store.Rotate(s.ctx, "app", tokens[ip], store.NewTokenLike(tokens[ip]), int64(i%2)*10)
 			if err != nil {
 				s.Fatal(err)
 			}

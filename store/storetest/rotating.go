@@ -16,6 +16,7 @@ func testRotate(s *suite) {
 	limited := s.create("app", store.New{ID: "l", TTL: 300, MaxAge: 400, NoResave: true})
 	s.get("app", token)
 	want := s.set("app", token, data(`"b"`, `2.0`))
+	want.Details = store.Details{}
 	s.clock.Advance(100)
 	fresh, other := s.rotate("app", token, 0), s.rotate("app", limited, 0)
 	aged := s.rotate("app", s.create("app", store.New{ID: "l", TTL: 1000, MaxAge: 300}), 10)
@@ -251,7 +252,7 @@ func testRotateAtOnce(s *suite) {
 		for c := range callers {
 			wg.Go(func() {
 				var err error
-				answers[c], err = s.store.Rotate(s.ctx, "app", token, store.NewTokenLike(token), 10)
+				answers[c], _, err = s.store.Rotate(s.ctx, "app", token, store.NewTokenLike(token), 10)
 				if err != nil {
 					s.Errorf("Rotate: %v", err)
 				}
@@ -294,7 +295,7 @@ func testRotateAgainstKill(s *suite) {
 		var fresh atomic.Value
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			got, err := s.store.Rotate(s.ctx, "app", old, store.NewTokenLike(old), 10)
+			got, _, err := s.store.Rotate(s.ctx, "app", old, store.NewTokenLike(old), 10)
 			if err == nil {
 				fresh.Store(got)
 			} else if !errors.Is(err, store.ErrNotFound) {
@@ -336,7 +337,7 @@ func testListAgainstRotations(s *suite) {
 	}
 	stop := s.background(2, func(worker, i int) {
 		n := (2*i*7 + worker) % len(tokens) // of this worker alone: their number is even
-		fresh, err := s.store.Rotate(s.ctx, "app", tokens[n], store.NewTokenLike(tokens[n]), int64(i%2))
+		fresh, _, err := s.store.Rotate(s.ctx, "app", tokens[n], store.NewTokenLike(tokens[n]), int64(i%2))
 		if err != nil {
 			s.Errorf("Rotate: %v", err)
 			return

@@ -39,7 +39,7 @@ func (s *suite) createAs(app, token string, n store.New) {
 	if n.TTL == 0 {
 		n.TTL = store.DefaultTTL
 	}
-	if err := s.store.Create(s.ctx, app, token, n); err != nil {
+	if _, err := s.store.Create(s.ctx, app, token, n); err != nil {
 		s.Fatalf("Create(%s, %q): %v", app, n.ID, err)
 	}
 }
@@ -71,11 +71,96 @@ func (s *suite) gone(app, token string) {
 	if got, err := s.store.Set(s.ctx, app, token, data(`"x"`, `1`)); !errors.Is(err, store.ErrNotFound) {
 		s.Errorf("Set: %+v, %v, want ErrNotFound", got, err)
 	}
-	if got, err := s.store.Rotate(s.ctx, app, token, store.NewTokenLike(token), 10); !errors.Is(err, store.ErrNotFound) {
+	if got, _, err := s.store.Rotate(s.ctx, app, token, store.NewTokenLike(token), 10); !errors.Is(err, store.ErrNotFound) {
 		s.Errorf("Rotate: %s, %v, want ErrNotFound", got, err)
+	}
+	if got, err := s.store.Peek(s.ctx, app, token); !errors.Is(err, store.ErrNotFound) {
+		s.Errorf("Peek: %+v, %v, want ErrNotFound", got, err)
 	}
 	if s.kill(app, token) {
 		s.Error("Kill found a session")
+	}
+}
+
+func (s *suite) getWith(app, token string) store.Session {
+	s.Helper()
+	session, err := s.store.GetWith(s.ctx, app, token)
+	if err != nil {
+		s.Fatalf("GetWith: %v", err)
+	}
+	return session
+}
+
+func (s *suite) peek(app, token string) store.Session {
+	s.Helper()
+	session, err := s.store.Peek(s.ctx, app, token)
+	if err != nil {
+		s.Fatalf("Peek: %v", err)
+	}
+	return session
+}
+
+func (s *suite) touch(app, token string, ttl, maxAge int64) store.Session {
+	s.Helper()
+	session, err := s.store.Touch(s.ctx, app, token, ttl, maxAge)
+	if err != nil {
+		s.Fatalf("Touch: %v", err)
+	}
+	return session
+}
+
+func (s *suite) setIf(app, token string, w int64, d store.Data) store.Session {
+	s.Helper()
+	session, err := s.store.SetIf(s.ctx, app, token, w, d)
+	if err != nil {
+		s.Fatalf("SetIf: %v", err)
+	}
+	return session
+}
+
+// conflict checks that a session's w is not w, and returns what SetIf answers.
+func (s *suite) conflict(app, token string, w int64) store.Session {
+	s.Helper()
+	session, err := s.store.SetIf(s.ctx, app, token, w, data(`"conflict"`, `1`))
+	if !errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		s.Fatalf("SetIf of w %d: %+v, %v, want ErrConflict", w, session, err)
+	}
+	return session
+}
+
+// move moves a session and returns its token.
+func (s *suite) move(app, token string, m store.Move) string {
+	s.Helper()
+	fresh := store.NewToken(m.ID)
+	s.moveAs(app, token, fresh, m)
+	return fresh
+}
+
+func (s *suite) moveAs(app, token, fresh string, m store.Move) store.Details {
+	s.Helper()
+	details, err := s.store.Move(s.ctx, app, token, fresh, m)
+	if err != nil {
+		s.Fatalf("Move to %q: %v", m.ID, err)
+	}
+	return details
+}
+
+// wantKillHandle ends a session by the handle that its first token makes.
+func (s *suite) wantKillHandle(app, id, first string, want bool) {
+	s.Helper()
+	killed, err := s.store.KillHandle(s.ctx, app, id, store.Handle(first))
+	if err != nil {
+		s.Fatalf("KillHandle: %v", err)
+	}
+	if killed != want {
+		s.Errorf("KillHandle(%s, %q): %v, want %v", app, id, killed, want)
+	}
+}
+
+func (s *suite) wantDetails(got, want store.Details) {
+	s.Helper()
+	if got != want {
+		s.Errorf("details\n%+v, want\n%+v", got, want)
 	}
 }
 
@@ -120,7 +205,7 @@ func (s *suite) wantKillOthers(app, id, except string, want int64) {
 func (s *suite) rotate(app, token string, grace int64) string {
 	s.Helper()
 	fresh := store.NewTokenLike(token)
-	got, err := s.store.Rotate(s.ctx, app, token, fresh, grace)
+	got, _, err := s.store.Rotate(s.ctx, app, token, fresh, grace)
 	if err != nil {
 		s.Fatalf("Rotate: %v", err)
 	}
@@ -133,7 +218,7 @@ func (s *suite) rotate(app, token string, grace int64) string {
 // rotateOld rotates by a token that the session had, and checks the answer.
 func (s *suite) rotateOld(app, old, want string) {
 	s.Helper()
-	got, err := s.store.Rotate(s.ctx, app, old, store.NewTokenLike(old), store.DefaultGrace)
+	got, _, err := s.store.Rotate(s.ctx, app, old, store.NewTokenLike(old), store.DefaultGrace)
 	if err != nil || got != want {
 		s.Errorf("Rotate of an old token: %s, %v, want %s", got, err, want)
 	}
@@ -151,8 +236,12 @@ func (s *suite) wantWipe(want int64) {
 	s.number("Wipe", n, err, want)
 }
 
+// want checks what a session answers. Its details are compared only if some are wanted.
 func (s *suite) want(got, want store.Session) {
 	s.Helper()
+	if want.Details == (store.Details{}) {
+		got.Details = want.Details
+	}
 	if got != want {
 		s.Errorf("session\n%+v, want\n%+v", got, want)
 	}

@@ -22,6 +22,7 @@ type workload struct {
 // issued is a token and what it was made for.
 type issued struct {
 	app, token, id string
+	first          string // its first token
 	ttl            int64
 	// end is the last second of one with a max age; graceEnd that of the token, once
 	// the session was rotated. Else they are 0.
@@ -79,7 +80,26 @@ func (w *workload) next() (string, operation) {
 	switch n := w.IntN(1000); {
 	case n < 130:
 		return w.create()
-	case n < 420:
+	case n < 170:
+		return fmt.Sprintf("GetWith %s %.8s", k.app, k.token), getWith(k.app, k.token)
+	case n < 200:
+		return fmt.Sprintf("Peek %s %.8s", k.app, k.token), peek(k.app, k.token)
+	case n < 250:
+		return w.touch(k)
+	case n < 290:
+		d, more := w.data(), max(0, w.Int64N(5)-2)*(2*w.Int64N(2)-1)
+		return fmt.Sprintf("SetIf %s %.8s %+d %q", k.app, k.token, more, d), setIf(k.app, k.token, more, d)
+	case n < 310:
+		if w.IntN(8) == 0 {
+			k.id = id
+		}
+		if w.IntN(4) == 0 {
+			k.first = k.token // which may be a later one
+		}
+		return fmt.Sprintf("KillHandle %s %q %.8s", k.app, k.id, k.first), killHandle(k.app, k.id, store.Handle(k.first))
+	case n < 340:
+		return w.move(k, id)
+	case n < 430:
 		return fmt.Sprintf("Get %s %.8s", k.app, k.token), get(k.app, k.token)
 	case n < 580:
 		d := w.data()
@@ -122,6 +142,7 @@ func (w *workload) create() (string, operation) {
 		i.app, i.id = w.last.app, w.last.id // one more of the same user
 	}
 	i.token = w.token(i.id)
+	i.first = i.token
 	n := store.New{ID: i.id, IP: "::1", TTL: i.ttl, NoResave: w.IntN(4) == 0}
 	if w.IntN(4) == 0 {
 		n.MaxAge = pick(w, workTTLs)
@@ -162,6 +183,48 @@ func (w *workload) rotate(k issued) (string, operation) {
 	next.token, next.graceEnd = fresh, 0
 	w.remember(next)
 	return fmt.Sprintf("Rotate %s %.8s to %.8s in %d s", k.app, k.token, fresh, grace), rotate(k.app, k.token, fresh, grace)
+}
+
+// touch lets the session k end at another time, often.
+func (w *workload) touch(k issued) (string, operation) {
+	var ttl, maxAge int64
+	if w.IntN(2) == 0 {
+		ttl = pick(w, workTTLs)
+	}
+	if w.IntN(4) == 0 {
+		maxAge = pick(w, workTTLs)
+	}
+	for i := range w.tokens {
+		if w.tokens[i].token != k.token {
+			continue
+		}
+		if ttl != 0 {
+			w.tokens[i].ttl = ttl
+		}
+		if maxAge != 0 {
+			w.tokens[i].end = w.clock.Now() + maxAge
+		}
+	}
+	return fmt.Sprintf("Touch %s %.8s %d s, max age %d s", k.app, k.token, ttl, maxAge), touch(k.app, k.token, ttl, maxAge)
+}
+
+// move makes the session k the user id's, or at times once more its own. Its tokens
+// are asked for again, too.
+func (w *workload) move(k issued, id string) (string, operation) {
+	if w.IntN(3) == 0 {
+		k = w.last
+	}
+	if w.IntN(6) == 0 {
+		id = k.id
+	}
+	m := store.Move{ID: id, IP: pick(w, []string{"", "::2"})}
+	if w.IntN(3) == 0 {
+		m.MaxSessions = 1 + w.IntN(3)
+	}
+	next := k
+	next.id, next.token, next.graceEnd = id, w.token(id), 0
+	w.remember(next)
+	return fmt.Sprintf("Move %s %.8s to %.8s %+v", k.app, k.token, next.token, m), move(k.app, k.token, next.token, m)
 }
 
 // known returns a session to ask for: mostly one that was, often by an old token,

@@ -66,6 +66,22 @@ func TestRoundTrip(t *testing.T) {
 		must(t, err)
 		wantSession("set", 4, int64(i+2), set.JSON200, "map[b:true]")
 	}
+	peek, err := c.GetWithResponse(ctx, app, token, &sessions.GetParams{Touch: new(false), With: new("handle,created,expires")})
+	must(t, err)
+	wantSession("get without touch", 4, 3, peek.JSON200, "map[b:true]")
+	if s, err := peek.JSON200.AsSession(); err != nil || s.Handle == nil || s.Created == nil || s.Expires == nil || *s.Expires != *s.Created+100 {
+		t.Fatalf("details: %s", peek.Body)
+	}
+	for i, params := range []sessions.TouchParams{{XSessionToken: &token}, {Sid: &token, Ttl: new(int64(100)), MaxAge: new(int64(1000)), With: new("created")}} {
+		touch, err := c.TouchWithResponse(ctx, app, "-", &params)
+		must(t, err)
+		wantSession(fmt.Sprint("touch ", i), 4, 3, touch.JSON200, "map[b:true]")
+	}
+	conflict, err := c.SetWithResponse(ctx, app, token, &sessions.SetParams{IfW: new(int64(2)), With: new("handle")}, sessions.Data{"b": false})
+	must(t, err)
+	if conflict.JSON409 == nil || conflict.JSON409.Session.W != 3 || conflict.JSON409.Session.Handle == nil {
+		t.Fatalf("set with another w: %s", conflict.Body)
+	}
 	for _, params := range []func() sessions.RotateParams{
 		func() sessions.RotateParams { return sessions.RotateParams{XSessionToken: &token, Grace: new(0)} },
 		func() sessions.RotateParams { return sessions.RotateParams{Sid: &token, Grace: new(0)} },
@@ -89,13 +105,23 @@ func TestRoundTrip(t *testing.T) {
 	}
 
 	// Lists, whole and in parts.
-	other := create(id, sessions.CreateParams{Ip: "::1"}, sessions.Data{}) // nil would be null
+	other := create("guest", sessions.CreateParams{Ip: "::7", With: new("handle")}, sessions.Data{}) // nil would be null
+	login, err := c.RotateWithResponse(ctx, app, other, &sessions.RotateParams{Id: new(id), Ip: new("::1"), MaxSessions: new(2), With: new("handle")})
+	must(t, err)
+	if login.JSON200 == nil {
+		t.Fatalf("guest to user: %s", login.Body)
+	}
+	user, err := login.JSON200.AsToken()
+	if err != nil || user.Handle == nil {
+		t.Fatalf("guest to user: %v %s", err, login.Body)
+	}
+	other = user.Token
 	soid, err := c.SoidWithResponse(ctx, app, id, nil)
 	must(t, err)
 	if soid.JSON200 == nil || len(soid.JSON200.Sessions) != 2 || soid.JSON200.Cursor != nil {
 		t.Fatalf("soid: %s", soid.Body)
 	}
-	soid, err = c.SoidWithResponse(ctx, app, id, &sessions.SoidParams{Limit: new(1)})
+	soid, err = c.SoidWithResponse(ctx, app, id, &sessions.SoidParams{Limit: new(1), With: new("handle")})
 	must(t, err)
 	if soid.JSON200 == nil || len(soid.JSON200.Sessions) != 1 || soid.JSON200.Cursor == nil {
 		t.Fatalf("soid, part 1: %s", soid.Body)
@@ -105,7 +131,7 @@ func TestRoundTrip(t *testing.T) {
 	if soid.JSON200 == nil || len(soid.JSON200.Sessions) != 1 || soid.JSON200.Cursor != nil {
 		t.Fatalf("soid, part 2: %s", soid.Body)
 	}
-	soapp, err := c.SoappWithResponse(ctx, app, &sessions.SoappParams{Dt: 60, Limit: new(1)})
+	soapp, err := c.SoappWithResponse(ctx, app, &sessions.SoappParams{Dt: 60, Limit: new(1), With: new("handle")})
 	must(t, err)
 	if soapp.JSON200 == nil || len(soapp.JSON200.Sessions) != 1 || soapp.JSON200.Cursor == nil {
 		t.Fatalf("soapp, part 1: %s", soapp.Body)
@@ -139,6 +165,16 @@ func TestRoundTrip(t *testing.T) {
 		must(t, err)
 		wantKilled("kill", int64(want), kill.JSON200, kill.Body)
 	}
+	device := create(id, sessions.CreateParams{Ip: "::1"}, sessions.Data{})
+	one, err := c.GetWithResponse(ctx, app, device, &sessions.GetParams{With: new("handle")})
+	must(t, err)
+	s, err := one.JSON200.AsSession()
+	if err != nil || s.Handle == nil {
+		t.Fatalf("get with handle: %v %s", err, one.Body)
+	}
+	ended, err := c.KillsoidWithResponse(ctx, app, id, &sessions.KillsoidParams{Handle: s.Handle})
+	must(t, err)
+	wantKilled("killsoid by a handle", 1, ended.JSON200, ended.Body)
 	create("b", sessions.CreateParams{Ip: "::1", NoResave: new(true)}, sessions.Data{})
 	killall, err := c.KillallWithResponse(ctx, app)
 	must(t, err)

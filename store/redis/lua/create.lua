@@ -10,13 +10,15 @@
 --       8 how many seconds from now the session ends whatever its activity, or ''
 --       9 how many sessions the user may have with this one, or ''; then
 --       10 most others to look at  11 most to end  12 ns:cache or ""
--- Returns 1, or 0 if there were more to look at or to end: then nothing is done.
+-- Returns the second of now, or 0 if there were more to look at or to end: then nothing
+-- is done.
 -- Cost: O(log n) of the app's and of all sessions; with a limit, O(others to look at
 -- + those to end * log n).
 
 -- include alive.lua
 -- include before.lua
 -- include drop.lua
+-- include surplus.lua
 -- include clock.lua
 
 local app, token, id, ip, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -24,35 +26,14 @@ local prefix = string.sub(KEYS[1], 1, -65)
 
 local excess = {} -- tokens of the sessions that end
 if ARGV[9] ~= '' then
-  if redis.call('SCARD', KEYS[5]) > tonumber(ARGV[10]) then
+  excess = surplus(prefix, KEYS[5], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), now)
+  if not excess then
     return 0
-  end
-  local others = {}
-  for _, other in ipairs(redis.call('SMEMBERS', KEYS[5])) do
-    local h = redis.call('HMGET', prefix .. other, 'ttl', 'la', 'end')
-    if h[1] and alive(h[1], h[2], h[3], now) then
-      others[#others + 1] = {la = tonumber(h[2]), token = other}
-    end
-  end
-  local n = #others + 1 - tonumber(ARGV[9])
-  if n > tonumber(ARGV[11]) then
-    return 0
-  end
-  if n > 0 then
-    table.sort(others, function(a, b)
-      if a.la ~= b.la then
-        return a.la < b.la
-      end
-      return before(a.token, b.token)
-    end)
-  end
-  for i = 1, n do
-    excess[i] = others[i].token
   end
 end
 
 local stamp = string.format('%d', now) .. fraction
-local session = {'id', id, 'r', 1, 'w', 1, 'm', 2, 'ip', ip, 'la', now, 'ttl', ttl}
+local session = {'id', id, 'r', 1, 'w', 1, 'm', 2, 'ip', ip, 'la', now, 'ttl', ttl, 'created', now}
 local window = math.max(1, math.min(60, math.floor(ttl / 10)))
 if ARGV[6] == '1' then
   session[#session + 1] = 'no_resave'
@@ -78,4 +59,4 @@ redis.call('SADD', KEYS[5], token)
 for _, other in ipairs(excess) do
   drop(prefix, KEYS[2], KEYS[3], KEYS[4], ARGV[12], app, other, id)
 end
-return 1
+return now

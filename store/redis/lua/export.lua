@@ -15,7 +15,7 @@
 -- the entries are of sessions that are over; how many were passed over; the others}: of
 -- each its score, its
 -- member, the score of its user in KEYS[2] or '', and id, r, w, ttl, la, ip,
--- no_resave, d, end, root, '' where there is none; of one that cannot be read score and
+-- no_resave, d, end, root, created, first, '' where there is none; of one that cannot be read score and
 -- member alone.
 -- Cost: O(step + log^2 n).
 
@@ -35,7 +35,7 @@ while i < #page and budget > 0 do
   local h, why = stored(ARGV[1] .. string.match(member, '^[^:]*'), now)
   if h and tonumber(h[5]) >= since then
     local entry = {score, member, redis.call('ZSCORE', KEYS[2], h[1]) or ''}
-    for k = 1, 10 do
+    for k = 1, 12 do
       entry[3 + k] = h[k] or ''
     end
     found[#found + 1] = entry

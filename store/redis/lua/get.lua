@@ -6,11 +6,11 @@
 --       session; if the token is an old one, that of the session cannot be declared,
 --       nor can ns:app:us:id: the id stands in the hash
 -- ARGV  of each app: its name, how many sessions it has, and how often each is
---       read, with a space after each number, or '' if all are read once; then 1 if
---       Redis can evict, see touch, or nothing
+--       read, with a space after each number, or '' if all are read once; then e if
+--       Redis can evict, see touch, d if details are asked for, both, or nothing
 -- Returns one text. Of each session, in the order of KEYS, it holds a header line
 -- "#id #ip #d r w ttl idle no_resave", with r as it was before, and then id, ip
--- and d, back to back; or the line "-" if there is no such session; or "!" and
+-- and d, back to back, with details as render makes it; or the line "-" if there is no such session; or "!" and
 -- what is wrong with the one stored.
 -- Cost: O(sessions), and O(log n) for each whose window is over.
 --
@@ -21,6 +21,7 @@
 -- include read.lua
 -- include alias.lua
 -- include clock.lua
+-- include details.lua
 
 local call, format = redis.call, string.format
 
@@ -34,7 +35,8 @@ local second = format('%d', now)
 local stamp = second .. fraction
 local users_start = now - now % 10
 local out, due = {}, {} -- due: scores and members for SESSIONS
-local evicts = #ARGV % 3 == 1
+local flags = #ARGV % 3 == 1 and ARGV[#ARGV] or ''
+local evicts, detailed = string.find(flags, 'e', 1, true), string.find(flags, 'd', 1, true)
 local first = 2
 for a = 1, #ARGV - 2, 3 do
   local app, sessions = ARGV[a], tonumber(ARGV[a + 1])
@@ -94,8 +96,14 @@ for a = 1, #ARGV - 2, 3 do
         end
       end
       local ip, d = h[6], h[8] or ''
-      out[#out + 1] = format('%d %d %d %d %d %d %d %d\n', #id, #ip, #d, r, w, ttl, idle, no_resave and 1 or 0)
-        .. id .. ip .. d
+      local head = format('%d %d %d %d %d %d %d %d', #id, #ip, #d, r, w, ttl, idle, no_resave and 1 or 0)
+      if detailed then
+        local created, first = details(unpack(call('HMGET', key, 'created', 'first', 'root')))
+        out[#out + 1] = format('%s %d %d %d\n', head, created, math.min(math.max(now, la) + ttl, last), #first)
+          .. id .. ip .. d .. first
+      else
+        out[#out + 1] = head .. '\n' .. id .. ip .. d
+      end
     end
   end
   if #active > 0 then

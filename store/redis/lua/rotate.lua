@@ -9,12 +9,14 @@
 --       alias of the session's first token.
 -- ARGV  1 app  2 token  3 new token  4 grace (seconds)  5 ns:cache or ""
 --       6 1 if Redis can evict, see touch, or ''
--- Returns the session's token, '' if there is no such session.
+-- Returns the session's token and then the session, as render makes it; '' if there is
+-- no such session.
 -- Cost: O(log n) of the app's and of all sessions.
 
 -- include read.lua
 -- include alive.lua
 -- include alias.lua
+-- include details.lua
 -- include session.lua
 -- include touch.lua
 -- include clock.lua
@@ -27,7 +29,7 @@ end
 if key ~= KEYS[1] then
   local token = string.sub(key, -64)
   touch(s, key, KEYS[3], KEYS[4], KEYS[5], app, token, now, fraction, ARGV[6] == '1')
-  return token
+  return token .. render(s)
 end
 
 -- move renames an entry of an index, and raises its score by ahead.
@@ -51,6 +53,9 @@ move(KEYS[5], app .. ':' .. old .. ':' .. s.id, app .. ':' .. new .. ':' .. s.id
 local root = s.root
 if not root then
   root = old
+  if s.first == '' then
+    s.first = old
+  end
   redis.call('HSET', KEYS[2], 'root', root)
 else
   redis.call('HSET', key, 'root', root)
@@ -66,4 +71,4 @@ touch(s, KEYS[2], KEYS[3], KEYS[4], KEYS[5], app, new, now, fraction, ARGV[6] ==
 if ARGV[5] ~= '' then
   redis.call('PUBLISH', ARGV[5], app .. ':' .. old)
 end
-return new
+return new .. render(s)

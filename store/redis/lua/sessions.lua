@@ -3,13 +3,14 @@
 --
 -- KEYS  ns:app:token of each
 -- ARGV  1 bytes a page
--- Returns a list of sessions as render makes them, each followed by the first token
--- that it had if it was rotated. It is shorter than KEYS when the page's bytes were reached.
+-- Returns a list of sessions as render makes them. It is shorter than KEYS when the
+-- page's bytes were reached.
 -- Cost: O(keys).
 
 -- include read.lua
 -- include alive.lua
 -- include alias.lua
+-- include details.lua
 -- include listed.lua
 
 local now = tonumber(redis.call('TIME')[1])

@@ -16,6 +16,7 @@
 -- include read.lua
 -- include alive.lua
 -- include alias.lua
+-- include details.lua
 -- include listed.lua
 
 local now = tonumber(redis.call('TIME')[1])

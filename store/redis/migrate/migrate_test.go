@@ -38,7 +38,7 @@ func TestMigrate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fresh, err := from.Rotate(ctx, "shop", tokens[60], store.NewTokenLike(tokens[60]), 0)
+	fresh, _, err := from.Rotate(ctx, "shop", tokens[60], store.NewTokenLike(tokens[60]), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestServersFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := create(t, to, "shop", "own")
-	fresh, err := to.Rotate(ctx, "shop", tokens[3], store.NewTokenLike(tokens[3]), 0)
+	fresh, _, err := to.Rotate(ctx, "shop", tokens[3], store.NewTokenLike(tokens[3]), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

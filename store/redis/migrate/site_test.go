@@ -114,7 +114,7 @@ func create(t *testing.T, s *redis.Store, app, id string) string {
 
 func createAs(t *testing.T, s *redis.Store, app, id, token string) {
 	t.Helper()
-	err := s.Create(context.Background(), app, token, store.New{ID: id, IP: "::1", TTL: 7200, Data: store.Data{{Key: `"id"`, Value: strconv.Quote(id)}}})
+	_, err := s.Create(context.Background(), app, token, store.New{ID: id, IP: "::1", TTL: 7200, Data: store.Data{{Key: `"id"`, Value: strconv.Quote(id)}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func createMany(t *testing.T, s *redis.Store, app string, n int) []string {
 			for i := w; i < n; i += workers {
 				id := "user" + strconv.Itoa(i)
 				tokens[i] = store.NewToken(id)
-				if err := s.Create(context.Background(), app, tokens[i], store.New{ID: id, IP: "::1", TTL: 7200}); err != nil {
+				if _, err := s.Create(context.Background(), app, tokens[i], store.New{ID: id, IP: "::1", TTL: 7200}); err != nil {
 					t.Error(err)
 				}
 			}

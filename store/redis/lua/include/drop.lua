@@ -1,10 +1,10 @@
--- drop removes a session and its index entries, and the user when it was the
--- user's last, and tells Node servers to drop their cached copy, on channel if it is
--- not ''. It returns 1 if there was a hash, else 0. Cost: O(log n) of the indexes.
+-- detach removes a session's index entries, and the user when it was the user's last,
+-- and tells Node servers to drop their cached copy, on channel if it is not ''.
+-- Cost: O(log n) of the indexes.
 --
 -- prefix is "ns:app:". The key of the user's set is made here from an id that
 -- only the hash or an index knows, so no caller can declare it.
-local function drop(prefix, sessions, users, wipe, channel, app, token, id)
+local function detach(prefix, sessions, users, wipe, channel, app, token, id)
   local user = prefix .. 'us:' .. id
   redis.call('SREM', user, token)
   redis.call('ZREM', sessions, token .. ':' .. id)
@@ -21,5 +21,10 @@ local function drop(prefix, sessions, users, wipe, channel, app, token, id)
   if channel ~= '' then
     redis.call('PUBLISH', channel, app .. ':' .. token)
   end
+end
+
+-- drop removes a session and what detach does. It returns 1 if there was a hash, else 0.
+local function drop(prefix, sessions, users, wipe, channel, app, token, id)
+  detach(prefix, sessions, users, wipe, channel, app, token, id)
   return redis.call('DEL', prefix .. token)
 end

@@ -12,27 +12,35 @@
 -- Node does not know. That it was there shows in r and w, which only rise: m, a field
 -- that Node does not know either, is their sum as we left them.
 --
+-- If changed, ttl or last of s is not what is stored: then those are written too, and
+-- all index entries, in any second.
+--
 -- The clock may have gone back, so that another session of the user was active later:
 -- hence GT. The session itself was not, since la is past, and its own entries follow it.
-local function touch(s, key, sessions, users, wipe, app, token, now, fraction, evicts)
+local function touch(s, key, sessions, users, wipe, app, token, now, fraction, evicts, changed)
   local m = s.r + s.w
-  if s.idle < 1 then
+  if s.idle < 1 and not changed then
     if s.ours then
       redis.call('HSET', key, 'm', m)
     end
     return
   end
-  local window = 1
-  if s.no_resave then
-    redis.call('HSET', key, 'la', now, 'm', m, 'ttl', s.ttl)
+  local la, window = string.format('%d', s.used), 1
+  if changed and s.last then
+    redis.call('HSET', key, 'end', string.format('%d', s.last))
+  end
+  if s.no_resave or changed then
+    redis.call('HSET', key, 'la', la, 'm', m, 'ttl', string.format('%d', s.ttl))
   else
-    redis.call('HSET', key, 'la', now, 'm', m)
+    redis.call('HSET', key, 'la', la, 'm', m)
+  end
+  if not s.no_resave then
     window = math.max(1, math.min(60, math.floor(s.ttl / 10)))
   end
-  local stamp = string.format('%d', now) .. fraction
-  local start = now - now % window
-  local all = s.la < start or not s.ours or evicts
-  if all or s.la < now - now % 10 then
+  local stamp = la .. fraction
+  local start = s.used - s.used % window
+  local all = s.la < start or not s.ours or evicts or changed
+  if all or s.la < s.used - s.used % 10 then
     redis.call('ZADD', users, 'GT', stamp, s.id)
   end
   if all then

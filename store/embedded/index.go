@@ -6,8 +6,8 @@ const (
 	slotBits = 6
 	// slabLen is the number of records in a slab. It is one below a power of
 	// two, so that no record has number 0, which means none. With sessions of
-	// 152 bytes and 8 bytes of links, it also makes a slab fit the allocator's
-	// class of 10,240 bytes, pointer header included; 64 would take 10,880.
+	// 160 bytes and 8 bytes of links, it also makes a slab of 10,584 bytes fit the
+	// allocator's class of 10,880; 64 would take 12,288.
 	slabLen = 1<<slotBits - 1
 	// allFree marks the records 1 to slabLen of a slab as free.
 	allFree = ^uint64(1)

@@ -19,6 +19,9 @@ type access struct {
 	roles apikey.Role
 	// queue is where the request waits, for scopeApp.
 	queue queue
+	// proxy is that of a route whose 401 says that a visitor has no session: the lack
+	// of a key must not look like that, so it is 403.
+	proxy bool
 }
 
 // scope is where a request may come from.
@@ -102,16 +105,16 @@ func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) error
 	}
 	given := ctx.Request.Header.PeekAll(fasthttp.HeaderAuthorization)
 	if len(given) == 0 {
-		return a.unauthorized(ctx, refusedMissing)
+		return a.unauthorized(ctx, need, refusedMissing)
 	}
 	text, ok := bearer(given[0])
 	if !ok || len(given) > 1 {
-		return a.unauthorized(ctx, refusedInvalid)
+		return a.unauthorized(ctx, need, refusedInvalid)
 	}
 	key := keys.Find(text)
 	switch {
 	case key == nil:
-		return a.unauthorized(ctx, refusedInvalid)
+		return a.unauthorized(ctx, need, refusedInvalid)
 	case need.from == scopeApp && !key.Covers(app):
 		return a.refuse(refusedApp, errApp)
 	case need.roles&key.Role != 0:
@@ -128,11 +131,14 @@ func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) error
 // often hears 429. A right key is served whatever else its source sent: keys are too
 // long to be guessed, so to lock a source out would only let one program that has a
 // wrong key, or somebody behind the same proxy, take the others' sessions away.
-func (a *API) unauthorized(ctx *fasthttp.RequestCtx, reason string) error {
+func (a *API) unauthorized(ctx *fasthttp.RequestCtx, need access, reason string) error {
 	if wait := a.sources.failed(sourceOf(ctx), ctx.Time()); wait > 0 {
 		whole := int64((wait + time.Second - 1) / time.Second)
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, strconv.FormatInt(whole, 10))
 		return a.refuse(refusedLimited, errAttempts)
+	}
+	if need.proxy {
+		return a.refuse(reason, errAuthKey)
 	}
 	return a.refuse(reason, errUnauthorized)
 }

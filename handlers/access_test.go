@@ -56,7 +56,7 @@ func TestAccess(t *testing.T) {
 	w.api.SetKeys(testKeys(t))
 	for _, r := range everyRoute(token) {
 		method, path, body := r[0], r[1], r[2]
-		if path == "/ping" {
+		if path == "/ping" || path == "/app/auth" { // see TestAuthAccess
 			continue
 		}
 		shop, other := strings.Replace(path, "/app/", "/shop/", 1), strings.Replace(path, "/app/", "/news/", 1)

@@ -47,3 +47,44 @@ func TestGetDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestAuthDoesNotAllocate measures the route auth in the same way, and what a visitor
+// without a session costs.
+func TestAuthDoesNotAllocate(t *testing.T) {
+	w := serve(t, still())
+	found := w.create("app", "Jürgen", "ip=127.0.0.1", `{"name":"Peter","age":46,"city":"Köln"}`)
+	handler := w.api.Handler()
+	for _, c := range []struct {
+		target, head, key string
+		status            int
+	}{
+		{"/app/auth", "X-Session-Token: " + found, "", 200},
+		{"/app/auth", "Cookie: lang=en; sid=\"" + found + "\"", keyAll, 200},
+		{"/app/auth/page?a=b", "X-Session-Token: " + found, keyAll, 200},
+		{"/app/auth?data=city,age", "X-Session-Token: " + found, keyAll, 200},
+		{"/app/auth", "X-Session-Token: " + store.NewToken("nobody"), keyAll, 401},
+		{"/app/auth", "X-Session-Token: x", keyAll, 401},
+		{"/app/auth", "Accept: */*", "", 401},
+	} {
+		var ctx fasthttp.RequestCtx
+		text := "GET " + c.target + " HTTP/1.1\r\nHost: t\r\n" + c.head + "\r\n\r\n"
+		if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(text))); err != nil {
+			t.Fatal(err)
+		}
+		w.api.SetKeys(nil)
+		if c.key != "" {
+			w.api.SetKeys(testKeys(t))
+			ctx.Request.Header.Set(fasthttp.HeaderAuthorization, "Bearer "+c.key)
+		}
+		n := testing.AllocsPerRun(1000, func() {
+			ctx.Response.Reset()
+			handler(&ctx)
+		})
+		if n != 0 {
+			t.Errorf("%s with %q, key %q: %v allocations", c.target, c.head, c.key, n)
+		}
+		if ctx.Response.StatusCode() != c.status {
+			t.Errorf("%s with %q, key %q: %d %s", c.target, c.head, c.key, ctx.Response.StatusCode(), ctx.Response.Body())
+		}
+	}
+}

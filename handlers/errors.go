@@ -35,10 +35,6 @@ func unknownParameter(message string) error {
 	return &apiError{fasthttp.StatusBadRequest, "unknownParameter", message}
 }
 
-func noToken(message string) error {
-	return &apiError{fasthttp.StatusUnauthorized, "noToken", message}
-}
-
 var (
 	errCursor       = &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid cursor format"}
 	errInvalidJSON  = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not valid JSON in UTF-8"}
@@ -46,6 +42,7 @@ var (
 	errUnauthorized = &apiError{fasthttp.StatusUnauthorized, "unauthorized", "A valid API key is needed, as Authorization: Bearer KEY"}
 	errApp          = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key is not for this app"}
 	errReadOnly     = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key is for reading only"}
+	errAuthKey      = &apiError{fasthttp.StatusForbidden, "forbidden", "A valid API key is needed, as Authorization: Bearer KEY; it is not said with 401, which a proxy takes for a visitor without a session"}
 	errRoleWeb      = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key has the role !web, and the route is not one of a web tier's"}
 	errRoleAuth     = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key has the role !auth, which is for the route auth alone"}
 	errRemote       = &apiError{fasthttp.StatusForbidden, "forbidden", "From another machine this needs an API key, and the server has none"}
@@ -72,6 +69,9 @@ const retryAfter = "1"
 // statusOf returns what a client is told of err. Only what it can act on is: the
 // inner detail is for the log.
 func statusOf(err error) *apiError {
+	if e, ok := err.(*apiError); ok { // without the allocation of errors.As
+		return e
+	}
 	var e *apiError
 	switch {
 	case errors.As(err, &e):

@@ -20,35 +20,58 @@ const (
 	DefaultCookie = "sid"
 )
 
+// tokenFault is why a request has no token in its head.
+type tokenFault int
+
+const (
+	tokenFound tokenFault = iota
+	tokenMissing
+	badHeader
+	twoHeaders
+	badCookie
+	twoCookies
+	tokenFaults // how many there are
+)
+
 // headTokens reads the session's token from the head of requests.
 type headTokens struct {
 	cookie string
-	// The errors that name the cookie are made once: a site's visitors without a
-	// session send many such requests.
-	missing, badCookie, twoCookies error
+	// The errors are made once: a site's visitors without a session send many such
+	// requests. The route auth has its own.
+	noToken, noSession [tokenFaults]*apiError
 }
 
 func newHeadTokens(cookie string) headTokens {
-	return headTokens{
-		cookie:     cookie,
-		missing:    noToken("There is no session token in the request, neither in the header " + tokenHeader + " nor in the cookie " + cookie),
-		badCookie:  noToken("The cookie " + cookie + formOfToken),
-		twoCookies: noToken("The cookie " + cookie + " is in the request twice with different values"),
+	const form = " holds no session token, which is 64 of A-Z a-z 0-9"
+	t := headTokens{cookie: cookie}
+	for fault, message := range [tokenFaults]string{
+		tokenFound:   "No session has the token in the request",
+		tokenMissing: "There is no session token in the request, neither in the header " + tokenHeader + " nor in the cookie " + cookie,
+		badHeader:    "The header " + tokenHeader + form,
+		twoHeaders:   "The header " + tokenHeader + " is in the request twice; it may be there once",
+		badCookie:    "The cookie " + cookie + form,
+		twoCookies:   "The cookie " + cookie + " is in the request twice with different values",
+	} {
+		t.noToken[fault] = &apiError{fasthttp.StatusUnauthorized, "noToken", message}
+		t.noSession[fault] = &apiError{fasthttp.StatusUnauthorized, "noSession", message}
 	}
+	return t
 }
 
-const formOfToken = " holds no session token, which is 64 of A-Z a-z 0-9"
+// of returns the token in the head of a request, or an error that says what is wrong.
+func (t *headTokens) of(ctx *fasthttp.RequestCtx) (string, error) {
+	token, fault := t.find(ctx)
+	if fault != tokenFound {
+		return "", t.noToken[fault]
+	}
+	return token, nil
+}
 
-var (
-	errTokenHeader     = noToken("The header " + tokenHeader + formOfToken)
-	errTwoTokenHeaders = noToken("The header " + tokenHeader + " is in the request twice; it may be there once")
-)
-
-// of returns the token in the head of a request: that of the header, or if that is not
+// find returns the token in the head of a request: that of the header, or if that is not
 // there, even empty, that of the cookie. It aliases the request and allocates nothing.
 // It reads the head as it was sent, since fasthttp's look-ups find trailers too, which
 // a proxy in front does not check.
-func (t *headTokens) of(ctx *fasthttp.RequestCtx) (string, error) {
+func (t *headTokens) find(ctx *fasthttp.RequestCtx) (string, tokenFault) {
 	var header []byte
 	var cookie cookieValue
 	headers := 0
@@ -66,15 +89,15 @@ func (t *headTokens) of(ctx *fasthttp.RequestCtx) (string, error) {
 	}
 	switch {
 	case headers > 1:
-		return "", errTwoTokenHeaders
+		return "", twoHeaders
 	case headers == 1:
-		return validToken(header, errTokenHeader)
+		return validToken(header, badHeader)
 	case cookie.differs:
-		return "", t.twoCookies
+		return "", twoCookies
 	case !cookie.found:
-		return "", t.missing
+		return "", tokenMissing
 	}
-	return validToken(cookie.text, t.badCookie)
+	return validToken(cookie.text, badCookie)
 }
 
 var (
@@ -117,12 +140,12 @@ var (
 // trimSpace removes the white space of HTTP, and the CR of a line.
 func trimSpace(b []byte) []byte { return bytes.Trim(b, " \t\r") }
 
-func validToken(b []byte, otherwise error) (string, error) {
+func validToken(b []byte, otherwise tokenFault) (string, tokenFault) {
 	token := unsafe.String(unsafe.SliceData(b), len(b))
 	if !store.ValidToken(token) {
 		return "", otherwise
 	}
-	return token, nil
+	return token, tokenFound
 }
 
 // ValidCookieName reports whether a cookie may have the name: a token of RFC 9110,

@@ -9,16 +9,17 @@ import (
 	"rest-sessions/store"
 )
 
-// hot answers well-formed requests of GET /{app}/get/{token}, nine in ten of all,
-// before the router: that hands out copies of path segments, 6 allocations and
-// 200 ns where this takes none and 30 ns. Whatever is not of the plain form, an
-// escape or an error, goes the router's way, to the endpoint get.
+// hot answers well-formed requests of GET /{app}/get/{token}, nine in ten of all, and of
+// /{app}/auth, before the router: that hands out copies of path segments, 6 allocations
+// and 200 ns where this takes none and 30 ns. Whatever is not of the plain form, an
+// escape or an error, goes the router's way, to the endpoints get and auth.
 func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	auth := a.hotAuth(next)
 	metrics := a.metrics.route(routeGet)
 	return func(ctx *fasthttp.RequestCtx) {
 		app, token, ok := splitGet(ctx.Request.Header.RequestURI())
 		if !ok || !ctx.IsGet() {
-			next(ctx)
+			auth(ctx)
 			return
 		}
 		metrics.start()
@@ -41,6 +42,50 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			a.fail(ctx, err)
 		}
 	}
+}
+
+// hotAuth is hot for /{app}/auth.
+func (a *API) hotAuth(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	metrics := a.metrics.route(routeAuth)
+	return func(ctx *fasthttp.RequestCtx) {
+		app, under, ok := splitAuth(ctx.Request.Header.RequestURI())
+		if !ok {
+			next(ctx)
+			return
+		}
+		metrics.start()
+		entered := nowhere
+		defer a.end(ctx, metrics, &entered)
+		err := a.enter(ctx, accessAuth, app, &entered)
+		if err == nil {
+			err = a.answerAuth(ctx, app, under)
+		}
+		if err != nil {
+			a.fail(ctx, err)
+		}
+	}
+}
+
+// splitAuth splits the request target /{app}/auth, with or without more path and a query.
+// The string aliases uri.
+func splitAuth(uri []byte) (app string, under, ok bool) {
+	const verb = "/auth"
+	if i := bytes.IndexByte(uri, '?'); i >= 0 {
+		uri = uri[:i]
+	}
+	if len(uri) <= len(verb) || uri[0] != '/' {
+		return "", false, false
+	}
+	end := 1 + bytes.IndexByte(uri[1:], '/') // of the app
+	if end < 2 || !bytes.HasPrefix(uri[end:], []byte(verb)) {
+		return "", false, false
+	}
+	rest := uri[end+len(verb):]
+	if len(rest) > 0 && rest[0] != '/' {
+		return "", false, false
+	}
+	app = unsafe.String(&uri[1], end-1)
+	return app, len(rest) > 0, store.ValidApp(app)
 }
 
 // splitGet splits the request target /{app}/get/{token}, with or without a query; the

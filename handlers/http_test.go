@@ -381,6 +381,7 @@ func everyRoute(token string) [][3]string {
 		{"PUT", "/app/create/id?ip=::1"}, {"GET", "/app/get/" + token}, {"POST", "/app/set/" + token, `{"a":1}`},
 		{"GET", "/app/get/" + token + "?with=handle"}, {"GET", "/app/get/" + token + "?touch=false"},
 		{"POST", "/app/touch/" + token + "?ttl=60"}, {"POST", "/app/set/" + aToken + "?if_w=1", `{"a":1}`},
+		{"GET", "/app/auth"}, // with the token in the head
 		{"POST", "/app/rotate/" + token}, {"POST", "/app/rotate/" + token + "?id=user"},
 		{"DELETE", "/app/killsoid/id?handle=" + store.Handle(token)},
 		{"GET", "/app/activity?dt=60"}, {"GET", "/app/soapp?dt=60"}, {"GET", "/app/soid/id"},
@@ -407,7 +408,7 @@ func TestStoreErrors(t *testing.T) {
 	} {
 		faulty.FailAll(c.err)
 		for _, r := range everyRoute(token) {
-			a := w.do(r[0], r[1], r[2])
+			a := w.doJSON(r[0], r[1], r[2], "X-Session-Token: "+token)
 			w.expectError(a, c.status, c.name, "")
 			if strings.Contains(a.body, secret) {
 				t.Errorf("the client is told %s", a.body)

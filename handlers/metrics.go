@@ -50,7 +50,7 @@ func NewMetrics(version string) *Metrics {
 			Name: "rest_sessions_errors_total", Help: "Answers that were errors, by the name in their body.",
 		}, []string{"name"}),
 		sessions: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "rest_sessions_sessions_served_total", Help: "Sessions in answers to get and set.",
+			Name: "rest_sessions_sessions_served_total", Help: "Sessions in answers to get, set and auth.",
 		}),
 		misses: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rest_sessions_misses_total", Help: "Requests for a well-formed token that names no session.",
@@ -240,8 +240,17 @@ func (r routeMetrics) end(ctx *fasthttp.RequestCtx, took time.Duration) {
 	if status := ctx.Response.StatusCode(); status == fasthttp.StatusOK {
 		r.ok.Observe(took.Seconds())
 	} else {
-		r.m.duration.WithLabelValues(r.name, strconv.Itoa(status)).Observe(took.Seconds())
+		r.m.duration.WithLabelValues(r.name, statusLabel(status)).Observe(took.Seconds())
 	}
+}
+
+// statusLabel returns the decimals of a status. It does not allocate for 401, which the
+// visitors of a site that have no session get.
+func statusLabel(status int) string {
+	if status == fasthttp.StatusUnauthorized {
+		return "401"
+	}
+	return strconv.Itoa(status)
 }
 
 // metricsText answers GET /metrics in Prometheus' text format.

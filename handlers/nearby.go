@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/internal/nearest"
@@ -52,7 +53,7 @@ func (r routes) verbs(under string) (verbs, all []string) {
 	for _, route := range r {
 		if strings.HasPrefix(route.path, under) && route.path != "/" {
 			verb, _, _ := strings.Cut(strings.TrimPrefix(route.path, "/{app}")[1:], "/")
-			verbs, all = append(verbs, verb), append(all, route.method+" "+route.path)
+			verbs, all = append(verbs, verb), append(all, strings.TrimPrefix(route.method+" "+route.path, router.MethodWild+" "))
 		}
 	}
 	return verbs, all

@@ -15,6 +15,7 @@ import (
 var parameters = map[string][]string{
 	"/{app}/create/{id}":    {"ip", "ttl", "no_resave", "max_age", "max_sessions", "with"},
 	routeGet:                {"touch", "with"},
+	routeAuth:               {"data"},
 	"/{app}/set/{token}":    {"if_w", "with"},
 	"/{app}/touch/{token}":  {"ttl", "max_age", "with"},
 	"/{app}/rotate/{token}": {"grace", "id", "ip", "max_sessions", "with"},

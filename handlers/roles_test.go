@@ -15,6 +15,7 @@ func TestRoles(t *testing.T) {
 	may := map[string]string{
 		"create": "web", "get": "ro web", "set": "web", "touch": "web", "rotate": "web", "kill": "web", "killsoid": "web", "killall": "",
 		"soid": "ro web", "soapp": "ro", "activity": "ro",
+		"auth": "ro web auth",
 	}
 	keys := []struct{ role, key, message string }{
 		{"", keyShop, ""},
@@ -41,7 +42,7 @@ func TestRoles(t *testing.T) {
 		for _, app := range []string{"/shop/", "/%73hop/"} {
 			path := strings.Replace(r[1], "/app/", app, 1)
 			for _, k := range keys {
-				a := w.doJSON(r[0], path, r[2], with(k.key))
+				a := w.doJSON(r[0], path, r[2], with(k.key)+"\r\nX-Session-Token: "+token)
 				if k.role == "" || slices.Contains(strings.Fields(roles), k.role) {
 					if a.status != http.StatusOK {
 						t.Errorf("%s %s with !%s: %d %s", r[0], path, k.role, a.status, a.body)

@@ -112,6 +112,8 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	handle("DELETE", "/{app}/kill/{token}", allow(short, apikey.Web), a.kill)
 	handle("DELETE", "/{app}/killsoid/{id}", allow(long, apikey.Web), a.killsoid)
 	handle("DELETE", "/{app}/killall", allow(long, 0), a.killall)
+	handle(router.MethodWild, routeAuth, accessAuth, a.auth)
+	r.ANY(routeAuthUnder, a.answer(routeAuth, accessAuth, a.auth))
 	for _, method := range []string{"GET", "HEAD"} {
 		handle(method, "/", accessOpen, a.root)
 		handle(method, "/openapi.json", accessOpen, a.openAPI)
@@ -132,6 +134,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHandler {
 	metrics := a.metrics.route(route)
 	known, strict := parameters[route]
+	strict = strict && route != routeAuth // whose query may be another's, see authKeys
 	return func(ctx *fasthttp.RequestCtx) {
 		metrics.start()
 		entered := nowhere

@@ -107,6 +107,14 @@ func TestRoundTrip(t *testing.T) {
 		token = next.Token
 	}
 
+	for _, params := range []sessions.AuthParams{{XSessionToken: &token, Data: new("b,c")}, {Sid: &token}} {
+		auth, err := c.AuthWithResponse(ctx, app, &params)
+		must(t, err)
+		if data := auth.HTTPResponse.Header.Get("X-Session-Data"); auth.JSON200 == nil || auth.JSON200.Id != id || data != `{"b":true}` {
+			t.Fatalf("auth: %s, X-Session-Data %s", auth.Body, data)
+		}
+	}
+
 	// Lists, whole and in parts.
 	other := create("guest", sessions.CreateParams{Ip: "::7", With: new("handle")}, sessions.Data{}) // nil would be null
 	login, err := c.RotateWithResponse(ctx, app, other, &sessions.RotateParams{Id: new(id), Ip: new("::1"), MaxSessions: new(2), With: new("handle")})
@@ -246,6 +254,9 @@ func TestErrors(t *testing.T) {
 	none, err := c.GetWithResponse(ctx, "shop", "-", nil)
 	must(t, err)
 	want(none.JSON401, none.Body, sessions.ErrorNameNoToken)
+	visitor, err := c.AuthWithResponse(ctx, "shop", nil)
+	must(t, err)
+	want(visitor.JSON401, visitor.Body, sessions.ErrorNameNoSession)
 	create, err := c.CreateWithBodyWithResponse(ctx, "shop", "id", &sessions.CreateParams{Ip: "::1"}, "text/plain", bytes.NewBufferString("{}"))
 	must(t, err)
 	want(create.JSON415, create.Body, sessions.ErrorNameUnsupportedMediaType)

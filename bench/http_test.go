@@ -28,6 +28,7 @@ func BenchmarkHTTP(b *testing.B) {
 		{"get-hot", func(s *site) func(int) request { return get(app, s.tokens, Hot) }},
 		{"get-uniform", func(s *site) func(int) request { return get(app, s.tokens, Uniform(sessions)) }},
 		{"get-zipf", func(s *site) func(int) request { return get(app, s.tokens, Zipf(sessions)) }},
+		{"auth-uniform", func(s *site) func(int) request { return auth(app, s.tokens, Uniform(sessions)) }},
 		{"set", func(s *site) func(int) request { return set(app, s.tokens, Uniform(sessions)) }},
 		{"create", func(*site) func(int) request { return create(app) }},
 		{"kill", func(s *site) func(int) request { return kill(app, s.tokens) }},

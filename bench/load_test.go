@@ -181,6 +181,18 @@ func get(app string, tokens []string, keys KeysOf) func(client int) request {
 	}
 }
 
+// auth makes the requests of a proxy that asks for its visitors, as get does.
+func auth(app string, tokens []string, keys KeysOf) func(client int) request {
+	lines := make([][]byte, len(tokens))
+	for i, token := range tokens {
+		lines[i] = []byte("GET /" + app + "/auth HTTP/1.1\r\nHost: bench\r\nCookie: sid=" + token + "\r\n\r\n")
+	}
+	return func(client int) request {
+		draw := keys(source(client))
+		return func() []byte { return lines[draw()] }
+	}
+}
+
 // create makes the requests of clients that start sessions.
 func create(app string) func(client int) request {
 	return func(client int) request {

@@ -171,21 +171,24 @@ func source(client int) *rand.Rand { return rand.New(rand.NewPCG(uint64(client),
 
 // get makes the requests of clients that read sessions of app, drawn by keys.
 func get(app string, tokens []string, keys KeysOf) func(client int) request {
-	lines := make([][]byte, len(tokens))
-	for i, token := range tokens {
-		lines[i] = []byte("GET /" + app + "/get/" + token + " HTTP/1.1\r\nHost: bench\r\n\r\n")
-	}
-	return func(client int) request {
-		draw := keys(source(client))
-		return func() []byte { return lines[draw()] }
-	}
+	return reads(tokens, keys, func(token string) string { return "/" + app + "/get/" + token + " HTTP/1.1" })
 }
 
-// auth makes the requests of a proxy that asks for its visitors, as get does.
+// getHandle is get with=handle.
+func getHandle(app string, tokens []string, keys KeysOf) func(client int) request {
+	return reads(tokens, keys, func(token string) string { return "/" + app + "/get/" + token + "?with=handle HTTP/1.1" })
+}
+
+// auth makes the requests of a proxy that asks for its visitors.
 func auth(app string, tokens []string, keys KeysOf) func(client int) request {
+	return reads(tokens, keys, func(token string) string { return "/" + app + "/auth HTTP/1.1\r\nCookie: sid=" + token })
+}
+
+// reads makes GET requests with a head of each token, drawn by keys.
+func reads(tokens []string, keys KeysOf, head func(token string) string) func(client int) request {
 	lines := make([][]byte, len(tokens))
 	for i, token := range tokens {
-		lines[i] = []byte("GET /" + app + "/auth HTTP/1.1\r\nHost: bench\r\nCookie: sid=" + token + "\r\n\r\n")
+		lines[i] = []byte("GET " + head(token) + "\r\nHost: bench\r\n\r\n")
 	}
 	return func(client int) request {
 		draw := keys(source(client))

@@ -122,19 +122,24 @@ func BenchmarkRatio(b *testing.B) {
 		as, bs := compare(ours.slice(b, get(app, ours.tokens, Hot)), plain.slice(b, get(app, plain.tokens, Hot)))
 		ratio(b, "server-cpu/unmetered", as, bs, serverCPUOf)
 	})
-	b.Run("auth-uniform/redis", func(b *testing.B) {
-		ours := startRedis(b, sessions)
-		as, bs := compare(ours.slice(b, auth(app, ours.tokens, Uniform(sessions))), ours.slice(b, get(app, ours.tokens, Uniform(sessions))))
-		ratio(b, "server-cpu/get", as, bs, serverCPUOf)
-		ratio(b, "redis-cpu/get", as, bs, redisCPUOf)
-		ratio(b, "rps/get", as, bs, rateOf)
-	})
-	b.Run("auth-uniform/embedded", func(b *testing.B) {
-		ours := startSite(b, "embedded", nil, sessions)
-		as, bs := compare(ours.slice(b, auth(app, ours.tokens, Uniform(sessions))), ours.slice(b, get(app, ours.tokens, Uniform(sessions))))
-		ratio(b, "server-cpu/get", as, bs, serverCPUOf)
-		ratio(b, "rps/get", as, bs, rateOf)
-	})
+	for _, o := range []struct {
+		name     string
+		requests func(app string, tokens []string, keys KeysOf) func(client int) request
+	}{{"auth-uniform", auth}, {"get-with-handle-uniform", getHandle}} {
+		b.Run(o.name+"/redis", func(b *testing.B) {
+			ours := startRedis(b, sessions)
+			as, bs := compare(ours.slice(b, o.requests(app, ours.tokens, Uniform(sessions))), ours.slice(b, get(app, ours.tokens, Uniform(sessions))))
+			ratio(b, "server-cpu/get", as, bs, serverCPUOf)
+			ratio(b, "redis-cpu/get", as, bs, redisCPUOf)
+			ratio(b, "rps/get", as, bs, rateOf)
+		})
+		b.Run(o.name+"/embedded", func(b *testing.B) {
+			ours := startSite(b, "embedded", nil, sessions)
+			as, bs := compare(ours.slice(b, o.requests(app, ours.tokens, Uniform(sessions))), ours.slice(b, get(app, ours.tokens, Uniform(sessions))))
+			ratio(b, "server-cpu/get", as, bs, serverCPUOf)
+			ratio(b, "rps/get", as, bs, rateOf)
+		})
+	}
 	b.Run("p99-at-half-rate/redis", func(b *testing.B) {
 		yard, ours := startYard(b), startRedis(b, sessions)
 		reads := get(app, ours.tokens, Uniform(sessions))

@@ -15,22 +15,29 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-var goroutinesLine = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
-
 // Measure asks the server for its goroutines, and the kernel for its resident memory in
 // bytes.
 func (s *Server) Measure() (goroutines, memory int, err error) {
-	status, text, err := fasthttp.GetTimeout(nil, s.URL+"/metrics", 30*time.Second)
+	goroutines, err = s.Metric("go_goroutines")
 	if err != nil {
 		return 0, 0, err
 	}
-	m := goroutinesLine.FindSubmatch(text)
-	if m == nil {
-		return 0, 0, fmt.Errorf("/metrics answers %d without go_goroutines: %s", status, text)
-	}
-	goroutines, _ = strconv.Atoi(string(m[1]))
 	memory, err = s.resident()
 	return goroutines, memory, err
+}
+
+// Metric asks the server for a metric without labels that is a whole number.
+func (s *Server) Metric(name string) (int, error) {
+	status, text, err := fasthttp.GetTimeout(nil, s.URL+"/metrics", 30*time.Second)
+	if err != nil {
+		return 0, err
+	}
+	m := regexp.MustCompile("(?m)^" + name + ` ([\d.e+]+)$`).FindSubmatch(text)
+	if m == nil {
+		return 0, fmt.Errorf("/metrics answers %d without %s: %s", status, name, text)
+	}
+	value, err := strconv.ParseFloat(string(m[1]), 64)
+	return int(value), err
 }
 
 // resident is the server's memory that is in use, in bytes.

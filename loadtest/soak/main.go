@@ -2,7 +2,8 @@
 
 // Command soak keeps a real rest-sessions at twice of its capacity, holds every answer to
 // be the right session or a 503 that says when to come again, and compares the server's
-// goroutines and memory at the end with those at the start. Then it lets idle connections
+// goroutines and memory at the end with those at the start. All the while the server writes
+// a line a request to a log whose reader has stopped. Then it lets idle connections
 // stand beside a load that the server can bear. It exits with 1 if a limit is broken, with 2
 // if it could not run.
 //
@@ -38,6 +39,8 @@ const (
 	warmUp = 30 * time.Second
 	// drift is how far the end may be from the start, a share.
 	drift = 0.10
+	// noteLimit is how long after the log is read again it tells of lines that were dropped.
+	noteLimit = 10 * time.Second
 	// spareFiles is what this process opens besides the connections.
 	spareFiles = 100
 )
@@ -73,11 +76,12 @@ func soak(server string, lasting time.Duration, idle int) (problems []string, er
 	if need := crowd + idle + spareFiles; need > int(files.Cur) {
 		return nil, fmt.Errorf("%d connections need %d open files, and the limit is %d (ulimit -n)", crowd+idle, need, files.Cur)
 	}
-	site, err := site.New(server, true, nil)
+	site, err := site.New(server, true, nil, "RS_LOGLEVEL=short")
 	if err != nil {
 		return nil, err
 	}
 	defer site.Close()
+	site.Log.Stall()
 	f := &fleet{addr: strings.TrimPrefix(site.URL, "http://")}
 	defer f.close()
 	if err := f.connect(crowd); err != nil {
@@ -133,12 +137,15 @@ func soak(server string, lasting time.Duration, idle int) (problems []string, er
 			return nil, err
 		}
 	}
+	if err := resumeLog(site, broken); err != nil {
+		return nil, err
+	}
 	if n := f.failed.Load(); n > 0 {
 		broken(true, "%d requests had no answer or a wrong one: %s", n, *f.example.Load())
 	}
 	broken(!site.Alive(), "the server ended")
 	if len(problems) > 0 {
-		problems = append(problems, "the server's log: "+site.Log.String())
+		problems = append(problems, "the server's log: "+programLines(site.Log.String()))
 	}
 	return problems, nil
 }
@@ -146,4 +153,35 @@ func soak(server string, lasting time.Duration, idle int) (problems []string, er
 // percentile is one of times in ms, 0 of none.
 func percentile(of []time.Duration, p float64) int64 {
 	return stats.NewSample(of).At(p).Milliseconds()
+}
+
+// resumeLog reads the log again, and wants the lines counted that could not be written.
+func resumeLog(s *site.Site, broken func(bool, string, ...any)) error {
+	dropped, err := s.Metric("rest_sessions_log_dropped_total")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("the reader of the log had stopped: %d lines dropped\n", dropped)
+	broken(dropped == 0, "no line of the log was dropped, though nobody read it")
+	s.Log.Resume()
+	// The counter tells of both logs, the note of that of requests, which has nearly all.
+	const note = "LOG /dropped?lines="
+	for resumed := time.Now(); !strings.Contains(s.Log.String(), note); time.Sleep(10 * time.Millisecond) {
+		if time.Since(resumed) > noteLimit {
+			broken(true, "%v after the log is read again it says nothing of the lines that were dropped", noteLimit)
+			break
+		}
+	}
+	return nil
+}
+
+// programLines are those lines of a log that are not of requests.
+func programLines(log string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, " INFO ") || strings.Contains(line, " WARN ") || strings.Contains(line, " ERROR ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }

@@ -47,6 +47,7 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Kill ends it, paused or not, and returns when it is gone.
 func (p *Process) Kill() {
+	p.Log.Resume() // Done waits for what it has written
 	p.cmd.Process.Kill()
 	<-p.Done
 }

@@ -31,12 +31,20 @@ local function counter(n)
   return n and n >= 0 and n <= 1e15 and n % 1 == 0
 end
 
+local flags = #ARGV % 3 == 1 and ARGV[#ARGV] or ''
+local evicts, detailed = string.find(flags, 'e', 1, true), string.find(flags, 'd', 1, true)
+
+local function fetch(key)
+  if detailed then
+    return read(key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end', 'created', 'first', 'root')
+  end
+  return read(key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end')
+end
+
 local second = format('%d', now)
 local stamp = second .. fraction
 local users_start = now - now % 10
 local out, due = {}, {} -- due: scores and members for SESSIONS
-local flags = #ARGV % 3 == 1 and ARGV[#ARGV] or ''
-local evicts, detailed = string.find(flags, 'e', 1, true), string.find(flags, 'd', 1, true)
 local first = 2
 for a = 1, #ARGV - 2, 3 do
   local app, sessions = ARGV[a], tonumber(ARGV[a + 1])
@@ -45,10 +53,10 @@ for a = 1, #ARGV - 2, 3 do
   for k = first + 2, first + 1 + sessions do
     local key = KEYS[k]
     local reads = counts and tonumber(counts()) or 1
-    local h = read(key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end')
+    local h = fetch(key)
     if not h[1] and h[10] then -- an old token
       key = follow(key, h[10], now)
-      h = key and read(key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', 'd', 'm', 'end') or {}
+      h = key and fetch(key) or {}
     end
     local id, r, w, ttl, la = h[1], tonumber(h[2]), tonumber(h[3]), tonumber(h[4]), tonumber(h[5])
     local last = tonumber(h[10] or math.huge)
@@ -98,7 +106,7 @@ for a = 1, #ARGV - 2, 3 do
       local ip, d = h[6], h[8] or ''
       local head = format('%d %d %d %d %d %d %d %d', #id, #ip, #d, r, w, ttl, idle, no_resave and 1 or 0)
       if detailed then
-        local created, first = details(unpack(call('HMGET', key, 'created', 'first', 'root')))
+        local created, first = details(h[11], h[12], h[13])
         out[#out + 1] = format('%s %d %d %d\n', head, created, math.min(math.max(now, la) + ttl, last), #first)
           .. id .. ip .. d .. first
       else

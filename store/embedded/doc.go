@@ -19,7 +19,7 @@
 // where that was for the journal, and answers when a commit has written it. So
 // others may see a change before it is on disk, and an answer never rests on one
 // that is not: "no such session" waits for the commit of the kill that it is due to, in Get too.
-// What reads change (the counter, the last activity) is not waited for; it goes to
-// a log within a second. A change that the disk refused stays in memory and is
+// What reads change (the counter, the last activity) is not waited for, nor is a Touch
+// that changes no end; it goes to a log within a second. A change that the disk refused stays in memory and is
 // written as soon as that works; until then no other is made.
 package embedded

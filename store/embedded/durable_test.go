@@ -194,7 +194,7 @@ func TestCopyUnderLoad(t *testing.T) {
 	for i := range 10 {
 		live := create(t, s, "mine", store.New{ID: "live"})
 		killed := create(t, s, "mine", store.New{ID: "killed"})
-		moves := moving(t, s)
+		moves := moving(t, s, 4*i)
 		for n := range 3 {
 			if _, err := s.Set(ctx, "mine", live, store.Data{{Key: `"n"`, Value: fmt.Sprint(n)}}); err != nil {
 				t.Fatal(err)

@@ -47,12 +47,7 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 		now := s.now()
 		if last == 0 {
 			last = sh.serial
-			if except != "" && s.shard(store.TokenBucket(except)) == sh {
-				t := pack(except)
-				if _, rec := sh.find(s.key(app, except), app, &t, now); rec != nil {
-					kept = rec.serial
-				}
-			}
+			kept = s.serialOf(sh, app, except, now)
 		}
 		killed, more = sh.killUser(k, app, id, last, kept, now)
 		err := w.step(ctx, s, sh)
@@ -65,6 +60,19 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 		}
 	}
 	return total, w.end(ctx, s)
+}
+
+// serialOf returns the serial of the session that answers to the token at now, or 0 if
+// there is none in the shard, whose lock is held; token may be "".
+func (s *Store) serialOf(sh *shard, app, token string, now int64) uint64 {
+	if token == "" || s.shard(store.TokenBucket(token)) != sh {
+		return 0
+	}
+	t := pack(token)
+	if _, rec := sh.find(s.key(app, token), app, &t, now); rec != nil {
+		return rec.serial
+	}
+	return 0
 }
 
 // killUser removes a step of the user's sessions up to the serial last, but for
@@ -131,7 +139,7 @@ func (sh *shard) killHandle(entries []entry, handle string, clock func() int64) 
 	now := clock()
 	for _, e := range entries {
 		rec := sh.at(e.slot, e.serial)
-		if rec != nil && rec.alive(now) && store.HasHandle(rec.details("").First, handle) {
+		if rec != nil && rec.alive(now) && store.HasHandle(rec.details("", nil).First, handle) {
 			sh.remove(e.slot)
 			return true, 0
 		}

@@ -47,7 +47,7 @@ func (sh *shard) createWithin(clock func() int64, k, userKey key, app, token str
 	for _, slot := range others {
 		sh.remove(slot)
 	}
-	return 0, rec.details(token), true
+	return 0, rec.details(token, &rec.token), true
 }
 
 // excess returns the user's sessions that are too many where one more is to come
@@ -82,7 +82,8 @@ func (sh *shard) excess(k key, appName, id string, limit int, now int64, but uin
 }
 
 // trim ends, in steps, all of a user's sessions that are over and of the others
-// all but the keep latest. That of the token but stays too, if it is not "".
+// all but the keep latest. The one that answers to the token but stays too, if it is
+// not "".
 func (s *Store) trim(ctx context.Context, app, id string, keep int, but string) error {
 	all, err := s.entriesOfUser(ctx, app, id)
 	if err == nil {
@@ -92,10 +93,7 @@ func (s *Store) trim(ctx context.Context, app, id string, keep int, but string) 
 		return err
 	}
 	sh := s.shard(store.Bucket(id))
-	var stays token // no session's
-	if but != "" {
-		stays = pack(but)
-	}
+	stays := uint64(0) // the serial of that one, or no session's
 	var w walk
 	for from := 0; from < len(all); from += removeStep {
 		if err := s.admitted(ctx); err != nil {
@@ -103,10 +101,13 @@ func (s *Store) trim(ctx context.Context, app, id string, keep int, but string) 
 		}
 		sh.mu.Lock()
 		now := s.now()
+		if serial := s.serialOf(sh, app, but, now); serial != 0 {
+			stays = serial
+		}
 		for _, e := range all[from:min(from+removeStep, len(all))] {
 			rec := sh.at(e.slot, e.serial)
 			switch {
-			case rec == nil || but != "" && rec.token == stays:
+			case rec == nil || rec.serial == stays:
 			case keep > 0 && rec.alive(now):
 				keep--
 			default:

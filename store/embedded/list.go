@@ -264,7 +264,7 @@ func (p *pages) add(e entry) {
 	now := p.store.now()
 	if rec := sh.at(e.slot, e.serial); rec != nil && rec.alive(now) {
 		s := rec.answer(now)
-		s.Details = rec.details("")
+		s.Details = rec.details("", nil)
 		p.page = append(p.page, s)
 	}
 }

@@ -89,7 +89,7 @@ func (l *loader) fail(err error) {
 func (l *loader) log(number uint64, entry []byte, log *touchLog) error {
 	err := parseTouches(entry, func(t touch) {
 		log.touches++
-		if t.r > l.touches[t.serial].r {
+		if last := l.touches[t.serial]; t.later(last.r, last.lastActivity) {
 			l.touches[t.serial] = t
 		}
 	})

@@ -85,7 +85,7 @@ func (s *Store) move(app, token, fresh string, m store.Move) (d store.Details, s
 	for _, slot := range surplus {
 		to.remove(slot)
 	}
-	return moved.details(fresh), 0, nil
+	return moved.details(fresh, &moved.token), 0, nil
 }
 
 // movedAway marks the removal of the session with this serial as half of a move.

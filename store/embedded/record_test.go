@@ -50,6 +50,9 @@ func TestTouch(t *testing.T) {
 	}{
 		{session{r: 1, lastActivity: 100, ttl: 50}, touch{r: 3, lastActivity: 110}, session{r: 3, lastActivity: 110, ttl: 50}},
 		{session{r: 1, lastActivity: 100, ttl: 50, noResave: true}, touch{r: 3, lastActivity: 110}, session{r: 3, lastActivity: 110, ttl: 40, noResave: true}},
+		{session{r: 3, lastActivity: 100, ttl: 50}, touch{r: 3, lastActivity: 110}, session{r: 3, lastActivity: 110, ttl: 50}},
+		{session{r: 3, lastActivity: 100, ttl: 50, noResave: true}, touch{r: 3, lastActivity: 110}, session{r: 3, lastActivity: 110, ttl: 40, noResave: true}},
+		{session{r: 3, lastActivity: 110, ttl: 40, noResave: true}, touch{r: 3, lastActivity: 110}, session{r: 3, lastActivity: 110, ttl: 40, noResave: true}},
 		{session{r: 3, lastActivity: 120}, touch{r: 3, lastActivity: 110}, session{r: 3, lastActivity: 120}},
 		{session{r: 4, lastActivity: 100}, touch{r: 3, lastActivity: 110}, session{r: 4, lastActivity: 100}},
 		{session{r: 1, lastActivity: 100}, touch{r: 2, lastActivity: 90}, session{r: 2, lastActivity: 100}},

@@ -110,7 +110,7 @@ func (sh *shard) rotate(k, freshKey key, app string, t *token, fresh string, gra
 	sh.touch(rec, now)
 	sh.changed(slot)
 	if rec.token != *t {
-		return rec.token.String(), rec.details("")
+		return rec.token.String(), rec.details("", nil)
 	}
 	rec.keepFirst()
 	sh.forget(now, forgetStep)
@@ -120,5 +120,5 @@ func (sh *shard) rotate(k, freshKey key, app string, t *token, fresh string, gra
 	}
 	rec.token = pack(fresh)
 	sh.sessions.rehash(slot, freshKey.hash)
-	return fresh, rec.details("")
+	return fresh, rec.details("", nil)
 }

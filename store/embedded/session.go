@@ -97,12 +97,13 @@ func (rec *session) answer(now int64) store.Session {
 	return s
 }
 
-// details returns what the session is answered with beside that. token is the one that
-// it was asked by, or "".
-func (rec *session) details(token string) store.Details {
+// details returns what the session is answered with beside that. asked is the token that
+// it was asked by, which may be an old one, and t is that packed, or nil: where that is
+// the first token, its text need not be made.
+func (rec *session) details(asked string, t *token) store.Details {
 	d := store.Details{First: rec.first(), Created: int64(rec.created), Expires: rec.lastActivity + rec.ttl}
 	if d.First == "" {
-		if d.First = token; token == "" {
+		if d.First = asked; t == nil || *t != rec.token {
 			d.First = rec.token.String()
 		}
 	}

@@ -193,15 +193,21 @@ func (s *Store) get(ctx context.Context, app, token string, how int) (store.Sess
 		answer = sh.read(slot, now)
 	}
 	if how != read {
-		answer.Details = rec.details(token)
+		answer.Details = rec.details(token, &t)
 	}
 	sh.mu.Unlock()
 	return answer, nil
 }
 
-// Touch counts as activity, and changes when the session ends.
+// Touch counts as activity, and may change when the session ends. If it does not, it is
+// as little waited for as what a read changes, and goes on when the disk refuses.
 func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64) (store.Session, error) {
-	if err := s.admitted(ctx); err != nil {
+	lasting := ttl != 0 || maxAge != 0
+	admitted := ended
+	if lasting {
+		admitted = s.admitted
+	}
+	if err := admitted(ctx); err != nil {
 		return store.Session{}, err
 	}
 	t, k := pack(token), s.key(app, token)
@@ -209,27 +215,30 @@ func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64)
 	sh.mu.Lock()
 	now := s.now()
 	slot, rec := sh.find(k, app, &t, now)
-	found := rec != nil && rec.alive(now)
-	var answer store.Session
-	if found {
-		answer = rec.answer(now)
-		sh.touch(rec, now)
-		if ttl != 0 {
-			rec.ttl, answer.TTL = ttl, ttl
+	if rec == nil || !rec.alive(now) {
+		if err := s.saved(ctx, sh.unlock()); err != nil {
+			return store.Session{}, err
 		}
-		if maxAge != 0 {
-			rec.end = now + maxAge
-		}
-		sh.rearm(slot)
-		sh.changed(slot)
-		answer.Details = rec.details(token)
-	}
-	err := s.saved(ctx, sh.unlock())
-	switch {
-	case err != nil:
-		return store.Session{}, err
-	case !found:
 		return store.Session{}, store.ErrNotFound
+	}
+	answer := rec.answer(now)
+	sh.touch(rec, now)
+	if ttl != 0 {
+		rec.ttl, answer.TTL = ttl, ttl
+	}
+	if maxAge != 0 {
+		rec.end = now + maxAge
+	}
+	answer.Details = rec.details(token, &t)
+	if !lasting {
+		sh.markTouched(slot)
+		sh.mu.Unlock()
+		return answer, nil
+	}
+	sh.rearm(slot)
+	sh.changed(slot)
+	if err := s.saved(ctx, sh.unlock()); err != nil {
+		return store.Session{}, err
 	}
 	return answer, nil
 }
@@ -266,7 +275,7 @@ func (s *Store) set(ctx context.Context, app, token string, w int64, d store.Dat
 		}
 		if w != anyW && rec.w != w {
 			answer := rec.answer(now)
-			answer.Details = rec.details(token)
+			answer.Details = rec.details(token, &t)
 			if err := s.saved(ctx, sh.unlock()); err != nil {
 				return store.Session{}, err
 			}
@@ -282,7 +291,7 @@ func (s *Store) set(ctx context.Context, app, token string, w int64, d store.Dat
 		}
 		if ready {
 			answer := sh.write(slot, merged, now)
-			answer.Details = rec.details(token)
+			answer.Details = rec.details(token, &t)
 			if err := s.saved(ctx, sh.unlock()); err != nil {
 				return store.Session{}, err
 			}

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"math/bits"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -18,21 +19,26 @@ const (
 	logEntries = 1000
 )
 
-// touch is what reads changed of a session.
+// touch is what reads changed of a session, and Touch where that changes no end.
 //
 // To write the records of sessions that were read would write a page of 4 KiB for
 // nearly each: 93 MiB for 30,000 of a million sessions, measured. A touch takes some
-// six bytes, one behind the other. Of those of a session the one with the most reads
-// counts, if it has more than the record; so their order does not matter, nor
-// whether some are there twice.
+// six bytes, one behind the other. Of those of a session the latest counts, if it is
+// later than the record: neither reads nor the last activity ever go back. So their
+// order does not matter, nor whether some are there twice.
 type touch struct {
 	serial          uint64
 	lastActivity, r int64
 }
 
+// later reports whether the touch is later than this state of its session.
+func (t touch) later(r, lastActivity int64) bool {
+	return cmp.Or(cmp.Compare(t.r, r), cmp.Compare(t.lastActivity, lastActivity)) > 0
+}
+
 // apply brings a session up to the touch.
 func (t touch) apply(rec *session) {
-	if t.r <= rec.r {
+	if !t.later(rec.r, rec.lastActivity) {
 		return
 	}
 	rec.r = t.r
@@ -93,7 +99,8 @@ func (sh *shard) makeRoomForTouches() {
 }
 
 // collect appends to out a step of the touched sessions, from a slab on, and
-// returns the slab to go on at. With all it takes those that were ever read.
+// returns the slab to go on at. With all it takes those that were active since their
+// creation.
 func (sh *shard) collect(slab int, all bool, out []touch) ([]touch, int) {
 	for start := len(out); slab < len(sh.touched) && len(out)-start < touchStep; slab++ {
 		marked := sh.touched[slab]
@@ -104,7 +111,7 @@ func (sh *shard) collect(slab int, all bool, out []touch) ([]touch, int) {
 		}
 		for marked &= used; marked != 0; marked &= marked - 1 {
 			rec := &ref.records[bits.TrailingZeros64(marked)-1]
-			if rec.r > 1 {
+			if rec.r > 1 || rec.lastActivity > int64(rec.created) {
 				out = append(out, touch{rec.serial, rec.lastActivity, rec.r})
 			}
 		}

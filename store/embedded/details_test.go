@@ -254,24 +254,3 @@ func TestTouchFollows(t *testing.T) {
 		copied.Close()
 	}
 }
-
-// TestMoveUnderOldToken moves a session to its own user, by a token in its grace, where
-// so many of the user's others have to end that it takes steps before.
-func TestMoveUnderOldToken(t *testing.T) {
-	s, clock := newTestStore()
-	ctx := context.Background()
-	old := create(t, s, "app", store.New{ID: "user"})
-	rotate(t, s, old, 60)
-	clock.now++
-	for range limitStep + 2*removeStep {
-		create(t, s, "app", store.New{ID: "user"})
-	}
-	fresh := store.NewToken("user")
-	if _, err := s.Move(ctx, "app", old, fresh, store.Move{ID: "user", MaxSessions: 3}); err != nil {
-		t.Fatal(err)
-	}
-	if got := peekAt(t, s, fresh); got.First != old || s.Len() != 3 {
-		t.Errorf("%+v of %d sessions", got, s.Len())
-	}
-	s.check(t)
-}

@@ -40,11 +40,11 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 		if err != nil {
 			return store.Details{}, fmt.Errorf("%w: move: %w", errReply, err)
 		}
-		if text != "" {
+		if !store.ValidToken(text) {
 			session, err := parseSession(text, fresh)
 			return session.Details, err
 		}
-		if err := s.trim(ctx, l, to, m.ID, m.MaxSessions, token); err != nil {
+		if err := s.trim(ctx, l, to, m.ID, m.MaxSessions, text); err != nil {
 			return store.Details{}, err
 		}
 	}

@@ -315,6 +315,22 @@ func testMoveMaxSessionsMany(s *suite) {
 	}
 }
 
+// The session that moves stays, whatever token it is named by and however many others have
+// to end before it can.
+func testMoveMaxSessionsByOldToken(s *suite) {
+	old := s.create("app", store.New{ID: "b"})
+	s.rotate("app", old, store.MaxGrace)
+	s.clock.Advance(1)
+	for range 400 {
+		s.create("app", store.New{ID: "b"})
+	}
+	token := s.move("app", old, store.Move{ID: "b", MaxSessions: 3})
+	if got := s.peek("app", token); got.First != old {
+		s.Errorf("the first token is %s, want %s", got.First, old)
+	}
+	s.wantKillApp("app", 3)
+}
+
 // Where there is no such session nothing comes to be, and nobody's sessions end.
 func testMoveMissing(s *suite) {
 	killed := s.create("app", store.New{ID: "a"})

@@ -117,6 +117,7 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"MoveSameUser", testMoveSameUser},
 		{"MoveMaxSessions", testMoveMaxSessions},
 		{"MoveMaxSessionsMany", testMoveMaxSessionsMany},
+		{"MoveMaxSessionsByOldToken", testMoveMaxSessionsByOldToken},
 		{"MoveMissing", testMoveMissing},
 		{"MoveIDs", testMoveIDs},
 		{"MoveLists", testMoveLists},

@@ -10,8 +10,8 @@
 -- ARGV  1 app  2 new token  3 id  4 ip, or '' to keep it  5 ns:cache or ""
 --       6 how many sessions the user may have with this one, or ''
 --       7 most others to look at  8 most to end
--- Returns the session, as render makes it; '' if there were more to look at or to end:
--- then nothing is done.
+-- Returns the session, as render makes it; or, if there were more to look at or to end,
+-- its token of now: then nothing is done.
 -- Cost: O(log n) of the app's and of all sessions; with a limit, O(others to look at
 -- + those to end * log n).
 
@@ -36,7 +36,7 @@ local excess = {}
 if ARGV[6] ~= '' then
   excess = surplus(prefix, KEYS[6], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), now, old)
   if not excess then
-    return ''
+    return old
   end
 end
 

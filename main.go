@@ -202,7 +202,11 @@ func drain(server *fasthttp.Server, api *handlers.API, signals <-chan os.Signal,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	if err := server.ShutdownWithContext(ctx); err != nil {
+	err := server.ShutdownWithContext(ctx)
+	if err == nil {
+		err = api.WaitLists(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("not all work in flight ended: %w", err)
 	}
 	log.Print("ended")

@@ -440,7 +440,7 @@ func TestPanic(t *testing.T) {
 func TestStreamedList(t *testing.T) {
 	faulty := storetest.NewFaulty(still())
 	w := serve(t, faulty)
-	const n = 1000
+	const n = 3000 // 160 KB, in pages of 11
 	for range n {
 		w.create("app", "id", "ip=::1", "")
 	}
@@ -451,7 +451,7 @@ func TestStreamedList(t *testing.T) {
 	}
 	w.expect(w.do("GET", "/other/soapp?dt=600", ""), 200, `{"sessions":[]}`)
 
-	for page, status := range map[int]int{1: 503, 2: 503, 3: 200} {
+	for page, status := range map[int]int{1: 503, 2: 503, 3: 503, 12: 200} {
 		faulty.FailPage("SessionsOfApp", page, store.ErrUnavailable)
 		resp, err := http.Get("http://" + w.addr + "/app/soapp?dt=600")
 		if err != nil {
@@ -472,7 +472,7 @@ func (p *brokenPages) Next(context.Context) ([]store.Session, error) {
 	if p.page++; p.page == 3 {
 		panic("third page")
 	}
-	return []store.Session{{ID: "id"}}, nil
+	return []store.Session{{ID: "id", D: `{"a":"` + strings.Repeat("x", listBuffer/2) + `"}`}}, nil
 }
 
 type brokenLists struct{ store.Store }

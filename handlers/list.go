@@ -18,8 +18,13 @@ const (
 	partEnd  = `"}`
 )
 
-// writeSessions answers with a list. One that fits a page goes out with its
-// length; a longer one is streamed in chunks, as its pages come.
+// listBuffer is how many bytes of a list are gathered before its head is sent. A list
+// that ends by then has a Content-Length; a longer one is streamed.
+const listBuffer = 64 << 10
+
+// writeSessions answers with a list: within listBuffer, or of one page, with its length;
+// a longer one streamed as its pages come, in chunks to HTTP/1.1, and to HTTP/1.0, which
+// has none, until the connection is closed.
 func (a *API) writeSessions(ctx *fasthttp.RequestCtx, pages store.Pages, with details) error {
 	return a.writeList(ctx, &list{pages: pages, with: with})
 }
@@ -41,9 +46,9 @@ func (a *API) writeList(ctx *fasthttp.RequestCtx, l *list) error {
 			l.Close()
 		}
 	}()
-	// The first two pages are asked for before the status is sent, so that a store
+	// At least two pages are asked for before the status is sent, so that a store
 	// that is down is a 503, and that one page is known to be all.
-	for i := 0; i < 2 && !l.done; i++ {
+	for i := 0; !l.done && (i < 2 || len(l.text) <= listBuffer); i++ {
 		if err := l.next(); err != nil {
 			return err
 		}
@@ -56,6 +61,9 @@ func (a *API) writeList(ctx *fasthttp.RequestCtx, l *list) error {
 	l.conn = ctx.Conn()
 	ctx.Response.SetBodyStream(l, -1)
 	streamed = true
+	if !ctx.Request.Header.IsHTTP11() {
+		l.hijack(ctx)
+	}
 	return nil
 }
 
@@ -142,7 +150,8 @@ func (l *list) Read(p []byte) (n int, err error) {
 }
 
 // Close implements io.Closer: the list is no longer in flight. fasthttp calls it when the
-// answer has been written, and when that failed, as it does once the client is gone.
+// answer has been written, and when that failed, as it does once the client is gone. For
+// HTTP/1.0, writeUntilClose and dropHijacked do.
 func (l *list) Close() error {
 	if !l.closed {
 		l.closed = true

@@ -107,8 +107,9 @@ func TestPartQuery(t *testing.T) {
 func TestPartErrors(t *testing.T) {
 	faulty := storetest.NewFaulty(still())
 	w := serve(t, faulty)
+	data := `{"a":"` + strings.Repeat("x", 300) + `"}` // two pages are over listBuffer
 	for range 900 {
-		w.create("app", "id", "ip=::1", "")
+		w.create("app", "id", "ip=::1", data)
 	}
 	for method, path := range map[string]string{"PartOfApp": "/app/soapp?dt=60&limit=800", "PartOfID": "/app/soid/id?limit=800"} {
 		for page, status := range map[int]int{1: 503, 2: 503, 3: 200} {

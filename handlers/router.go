@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,7 @@ type API struct {
 	sources    *sources
 	admission  *admission
 	lists      listLimit
+	hijacked   sync.Map // net.Conn to the *list that waits for fasthttp to hand it over
 	headTokens headTokens
 	routes     routes // those of Handler
 	// maxConnections is the constant of that name unless a test sets it.

@@ -58,6 +58,12 @@ func serveAPI(tb testing.TB, api *API) *site {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return serveOn(tb, api, listener)
+}
+
+// serveOn is serveAPI on a listener of the caller's.
+func serveOn(tb testing.TB, api *API, listener net.Listener) *site {
+	tb.Helper()
 	w := &site{tb: tb, addr: listener.Addr().String(), api: api}
 	api.logf = w.log.printf
 	server := w.api.Server(w.api.Handler())

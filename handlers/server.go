@@ -53,6 +53,7 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 		SecureErrorLogMessage: true,
 	}
 	s.ExpectHandler = a.expect
+	s.ConnState = a.dropHijacked
 	connections := s.GetOpenConnectionsCount
 	if a.connections != nil {
 		connections = a.connections

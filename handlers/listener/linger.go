@@ -29,6 +29,28 @@ func Linger(conn net.Conn) {
 	}
 }
 
+// Reset closes a connection so that its client cannot take what came for the whole answer:
+// TCP by a reset, TLS besides without its own end (close_notify). A Unix socket is closed.
+func Reset(conn net.Conn) {
+	closer, raw := conn, conn
+	for {
+		switch c := raw.(type) {
+		case *member:
+			closer, raw = c, c.Conn
+		case interface{ NetConn() net.Conn }:
+			raw = c.NetConn()
+			closer = raw
+		case *net.TCPConn:
+			c.SetLinger(0)
+			closer.Close()
+			return
+		default:
+			closer.Close()
+			return
+		}
+	}
+}
+
 // discard ends what is sent on conn, and reads until its client has ended too.
 func discard(conn net.Conn) {
 	c, ok := conn.(interface{ CloseWrite() error })

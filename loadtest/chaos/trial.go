@@ -62,6 +62,7 @@ type probe struct {
 // open starts what a fault is tried on; end it with close, also after an error.
 func (f *fault) open(form *form, binary string) (t *trial, err error) {
 	t = &trial{form: form, model: model.New(app, true)}
+	t.model.Extend()
 	args, environ := f.redis, environ
 	if f.password != "" {
 		if t.password, err = newPasswordFile(f.password); err != nil {

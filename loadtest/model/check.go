@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+
+	"rest-sessions/store"
 )
 
 // Wrong is an answer that cannot be true.
@@ -26,6 +28,8 @@ type answer struct {
 	Idle *int            `json:"idle"`
 	IP   *string         `json:"ip"`
 	D    json.RawMessage `json:"d"`
+
+	Handle *string `json:"handle"`
 }
 
 // Check takes the body of r's answer, whose status said success. It returns a
@@ -74,7 +78,11 @@ func (m *Model) checkGet(r *Request, body []byte) string {
 	if reason := r.view.check(a); reason != "" {
 		return reason
 	}
-	r.view.session.readsDone++
+	if !r.handled {
+		r.view.session.readsDone++
+	} else if a.Handle == nil || *a.Handle != store.Handle(r.view.token) {
+		return "not the session's handle"
+	}
 	return ""
 }
 

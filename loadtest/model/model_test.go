@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"rest-sessions/store"
 )
 
 // first picks the first session.
@@ -218,4 +220,53 @@ func TestEmptied(t *testing.T) {
 	kill := m.Kill(first)
 	m.Emptied()
 	right(t, m, kill, `{"kill":0}`)
+}
+
+func TestExtended(t *testing.T) {
+	m := one(t)
+	m.Extend()
+	handle := store.Handle(testToken)
+	handled := func(r int) string { return strings.Replace(answerOf(r, 1), `"d":`, `"handle":"`+handle+`","d":`, 1) }
+	routes := map[string]int{}
+	reads := 1
+	for range 32 {
+		r := m.Get(first)
+		route, _, _ := strings.Cut(strings.TrimPrefix(r.Path, "/app/"), "/")
+		if routes[route]++; strings.Contains(r.Path, "touch") {
+			right(t, m, r, handled(reads))
+			continue
+		}
+		right(t, m, r, answerOf(reads, 1))
+		reads++
+	}
+	if routes["touch"] == 0 || routes["get"] == 32 {
+		t.Errorf("the requests were %v", routes)
+	}
+	for {
+		if r := m.Get(first); strings.Contains(r.Path, "touch") {
+			wrong(t, m, r, strings.Replace(handled(reads), handle, handle[1:]+"0", 1), "handle")
+			break
+		}
+		reads++ // it may have been carried out
+	}
+	for {
+		if r := m.Get(first); strings.Contains(r.Path, "touch=false") {
+			wrong(t, m, r, handled(100), "counted twice")
+			break
+		}
+	}
+	byHandle := 0
+	for range 8 {
+		r := m.Kill(first)
+		if strings.HasSuffix(r.Path, "killsoid/user7?handle="+handle) {
+			byHandle++
+		}
+		m.mu.Lock()
+		r.view.session.killing = false
+		m.insert(r.view.session, r.view.token)
+		m.mu.Unlock()
+	}
+	if byHandle == 0 {
+		t.Error("no kill by a handle")
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+
+	"rest-sessions/store"
 )
 
 // Request is one request and what was known when it was made. Its exported
@@ -18,6 +20,7 @@ type Request struct {
 	view    *view   // of the session that it is about; nil for Create and List
 	views   []*view // List: of the user's sessions
 	version int     // Set: the one written
+	handled bool    // Get: not counted as a read, and the answer has the handle
 	made    *session
 }
 
@@ -62,7 +65,15 @@ func (m *Model) GetDead(choose func(n int) int) *Request {
 }
 
 func (m *Model) get(s *session) *Request {
-	m.tick()
+	now := m.tick()
+	if m.extended && now%8 == 3 {
+		r := &Request{Kind: Get, Method: http.MethodGet, Path: m.path("get", s.token) + "?touch=false&with=handle", handled: true}
+		if now%16 == 3 {
+			r.Method, r.Path = http.MethodPost, m.path("touch", s.token)+"?with=handle"
+		}
+		r.view = m.look(s)
+		return r
+	}
 	s.reads++
 	r := &Request{Kind: Get, Method: http.MethodGet, Path: m.path("get", s.token), view: m.look(s)}
 	r.view.own = 1
@@ -129,11 +140,15 @@ func (m *Model) Kill(choose func(n int) int) *Request {
 	if len(m.living) == 0 {
 		return nil
 	}
-	m.tick()
+	now := m.tick()
 	s := m.living[choose(len(m.living))]
 	m.withdraw(s)
 	s.killing = true
-	return &Request{Kind: Kill, Method: http.MethodDelete, Path: m.path("kill", s.token), view: m.look(s)}
+	path := m.path("kill", s.token)
+	if m.extended && now%2 == 0 {
+		path = m.path("killsoid", s.user) + "?handle=" + store.Handle(s.token)
+	}
+	return &Request{Kind: Kill, Method: http.MethodDelete, Path: path, view: m.look(s)}
 }
 
 // List asks for the sessions of the user whose session choose picks.

@@ -20,7 +20,7 @@
 //     a session before the time that its last activity gives it.
 //   - Node's wiper and killall leave entries of ids with a colon behind.
 
-const { Session, Token, tick, now, valueOf } = require('./fleet-session.js');
+const { Session, Token, tick, now, valueOf, handleOf } = require('./fleet-session.js');
 
 class Model {
   constructor() {
@@ -60,6 +60,7 @@ class Model {
     const s = new Session(++this.serials, fields);
     this.sessions.set(s.serial, s);
     s.node = op.by === 'node';
+    s.madeBy = op.by;
     if (s.max_age) s.endLow = op.second + s.max_age;
     if (s.id.includes(':')) this.colons.add(`${s.app}:${s.id}`);
     for (const ender of this.enders) {
@@ -89,6 +90,7 @@ class Model {
     if (other && other !== s) this.wrong('a token of another session', s, { other: other.serial });
     if (s.tokens.some((token) => token.text === text)) return;
     this.byToken.set(key, s);
+    s.first ??= text;
     s.tokens.push(new Token(text));
   }
 
@@ -208,6 +210,13 @@ class Model {
     return undefined;
   }
 
+  // details judges what with=handle,created added to an answer: the handle is that of the
+  // first token, whoever made the session, and Node notes no time of creation.
+  details(s, a) {
+    if (s.first && a.handle !== handleOf(s.first)) this.wrong('the handle', s, a);
+    if ('created' in a !== (s.madeBy === 'ours')) this.wrong('the time of creation', s, a);
+  }
+
   // list judges a list: of all sessions for which belongs, those that are there throughout
   // once (or up to most times), and none that is not.
   list(op, sessions, belongs, most = 1) {
@@ -261,4 +270,4 @@ class Model {
   }
 }
 
-module.exports = { Model, tick, now, valueOf };
+module.exports = { Model, tick, now, valueOf, handleOf };

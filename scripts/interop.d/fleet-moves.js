@@ -1,7 +1,7 @@
 'use strict';
 // What a client does: one operation, on any server, and what it then knows.
 
-const { now, tick, valueOf } = require('./fleet-model.js');
+const { now, tick, valueOf, handleOf } = require('./fleet-model.js');
 
 const longAgo = 100_000; // a dt that holds all sessions
 
@@ -40,7 +40,7 @@ class Client {
 
   async one() {
     const moves = [
-      [this.m.sessions.size < 150 ? 30 : 3, this.create], [40, this.get], [30, this.set], [8, this.rotate], [6, this.kill], [1, this.killsoid],
+      [this.m.sessions.size < 150 ? 30 : 3, this.create], [40, this.get], [30, this.set], [6, this.touch], [6, this.peek], [2, this.killhandle], [2, this.guest], [8, this.rotate], [6, this.kill], [1, this.killsoid],
       [1, this.killothers], [1, this.killall], [8, this.soid], [3, this.soapp], [2, this.parts], [3, this.activity], [2, this.wipe],
     ];
     let n = this.int(moves.reduce((sum, [weight]) => sum + weight, 0));
@@ -128,6 +128,87 @@ class Client {
       register.unknown.add(value ?? null);
     }
     this.m.touched(op, s, token, a && Boolean(a.id));
+  }
+
+  // touch is activity, but no read.
+  async touch() {
+    const side = this.side(false);
+    const [s, token] = this.session(this.touchable(side, false));
+    if (!s) return;
+    const op = this.m.send(side.name, 'touch', {});
+    this.m.touch(op, s);
+    const a = this.m.done(op, await side.touch(s.app, token.text));
+    if (a && a.id) {
+      this.m.served(op, s, token, true);
+      this.m.content(op, s, a);
+      if (s.first && a.handle !== handleOf(s.first)) this.m.wrong('the handle', s, a);
+    } else if (a) {
+      this.m.absent(op, s, token);
+    }
+    this.m.touched(op, s, token, a && Boolean(a.id));
+  }
+
+  // peek reads and is no activity.
+  async peek() {
+    const side = this.side(false);
+    const [s, token] = this.session();
+    if (!s) return;
+    const op = this.m.send(side.name, 'peek', { view: s.view() });
+    const a = this.m.done(op, await side.peek(s.app, token.text));
+    if (a && a.id) {
+      this.m.served(op, s, token, false);
+      this.m.content(op, s, a);
+      this.m.details(s, a);
+    } else if (a) {
+      this.m.absent(op, s, token);
+    }
+  }
+
+  // killhandle ends a session of a user by its handle.
+  async killhandle() {
+    const side = this.side(false);
+    const [s] = this.session((each) => each.first);
+    if (!s) return;
+    const op = this.m.send(side.name, 'killhandle', { app: s.app, id: s.id, covers: (other) => other === s });
+    this.m.begin(op);
+    const a = this.m.done(op, await side.killhandle(s.app, s.id, handleOf(s.first)));
+    if (a && a.kill === 1) {
+      if (s.endedAt < op.at || s.killed) this.m.wrong('killed twice', s, op);
+      if (s.over(op.second, op.by)) this.m.wrong('killed past its time', s, op);
+      s.killed = true;
+    } else if (a && s.mayEnd === 1 && s.createdAt < op.at && s.endedAt === Infinity && s.unexpired(op.end) && !s.unlisted) {
+      this.m.wrong('a handle is not found', s, op);
+    }
+    this.m.finish(op, a || op.refused ? Boolean(a && a.kill === 1) : undefined);
+  }
+
+  // guest makes a guest's session a user's, by a server that lives: three ask for it at once
+  // while others set, and one gets it, with all that was set. Nobody else knows the session.
+  async guest() {
+    const [side, node] = [this.sides()[0], this.sides().at(-1)];
+    const [app, id, user] = ['fleet-guest', `guest:${this.key}`, `user/${this.key}`];
+    const ask = async (call) => (await call).answer;
+    const { token } = await ask(side.create({ app, id, ip: '10.2.0.1', ttl: 300, d: { cart: [1] } }));
+    const sets = ['a', 'b', 'c'].map((key) => ask(side.set(app, token, { [key]: key })));
+    const moves = [1, 2, 3].map(() => ask(side.move(app, token, user)));
+    const [done, moved] = [await Promise.all(sets), await Promise.all(moves)];
+    const [won, ...more] = moved.filter((a) => a && a.token);
+    if (!won || more.length > 0) return this.m.wrong('a guest is moved once', null, moved);
+    if (won.handle !== handleOf(token)) this.m.wrong('the handle of a guest', null, won);
+    const d = { cart: [1] };
+    ['a', 'b', 'c'].forEach((key, i) => { if (done[i].id) d[key] = key; });
+    const sorted = (o) => JSON.stringify(Object.entries(o).sort());
+    for (const each of [side, node]) {
+      const a = await ask(each.get(app, won.token));
+      if (a.id !== user || sorted(a.d) !== sorted(d)) this.m.wrong('a guest has lost something', null, { by: each.name, a, d });
+      const old = await ask(each.get(app, token));
+      if (old.id) this.m.wrong("a guest's token is served", null, { by: each.name, old });
+      const left = await ask(each.soid(app, id));
+      if (left.sessions.length > 0) this.m.wrong('a guest is left', null, { by: each.name, left });
+    }
+    const a = await ask(side.killhandle(app, user, won.handle));
+    if (a.kill !== 1) this.m.wrong('a user who was a guest is not killed', null, a);
+    return undefined;
   }
 
   async rotate() {

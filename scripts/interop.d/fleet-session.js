@@ -2,12 +2,27 @@
 // What is known of one session. Times are whole seconds; ticks order what clients
 // send and hear.
 
+const { createHash } = require('node:crypto');
+
 let ticks = 0;
 const tick = () => ++ticks;
 const now = () => Math.floor(Date.now() / 1000);
 
 // valueOf is the value of a version of a key: some versions remove it.
 const valueOf = (version) => (version % 5 === 0 ? undefined : version);
+
+const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+// handleOf is the handle of a session by its first token, as docs/api.md says.
+const handleOf = (first) => {
+  let n = BigInt(`0x${createHash('sha1').update(`rest-sessions handle ${first}`).digest('hex').slice(0, 32)}`);
+  let text = '';
+  for (let i = 0; i < 22; i++) {
+    text = base62[Number(n % 62n)] + text;
+    n /= 62n;
+  }
+  return text;
+};
 
 // Token is one that a session has or had.
 class Token {
@@ -124,4 +139,4 @@ class Session {
   }
 }
 
-module.exports = { Session, Token, tick, now, valueOf };
+module.exports = { Session, Token, tick, now, valueOf, handleOf };

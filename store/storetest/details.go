@@ -439,9 +439,9 @@ func testSetIfAtOnce(s *suite) {
 	for range writers {
 		wg.Go(func() {
 			at, err := s.store.Peek(s.ctx, "app", token)
-			for done := 0; done < each; {
-				if err != nil {
-					s.Errorf("SetIf: %v", err)
+			for done, conflicts := 0, 0; done < each; {
+				if err != nil || conflicts > writers*each { // more than others set
+					s.Errorf("SetIf: %v after %d conflicts", err, conflicts)
 					return
 				}
 				var n int
@@ -450,6 +450,7 @@ func testSetIfAtOnce(s *suite) {
 				if err == nil {
 					done++
 				} else if errors.Is(err, store.ErrConflict) {
+					conflicts++
 					err = nil
 				}
 			}

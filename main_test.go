@@ -413,18 +413,33 @@ func TestAccessLog(t *testing.T) {
 
 // TestReadmeTour runs the console session of the README and wants its answers.
 func TestReadmeTour(t *testing.T) {
+	tour := runConsole(t, "README.md")
+	for _, route := range []string{"/create/", "/get/", "/set/", "/rotate/", "handle=", "/activity", "/soapp", "/soid/", "/kill/", "/killsoid/", "/killall", "/ping"} {
+		if !strings.Contains(tour, route) {
+			t.Errorf("the tour leaves out %s", route)
+		}
+	}
+}
+
+// TestRecipes is the same for docs/recipes.md.
+func TestRecipes(t *testing.T) {
+	if recipes := runConsole(t, "docs/recipes.md"); strings.Count(recipes, "$ ") < 12 {
+		t.Errorf("only these commands were found:\n%s", recipes)
+	}
+}
+
+// runConsole runs the console sessions of a page against a server, wants their answers,
+// and returns their text.
+func runConsole(t *testing.T, page string) string {
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("no curl in PATH to run the README's session with")
+		t.Skip("no curl in PATH to run the commands of the manual with")
 	}
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
+	var sessions []string
+	for _, part := range strings.Split(readText(t, page), "```console\n")[1:] {
+		session, _, _ := strings.Cut(part, "```")
+		sessions = append(sessions, session)
 	}
-	_, tour, _ := strings.Cut(string(readme), "```console\n")
-	tour, _, ok := strings.Cut(tour, "```")
-	if !ok {
-		t.Fatal("the README has no console session")
-	}
+	tour := strings.Join(sessions, "")
 	p := start(t, "RS_STORE=embedded")
 	// What differs from one run to the next: tokens, handles, and times.
 	name := regexp.MustCompile(`[A-Za-z0-9]{64}|"[A-Za-z0-9]{22}"`)
@@ -462,11 +477,7 @@ func TestReadmeTour(t *testing.T) {
 			t.Errorf("%s\nanswers %s\nnot     %s", line, answer, want)
 		}
 	}
-	for _, route := range []string{"/create/", "/get/", "/set/", "/rotate/", "handle=", "/activity", "/soapp", "/soid/", "/kill/", "/killsoid/", "/killall", "/ping"} {
-		if !strings.Contains(tour, route) {
-			t.Errorf("the tour leaves out %s", route)
-		}
-	}
+	return tour
 }
 
 // TestMigrate runs the subcommand, with Ctrl-C in the middle.

@@ -61,7 +61,7 @@ func TestBigApp(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a minute under the race detector")
 	}
-	server := redistest.Start(t, "--slowlog-log-slower-than", "0", "--slowlog-max-len", "20000")
+	server := redistest.Start(t, "--slowlog-log-slower-than", "1000", "--slowlog-max-len", "20000")
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
 	defer s.Close()

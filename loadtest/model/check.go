@@ -152,7 +152,10 @@ func (m *Model) checkKill(r *Request, body []byte) string {
 	if s.killed {
 		return "" // a read has told already
 	}
-	if none {
+	switch {
+	case none && r.handled && !s.lost:
+		return "" // the index by which the handle is found was evicted, perhaps that alone
+	case none:
 		m.evicted++
 	}
 	m.bury(s)

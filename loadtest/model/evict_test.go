@@ -101,3 +101,31 @@ func TestSeenGone(t *testing.T) {
 		t.Errorf("up to %d remain, %d were evicted", most, m.Evicted())
 	}
 }
+
+// A kill by a handle goes by an index, so what it does not find may still be there.
+func TestHandleOfEvictedIndex(t *testing.T) {
+	m := one(t)
+	m.Extend()
+	m.Evicting()
+	r := m.Kill(first)
+	for !r.handled {
+		m.mu.Lock()
+		r.view.session.killing = false
+		m.insert(r.view.session, r.view.token)
+		m.mu.Unlock()
+		r = m.Kill(first)
+	}
+	read := func() *Request {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		r := m.get(r.view.session)
+		for r.handled {
+			r = m.get(r.view.session)
+		}
+		return r
+	}
+	right(t, m, r, `{"kill":0}`)
+	right(t, m, read(), answerOf(1, 1))
+	right(t, m, read(), `{}`)
+	wrong(t, m, read(), answerOf(2, 1), "acknowledged to be gone")
+}

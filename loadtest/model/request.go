@@ -20,7 +20,7 @@ type Request struct {
 	view    *view   // of the session that it is about; nil for Create and List
 	views   []*view // List: of the user's sessions
 	version int     // Set: the one written
-	handled bool    // Get: not counted as a read, and the answer has the handle
+	handled bool    // Get: not counted as a read, and the answer has the handle. Kill: by handle
 	made    *session
 }
 
@@ -144,11 +144,11 @@ func (m *Model) Kill(choose func(n int) int) *Request {
 	s := m.living[choose(len(m.living))]
 	m.withdraw(s)
 	s.killing = true
-	path := m.path("kill", s.token)
-	if m.extended && now%2 == 0 {
+	path, handled := m.path("kill", s.token), m.extended && now%2 == 0
+	if handled {
 		path = m.path("killsoid", s.user) + "?handle=" + store.Handle(s.token)
 	}
-	return &Request{Kind: Kill, Method: http.MethodDelete, Path: path, view: m.look(s)}
+	return &Request{Kind: Kill, Method: http.MethodDelete, Path: path, view: m.look(s), handled: handled}
 }
 
 // List asks for the sessions of the user whose session choose picks.

@@ -138,11 +138,11 @@ func TestPartOfACursorAlone(t *testing.T) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
-	other, err := open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: strings.TrimSuffix(s.keys.ns, ":"), Timeout: testTimeout}, serverClock)
+	namespace := strings.TrimSuffix(s.keys.ns, ":")
+	other, err := open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout}, keyClock(namespace))
 	if err != nil {
 		t.Fatal(err)
 	}
-	other.scripts = s.scripts // their clock
 	seed(t, s, "app", 300, 7200)
 	ctx := context.Background()
 	part := s.PartOfApp(ctx, "app", 100, listPageSize, "")

@@ -30,10 +30,8 @@ func openTest(tb testing.TB, server *redistest.Server, clock *storetest.Clock) *
 	namespace := "t" + strconv.FormatInt(namespaces.Add(1), 10)
 	expression := serverClock
 	if clock != nil {
-		key := namespace + "-clock"
-		// Its microseconds count calls, as a real clock never says the same twice.
-		expression = fmt.Sprintf("({redis.call('GET', '%s'), redis.call('INCR', '%s-us')})", key, key)
-		clock.OnChange(func(now int64) { server.Do(tb, "SET", key, strconv.FormatInt(now, 10)) })
+		expression = keyClock(namespace)
+		clock.OnChange(func(now int64) { server.Do(tb, "SET", namespace+"-clock", strconv.FormatInt(now, 10)) })
 	}
 	s, err := open(Options{
 		Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout, Logf: tb.Logf,
@@ -42,6 +40,12 @@ func openTest(tb testing.TB, server *redistest.Server, clock *storetest.Clock) *
 		tb.Fatal(err)
 	}
 	return s
+}
+
+// keyClock is the Lua expression of the clock that openTest keeps in a key of the
+// namespace. Its microseconds count calls, as a real clock never says the same twice.
+func keyClock(namespace string) string {
+	return fmt.Sprintf("({redis.call('GET', '%[1]s-clock'), redis.call('INCR', '%[1]s-clock-us')})", namespace)
 }
 
 func TestConformance(t *testing.T) {

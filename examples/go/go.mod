@@ -1,0 +1,3 @@
+module rest-sessions/examples/go
+
+go 1.22

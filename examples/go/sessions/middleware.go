@@ -1,0 +1,88 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"time"
+)
+
+const cookieName = "sid"
+
+// Manager makes visitors of requests.
+type Manager struct {
+	client *Client
+	https  bool
+}
+
+// NewManager returns a manager. With https the cookie is for https alone: say so where a
+// proxy speaks https for the site.
+func NewManager(client *Client, https bool) *Manager {
+	return &Manager{client: client, https: https}
+}
+
+// Handler is the middleware. It wraps what needs sessions; static files do better without.
+func (m *Manager) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // A page of one visitor is not for others.
+		v := &Visitor{manager: m, w: w, r: r}
+		if cookie, err := r.Cookie(cookieName); err == nil {
+			v.token = cookie.Value
+			v.session, err = m.client.Get(r.Context(), v.token)
+			switch {
+			case v.token == "" || errors.Is(err, ErrNoSession):
+				v.forget()
+			case err != nil:
+				Fail(w, err)
+				return
+			case firstInAWhile(v.session, time.Now()):
+				v.remember(Token{Token: v.token, Expires: v.session.Expires})
+			}
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
+	})
+}
+
+type visitorKey struct{}
+
+// From returns the visitor of a request that came through the middleware.
+func From(ctx context.Context) *Visitor { return ctx.Value(visitorKey{}).(*Visitor) }
+
+// Fail answers an error of this package. Of a session of which nothing is known, the
+// browser keeps its cookie.
+func Fail(w http.ResponseWriter, err error) {
+	var refused *Refused
+	switch {
+	case errors.Is(err, ErrNoSession):
+		http.Error(w, "Your session has ended.", http.StatusUnauthorized)
+	case errors.As(err, &refused):
+		log.Print(err)
+		http.Error(w, "That cannot be kept in your session.", refused.Status)
+	case errors.Is(err, ErrUnavailable):
+		log.Print(err)
+		dropCookie(w.Header())
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "Try again in a moment.", http.StatusServiceUnavailable)
+	default:
+		log.Print(err)
+		http.Error(w, "This page is broken.", http.StatusInternalServerError)
+	}
+}
+
+// firstInAWhile says whether a read was the session's first in its eighth of the ttl, by
+// the clock. Each read moves the session's end; the cookie's end need not follow each time.
+func firstInAWhile(s Session, now time.Time) bool {
+	period := max(s.TTL/8, 1)
+	return now.Unix()/period != (now.Unix()-s.Idle)/period
+}
+
+// ip is the visitor's address. Behind a proxy, take it from the header that the proxy sets.
+func (m *Manager) ip(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return "unknown"
+	}
+	return host
+}

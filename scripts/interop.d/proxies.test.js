@@ -7,16 +7,17 @@
 //   INTEROP_PROGRAM     our server
 
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
-const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const { after, before, describe, it } = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
 
 const { Server } = require('./fleet-servers.js');
+const programs = require('./programs.js');
+
+const { freePorts, stop, ask } = programs;
 
 const examples = path.join(__dirname, '..', '..', 'examples');
 const key = 'auth-0123456789abcdefghijklmnopqrstuvwxyz';
@@ -25,32 +26,11 @@ const children = [];
 let tmp, redis, redisPort, server, site, keysFile;
 let served = []; // requests that the site got
 
-// freePorts returns n ports that are free together.
-const freePorts = async (n) => {
-  const listeners = await Promise.all(Array.from({ length: n }, () => new Promise((resolve) => {
-    const listener = net.createServer().listen(0, '127.0.0.1', () => resolve(listener));
-  })));
-  const ports = listeners.map((listener) => listener.address().port);
-  await Promise.all(listeners.map((listener) => new Promise((resolve) => { listener.close(resolve); })));
-  return ports;
-};
-
-// run starts a program that listens on a port, and waits until it does.
+// run starts a program that listens on a port.
 const run = async (port, command, args, env = {}) => {
-  const child = spawn(command, args, { env: { PATH: process.env.PATH, HOME: tmp, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = await programs.run(port, command, args, { env: { HOME: tmp, ...env } });
   children.push(child);
-  let log = '', failure;
-  child.stderr.on('data', (text) => { log += text; });
-  child.once('error', (err) => { failure = err; });
-  child.once('exit', () => { failure ??= new Error('it ended'); });
-  for (const end = Date.now() + 20_000; ; await sleep(20)) {
-    if (failure || Date.now() > end) throw new Error(`${command} does not listen: ${failure}\n${log}`);
-    const open = await new Promise((resolve) => {
-      const socket = net.connect(port, '127.0.0.1', () => { socket.destroy(); resolve(true); });
-      socket.once('error', () => resolve(false));
-    });
-    if (open) return child;
-  }
+  return child;
 };
 
 // example returns one of the examples with other ports.
@@ -88,23 +68,6 @@ const proxies = {
   },
 };
 
-// ask sends a request and returns status, headers and text of the answer.
-const ask = (port, target, { method = 'GET', headers = {}, body, key: bearer } = {}) => new Promise((resolve, reject) => {
-  const all = { ...headers };
-  if (bearer) all.Authorization = `Bearer ${bearer}`;
-  if (body !== undefined) all['Content-Length'] = Buffer.byteLength(body);
-  const req = http.request({ host: '127.0.0.1', port, method, path: target, headers: all, agent: false }, (res) => {
-    let text = '';
-    res.setEncoding('utf8');
-    res.on('data', (chunk) => { text += chunk; });
-    res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, text }));
-    res.on('error', reject);
-  });
-  req.on('error', reject);
-  req.setTimeout(15_000, () => req.destroy(new Error(`${method} ${target}: no answer`)));
-  req.end(body);
-});
-
 const create = async (id, d) => {
   const headers = { 'Content-Type': 'application/json' };
   const a = await ask(server.port, `/shop/create/${encodeURIComponent(id)}?ip=::1`, { method: 'PUT', headers, body: JSON.stringify(d), key: siteKey });
@@ -138,12 +101,7 @@ before(async () => {
 });
 
 after(async () => {
-  const gone = children.map((child) => child.exitCode ?? child.signalCode ?? new Promise((resolve) => { child.once('exit', resolve); }));
-  for (const child of children) {
-    child.kill('SIGCONT');
-    child.kill('SIGTERM');
-  }
-  await Promise.all(gone);
+  await stop(children);
   site.closeAllConnections?.();
   site.close();
   fs.rmSync(tmp, { recursive: true });

@@ -112,6 +112,9 @@ func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) error
 		return a.unauthorized(ctx, need, refusedInvalid)
 	}
 	key := keys.Find(text)
+	if e := noted(ctx); e != nil {
+		e.key = key
+	}
 	switch {
 	case key == nil:
 		return a.unauthorized(ctx, need, refusedInvalid)

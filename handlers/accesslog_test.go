@@ -87,19 +87,20 @@ func TestLogLeavesOut(t *testing.T) {
 
 func TestTokensAreCut(t *testing.T) {
 	for text, want := range map[string]string{
-		"/app/get/" + logToken:                                   "/app/get/abcdef...",
-		"/app/set/" + logToken[:63]:                              "/app/set/abcdef...",
-		"/app/kill/" + logToken + logToken:                       "/app/kill/abcdef...",
-		"/app/kill/abcdefg":                                      "/app/kill/abcdef...",
-		"/app/rotate/abcdefgh":                                   "/app/rotate/abcdef...",
-		"/app/get/abcdef":                                        "/app/get/abcdef",
-		"/app/nonsense/" + logToken:                              "/app/nonsense/abcdef...",
-		"/app/nonsense/" + logToken[:40] + "%41" + logToken[41:]: "/app/nonsense/abcdef...",
-		"/app/soid/507f1f77bcf86cd799439011":                     "/app/soid/507f1f77bcf86cd799439011",
-		"/app/get/" + logToken + "%41":                           "/app/get/abcdef...",
-		"/app/get/abc%64" + logToken[4:]:                         "/app/get/abc%64...", // served as a token
-		"/app/get/abcd-" + logToken[4:]:                          "/app/get/abcd-e...",
-		"/app/get/abcdef?a=b":                                    "/app/get/abcdef?a=b",
+		"/app/get/" + logToken:                                                "/app/get/abcdef...",
+		"/app/set/" + logToken[:63]:                                           "/app/set/abcdef...",
+		"/app/kill/" + logToken + logToken:                                    "/app/kill/abcdef...",
+		"/app/kill/abcdefg":                                                   "/app/kill/abcdef...",
+		"/app/touch/abcd-" + logToken[4:]:                                     "/app/touch/abcd-e...",
+		"/app/rotate/abcdefgh":                                                "/app/rotate/abcdef...",
+		"/app/get/abcdef":                                                     "/app/get/abcdef",
+		"/app/nonsense/" + logToken:                                           "/app/nonsense/abcdef...",
+		"/app/nonsense/" + logToken[:40] + "%41" + logToken[41:]:              "/app/nonsense/abcdef...",
+		"/app/soid/507f1f77bcf86cd799439011":                                  "/app/soid/507f1f77bcf86cd799439011",
+		"/app/get/" + logToken + "%41":                                        "/app/get/abcdef...",
+		"/app/get/abc%64" + logToken[4:]:                                      "/app/get/abc%64...", // served as a token
+		"/app/get/abcd-" + logToken[4:]:                                       "/app/get/abcd-e...",
+		"/app/get/abcdef?a=b":                                                 "/app/get/abcdef?a=b",
 		"/app/create/id?ip=2001:0db8:85a3:0000:0000:8a2e:0370:7334&ttl=86400": "/app/create/id?ip=2001:0db8:85a3:0000:0000:8a2e:0370:7334&ttl=86400",
 		"/app/create/id?ip=::1&key=" + keyAll:                                 "/app/create/id?ip=::1&key=all012...",
 		"/app/killsoid/id?except=" + logToken:                                 "/app/killsoid/id?except=abcdef...",

@@ -4,6 +4,7 @@ package handlers
 
 import (
 	"bufio"
+	"io"
 	"strings"
 	"testing"
 
@@ -85,6 +86,36 @@ func TestAuthDoesNotAllocate(t *testing.T) {
 		}
 		if ctx.Response.StatusCode() != c.status {
 			t.Errorf("%s with %q, key %q: %d %s", c.target, c.head, c.key, ctx.Response.StatusCode(), ctx.Response.Body())
+		}
+	}
+}
+
+// TestLogDoesNotAllocate measures a get with a line in each format.
+func TestLogDoesNotAllocate(t *testing.T) {
+	w := serve(t, still())
+	found := w.create("app", "user", "ip=127.0.0.1", `{"name":"Peter","age":46}`)
+	w.api.SetKeys(testKeys(t))
+	for _, format := range LogFormats() {
+		l := NewAccessLog(format, io.Discard, true)
+		defer l.Close()
+		handler := l.Handler(w.api.Handler())
+		for token, status := range map[string]int{found: 200, "-": 401} {
+			var ctx fasthttp.RequestCtx
+			text := "GET /app/get/" + token + " HTTP/1.1\r\nHost: t\r\nUser-Agent: php/8 \"\u00fc\u2028\"\r\nReferer: http://site/\r\n" +
+				"X-Request-Id: 17\r\nTraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n" + with(keyAll) + "\r\n\r\n"
+			if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(text))); err != nil {
+				t.Fatal(err)
+			}
+			n := testing.AllocsPerRun(1000, func() {
+				ctx.Response.Reset()
+				handler(&ctx)
+			})
+			if n != 0 {
+				t.Errorf("%s, status %d: %v allocations", format, status, n)
+			}
+			if ctx.Response.StatusCode() != status {
+				t.Errorf("%s: status %d, not %d", format, ctx.Response.StatusCode(), status)
+			}
 		}
 	}
 }

@@ -62,7 +62,7 @@ func runLen(text []byte, is func(byte) bool) int {
 	return len(text)
 }
 
-var tokenRoutes = [][]byte{[]byte("/get/"), []byte("/set/"), []byte("/rotate/"), []byte("/kill/")}
+var tokenRoutes = [][]byte{[]byte("/get/"), []byte("/set/"), []byte("/touch/"), []byte("/rotate/"), []byte("/kill/")}
 
 func endsInTokenRoute(b []byte) bool {
 	return slices.ContainsFunc(tokenRoutes, func(route []byte) bool { return bytes.HasSuffix(b, route) })

@@ -101,6 +101,9 @@ func writeConflict(ctx *fasthttp.RequestCtx, s *store.Session, with details) {
 // beginError sets what an answer with e has, and returns its body but for the end. All
 // errors are answered by it.
 func beginError(ctx *fasthttp.RequestCtx, e *apiError) []byte {
+	if entry := noted(ctx); entry != nil {
+		entry.err = e
+	}
 	r := &ctx.Response
 	r.ResetBody()
 	r.SetStatusCode(e.status)

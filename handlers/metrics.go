@@ -219,7 +219,7 @@ type routeMetrics struct {
 
 func (m *Metrics) route(name string) routeMetrics {
 	if m == nil {
-		return routeMetrics{}
+		return routeMetrics{name: name}
 	}
 	return routeMetrics{m, name, m.duration.WithLabelValues(name, "200")}
 }

@@ -185,6 +185,9 @@ func (a *API) end(ctx *fasthttp.RequestCtx, metrics routeMetrics, entered *queue
 	if p := recover(); p != nil {
 		a.fail(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	}
+	if e := noted(ctx); e != nil {
+		e.route = metrics.name
+	}
 	now := time.Now()
 	took := now.Sub(ctx.Time()) // since the handler was called
 	metrics.end(ctx, took)

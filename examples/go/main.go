@@ -17,7 +17,7 @@ var passwords = map[string]string{"anna": "secret", "zoë/50%": "secret"}
 
 func main() {
 	client := sessions.NewClient(env("SESSIONS_URL", "http://127.0.0.1:3000"), "shop", os.Getenv("SESSIONS_KEY"))
-	manager := sessions.NewManager(client, os.Getenv("SITE_HTTPS") == "1")
+	manager := sessions.NewManager(client)
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page(home))
 	mux.Handle("POST /cart", page(addToCart))

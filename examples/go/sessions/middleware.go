@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log"
-	"net"
 	"net/http"
 	"time"
 )
@@ -12,16 +11,10 @@ import (
 const cookieName = "sid"
 
 // Manager makes visitors of requests.
-type Manager struct {
-	client *Client
-	https  bool
-}
+type Manager struct{ client *Client }
 
-// NewManager returns a manager. With https the cookie is for https alone: say so where a
-// proxy speaks https for the site.
-func NewManager(client *Client, https bool) *Manager {
-	return &Manager{client: client, https: https}
-}
+// NewManager returns a manager whose sessions are those of the client's app.
+func NewManager(client *Client) *Manager { return &Manager{client} }
 
 // Handler is the middleware. It wraps what needs sessions; static files do better without.
 func (m *Manager) Handler(next http.Handler) http.Handler {
@@ -76,13 +69,4 @@ func Fail(w http.ResponseWriter, err error) {
 func firstInAWhile(s Session, now time.Time) bool {
 	period := max(s.TTL/8, 1)
 	return now.Unix()/period != (now.Unix()-s.Idle)/period
-}
-
-// ip is the visitor's address. Behind a proxy, take it from the header that the proxy sets.
-func (m *Manager) ip(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return "unknown"
-	}
-	return host
 }

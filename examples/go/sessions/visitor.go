@@ -60,7 +60,7 @@ func (v *Visitor) Update(ctx context.Context, change func() (map[string]any, err
 			return err
 		}
 		if v.session.ID == "" {
-			return v.start(ctx, guestPrefix+random(), url.Values{"ip": {v.ip()}}, changes)
+			return v.start(ctx, guestPrefix+random(), url.Values{"ip": {visitorIP(v.r)}}, changes)
 		}
 		session, err := v.manager.client.Set(ctx, v.token, v.session.Writes, changes)
 		if errors.Is(err, ErrConflict) {
@@ -82,7 +82,7 @@ func (v *Visitor) Update(ctx context.Context, change func() (map[string]any, err
 
 // Login is called when the password was right. A guest's data stays, another user's does not.
 func (v *Visitor) Login(ctx context.Context, user string) error {
-	options := url.Values{"ip": {v.ip()}, "max_sessions": {strconv.Itoa(maxSessions)}}
+	options := url.Values{"ip": {visitorIP(v.r)}, "max_sessions": {strconv.Itoa(maxSessions)}}
 	if v.isGuest() || v.session.ID == user {
 		token, err := v.manager.client.Become(ctx, v.token, user, options)
 		if err == nil {
@@ -142,8 +142,6 @@ func (v *Visitor) EndDevice(ctx context.Context, handle string) error {
 
 func (v *Visitor) isGuest() bool { return strings.HasPrefix(v.session.ID, guestPrefix) }
 
-func (v *Visitor) ip() string { return v.manager.ip(v.r) }
-
 // start begins a new session.
 func (v *Visitor) start(ctx context.Context, user string, options url.Values, data map[string]any) error {
 	texts := make(map[string]json.RawMessage, len(data))
@@ -158,7 +156,7 @@ func (v *Visitor) start(ctx context.Context, user string, options url.Values, da
 	if err != nil {
 		return err
 	}
-	v.session = Session{ID: user, Writes: 1, TTL: ttl, IP: v.ip(), Handle: token.Handle, Data: texts}
+	v.session = Session{ID: user, Writes: 1, TTL: ttl, IP: visitorIP(v.r), Handle: token.Handle, Data: texts}
 	v.remember(token)
 	return nil
 }
@@ -178,7 +176,7 @@ func (v *Visitor) forget() {
 func (v *Visitor) setCookie(value string, maxAge int) {
 	dropCookie(v.w.Header())
 	http.SetCookie(v.w, &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: maxAge,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.manager.https || v.r.TLS != nil})
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: isHTTPS(v.r)})
 }
 
 // dropCookie takes back what has been said of the cookie in an answer that is not sent yet.

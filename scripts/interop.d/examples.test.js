@@ -14,7 +14,7 @@ const sites = require('./sites.js');
 
 describe('examples', { concurrency: Object.keys(sites).length }, () => {
   for (const [name, row] of Object.entries(sites)) {
-    describe(name, () => {
+    describe(name, { concurrency: 1 }, () => {
       const site = new Site(name, row);
       before(() => site.start());
       after(() => site.stop());

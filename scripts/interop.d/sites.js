@@ -5,10 +5,28 @@
 //   command, args   what starts it, in its directory; args is called with the port
 //   env             variables beside PORT, SESSIONS_URL and SESSIONS_KEY
 //   https           headers by which a proxy on this machine says that the visitor came by https
-//   renews          a page view a minute after the last sets the cookie anew
+//   renews          a page view long after the last sets the cookie anew
+
+const { execFileSync } = require('node:child_process');
+const path = require('node:path');
+
+// python is one that has Debian's packages: the first in PATH may be another.
+const python = ['/usr/bin/python3', 'python3'].find((command) => {
+  try {
+    execFileSync(command, ['-c', 'import flask, urllib3'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}) ?? 'python3';
+
+const forwarded = { 'X-Forwarded-Proto': 'https' };
+const pythonEnv = { PYTHONPATH: path.join(__dirname, '..', '..', 'examples', 'python'), PYTHONDONTWRITEBYTECODE: '1' };
 
 const all = {
-  express: { command: 'node', args: () => ['site.js'], https: { 'X-Forwarded-Proto': 'https' }, renews: true },
+  express: { command: 'node', args: () => ['site.js'], https: forwarded, renews: true },
+  flask: { command: python, args: () => ['shop.py'], env: pythonEnv, https: forwarded, renews: true },
+  go: { command: process.env.INTEROP_GO_SITE, args: () => [], https: forwarded, renews: true },
 };
 
 const wanted = process.env.EXAMPLES && process.env.EXAMPLES.split(',');

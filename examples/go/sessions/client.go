@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -140,7 +141,7 @@ func with(query url.Values, name, value string) url.Values {
 type request struct {
 	method, path string
 	query        url.Values
-	token        string
+	token        string // the path has - in its place
 	body         any
 }
 
@@ -148,7 +149,7 @@ var tokenForm = regexp.MustCompile(`^[A-Za-z0-9]{64}$`)
 
 // call sends a request and decodes the answer, which is {} or has the member.
 func (c *Client) call(ctx context.Context, r request, member string, answer any) error {
-	if r.token != "" && !tokenForm.MatchString(r.token) {
+	if strings.HasSuffix(r.path, "/-") && !tokenForm.MatchString(r.token) {
 		return ErrNoSession
 	}
 	var body io.Reader

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -21,11 +22,12 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store") // A page of one visitor is not for others.
 		v := &Visitor{manager: m, w: w, r: r}
-		if cookie, err := r.Cookie(cookieName); err == nil {
-			v.token = cookie.Value
-			v.session, err = m.client.Get(r.Context(), v.token)
+		if token, sent := cookieOf(r); sent {
+			var err error
+			v.session, err = m.client.Get(r.Context(), token)
+			v.token = token
 			switch {
-			case v.token == "" || errors.Is(err, ErrNoSession):
+			case errors.Is(err, ErrNoSession):
 				v.forget()
 			case err != nil:
 				Fail(w, err)
@@ -69,4 +71,13 @@ func Fail(w http.ResponseWriter, err error) {
 func firstInAWhile(s Session, now time.Time) bool {
 	period := max(s.TTL/8, 1)
 	return now.Unix()/period != (now.Unix()-s.Idle)/period
+}
+
+// cookieOf is the token that the browser sent. A cookie that net/http leaves out, since it has
+// quotes, say, is sent too, and is to be cleared.
+func cookieOf(r *http.Request) (token string, sent bool) {
+	if cookie, err := r.Cookie(cookieName); err == nil {
+		return cookie.Value, true
+	}
+	return "", strings.Contains(strings.Join(r.Header["Cookie"], ";"), cookieName+"=")
 }

@@ -21,6 +21,7 @@ import (
 
 	"rest-sessions/handlers"
 	"rest-sessions/handlers/listener"
+	"rest-sessions/handlers/metrics"
 	"rest-sessions/internal/logging"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
@@ -102,8 +103,8 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 		return c.cannotListen(err)
 	}
 	defer door.Close()
-	metrics := handlers.NewMetrics(version)
-	sessions, where, err := openStore(c, environ, metrics)
+	counts := handlers.NewMetrics(version)
+	sessions, where, err := openStore(c, environ, counts)
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 		background.Go(func() { refuseBackups(ctx, unused) })
 	}
 
-	api := handlers.New(sessions, metrics, log.Printf)
+	api := handlers.New(sessions, counts, log.Printf)
 	api.LimitInFlight(c.MaxInFlight)
 	api.LimitLists(c.MaxLists)
 	api.CountConnections(door.Connections)
@@ -149,8 +150,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 		dropped = func() uint64 { return access.Dropped() + lines.Dropped() }
 		handler = access.Handler(handler)
 	}
-	metrics.CountDropped(dropped)
-	metrics.WatchWritable(sessions.Writable)
+	counts.Watch(sources(door, sessions, dropped))
 	server := api.Server(handler)
 	background.Go(func() { handlers.GiveBack(ctx, server) })
 	ended := make(chan error, 1)
@@ -222,7 +222,7 @@ type engine interface {
 
 // openStore opens the engine that the configuration names, and says in words
 // where sessions are kept.
-func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (engine, string, error) {
+func openStore(c config, environ map[string]string, counts *metrics.Metrics) (engine, string, error) {
 	if c.Data != "" {
 		if namesRedis(environ) {
 			log.Print("warning: RS_DATA is set, so sessions are kept there, not in Redis, though an RS_REDIS variable is set too")
@@ -245,7 +245,7 @@ func openStore(c config, environ map[string]string, metrics *handlers.Metrics) (
 		return embedded.New(embedded.Options{MaxData: c.MaxData}), how, nil
 	}
 	options := c.redis()
-	options.Logf, options.Observer = log.Printf, metrics
+	options.Logf, options.Observer = log.Printf, counts.Redis()
 	options.Reload = func() (redis.Options, error) {
 		now, problems := parseConfig(environ)
 		for _, p := range problems {

@@ -16,6 +16,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/handlers"
+	"rest-sessions/handlers/metrics"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
 	"rest-sessions/store/redis"
@@ -52,15 +53,15 @@ func serve(kind string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	var metrics *handlers.Metrics
+	var counts *metrics.Metrics
 	if kind != "unmetered" {
-		metrics = handlers.NewMetrics("bench")
+		counts = handlers.NewMetrics("bench")
 	}
 	var s store.Store = embedded.New(embedded.Options{})
 	if port, ok := strings.CutPrefix(kind, "redis "); ok {
 		n, _ := strconv.Atoi(port)
 		var err error
-		if s, err = redis.Open(redis.Options{Host: "127.0.0.1", Port: n, Namespace: "bench", Timeout: 5 * time.Second, Observer: metrics}); err != nil {
+		if s, err = redis.Open(redis.Options{Host: "127.0.0.1", Port: n, Namespace: "bench", Timeout: 5 * time.Second, Observer: counts.Redis()}); err != nil {
 			fail(err)
 		}
 	}
@@ -70,7 +71,7 @@ func serve(kind string) {
 			fail(err)
 		}
 	}
-	api := handlers.New(s, metrics, func(string, ...any) {})
+	api := handlers.New(s, counts, func(string, ...any) {})
 	handler := api.Handler()
 	if kind == "hello" {
 		handler = hello

@@ -49,7 +49,7 @@ func allow(to queue, roles apikey.Role) access {
 	return access{from: scopeApp, roles: apikey.Full | roles, queue: to}
 }
 
-// The reasons of metrics for what is refused.
+// The reasons of metrics for what is refused; refusals has all of them.
 const (
 	refusedMissing  = "missing"   // no Authorization
 	refusedInvalid  = "invalid"   // not one Bearer, or no such key
@@ -59,6 +59,8 @@ const (
 	refusedRole     = "role"      // a key on a route that is not for its role, !web or !auth
 	refusedRemote   = "remote"    // a route for this machine from another
 )
+
+var refusals = []string{refusedMissing, refusedInvalid, refusedLimited, refusedApp, refusedReadOnly, refusedRole, refusedRemote}
 
 // SetKeys sets the keys that requests need from now on. Without, nil, all may do
 // everything, but read /metrics from another machine.
@@ -147,7 +149,7 @@ func (a *API) unauthorized(ctx *fasthttp.RequestCtx, need access, reason string)
 }
 
 func (a *API) refuse(reason string, err *apiError) error {
-	a.metrics.refused(reason)
+	a.metrics.Refused(reason)
 	return err
 }
 

@@ -58,7 +58,7 @@ func (a *API) answerAuth(ctx *fasthttp.RequestCtx, app string, under bool) error
 	s, err := a.store.GetWith(a.ctx, app, token)
 	switch {
 	case err == nil:
-		a.metrics.served()
+		a.metrics.Served()
 		writeAuth(ctx, &s, keys)
 	case errors.Is(err, store.ErrNotFound):
 		a.missed(ctx)

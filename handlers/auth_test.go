@@ -129,8 +129,8 @@ func TestAuthNoSession(t *testing.T) {
 	for _, want := range []string{
 		"\nrest_sessions_misses_total 21\n", // five tokens that could be, four paths, and the other app
 		`rest_sessions_errors_total{name="noSession"} 69`,
-		`rest_sessions_request_duration_seconds_count{route="/{app}/auth",status="401"} 69`,
-		`rest_sessions_request_duration_seconds_count{route="/{app}/auth",status="200"} 1`,
+		`rest_sessions_requests_total{route="/{app}/auth",status="401"} 69`,
+		`rest_sessions_requests_total{route="/{app}/auth",status="200"} 1`,
 	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("no line %s", want)

@@ -63,6 +63,14 @@ var (
 	errConnections  = &apiError{fasthttp.StatusServiceUnavailable, "tooManyConnections", "The server has too many connections"}
 )
 
+// knownErrors are the names that an apiError may have, each a counter.
+var knownErrors = []string{
+	"missingParameter", "invalidFormat", "invalidValue", "unknownParameter", "invalidJSON", "badRequest", "noToken",
+	"noSession", "unauthorized", "forbidden", "notFound", "methodNotAllowed", "requestTimeout", "bodyTooLarge",
+	"headersTooLarge", "conflict", "dataTooLarge", "unsupportedMediaType", "tooManyAttempts", "internalError",
+	"storeUnavailable", "draining", "tooManyConnections", "overloaded",
+}
+
 // retryAfter is sent with every 503, in seconds. A 429 has its own, from who says so.
 const retryAfter = "1"
 

@@ -15,16 +15,16 @@ import (
 // escape or an error, goes the router's way, to the endpoints get and auth.
 func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	auth := a.hotAuth(next)
-	metrics := a.metrics.route(routeGet)
+	counts := a.metrics.Route(routeGet, true)
 	return func(ctx *fasthttp.RequestCtx) {
 		app, token, ok := splitGet(ctx.Request.Header.RequestURI())
 		if !ok || !ctx.IsGet() {
 			auth(ctx)
 			return
 		}
-		metrics.start()
+		counts.Start()
 		entered := nowhere
-		defer a.end(ctx, metrics, &entered)
+		defer a.end(ctx, counts, &entered)
 		err := a.enter(ctx, accessGet, app, &entered)
 		how := getOptions{}
 		if err == nil && len(ctx.Request.Header.RequestURI()) > len("//get/")+len(app)+len(token) {
@@ -46,16 +46,16 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 
 // hotAuth is hot for /{app}/auth.
 func (a *API) hotAuth(next fasthttp.RequestHandler) fasthttp.RequestHandler {
-	metrics := a.metrics.route(routeAuth)
+	counts := a.metrics.Route(routeAuth, true)
 	return func(ctx *fasthttp.RequestCtx) {
 		app, under, ok := splitAuth(ctx.Request.Header.RequestURI())
 		if !ok {
 			next(ctx)
 			return
 		}
-		metrics.start()
+		counts.Start()
 		entered := nowhere
-		defer a.end(ctx, metrics, &entered)
+		defer a.end(ctx, counts, &entered)
 		err := a.enter(ctx, accessAuth, app, &entered)
 		if err == nil {
 			err = a.answerAuth(ctx, app, under)

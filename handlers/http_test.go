@@ -511,7 +511,7 @@ func TestMalformedRequests(t *testing.T) {
 
 // TestTooManyConnections opens one more than are served.
 func TestTooManyConnections(t *testing.T) {
-	api := New(still(), nil, t.Logf)
+	api := New(still(), NewMetrics("test"), t.Logf)
 	api.maxConnections = 2
 	w := serveAPI(t, api)
 	var conns []net.Conn
@@ -534,6 +534,9 @@ func TestTooManyConnections(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("a closed connection still counts")
 		}
+	}
+	if metrics := w.do("GET", "/metrics", "").body; strings.Contains(metrics, `rest_sessions_shed_total{reason="connections"} 0`) {
+		t.Error("what was refused is not counted")
 	}
 }
 

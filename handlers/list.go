@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"rest-sessions/handlers/metrics"
 	"rest-sessions/store"
 )
 
@@ -37,6 +38,7 @@ func (a *API) writePart(ctx *fasthttp.RequestCtx, part store.Part, with details)
 // writeList answers with a list, or 503 when too many are in flight.
 func (a *API) writeList(ctx *fasthttp.RequestCtx, l *list) error {
 	if !a.lists.enter() {
+		a.metrics.Shed(metrics.ShedLists)
 		return errOverloaded
 	}
 	l.api, l.text = a, append(body(ctx), listHead...)

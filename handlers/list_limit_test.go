@@ -62,7 +62,7 @@ func TestListsInFlight(t *testing.T) {
 	if a := w.do("GET", "/app/get/"+token, ""); a.status != 200 {
 		t.Errorf("a get answers %d %s", a.status, a.body)
 	}
-	if a := w.do("GET", "/metrics", ""); !strings.Contains(a.body, "\nrest_sessions_lists_in_flight 3\n") {
+	if a := w.do("GET", "/metrics", ""); !strings.Contains(a.body, "\nrest_sessions_lists_in_flight 3\n") || !strings.Contains(a.body, "\nrest_sessions_shed_total{reason=\"lists\"} 4\n") {
 		t.Error("/metrics does not tell of three lists in flight")
 	}
 	readers[0].Close()

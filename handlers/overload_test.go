@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -46,12 +47,13 @@ func TestOverloaded(t *testing.T) {
 	for range most {
 		start("GET", "/app/get/"+aToken, "{}")
 	}
-	begin := time.Now()
+	begin, shed := time.Now(), 0
 	for _, r := range everyRoute(aToken) {
 		if strings.Contains(r[1], "/kill") && !strings.Contains(r[1], "/kill/") || r[1] == "/ping" {
 			continue
 		}
 		w.expectError(w.doJSON(r[0], r[1], r[2], with(keyAll)), 503, "overloaded", "")
+		shed++
 	}
 	for _, path := range []string{"/ping", "/livez", "/readyz", "/healthz", "/metrics"} {
 		if a := w.do("GET", path, ""); a.status != 200 {
@@ -72,7 +74,10 @@ func TestOverloaded(t *testing.T) {
 		t.Errorf("to say no took %v", took)
 	}
 	metrics := w.do("GET", "/metrics", "").body
-	for _, want := range []string{"rest_sessions_requests_in_flight 7", "rest_sessions_in_flight_limit 3"} {
+	for _, want := range []string{
+		"rest_sessions_requests_in_flight 7", "rest_sessions_in_flight_limit 3",
+		fmt.Sprintf(`rest_sessions_shed_total{reason="requests"} %d`, shed), `rest_sessions_shed_total{reason="removals"} 2`,
+	} {
 		if !strings.Contains(metrics, "\n"+want+"\n") {
 			t.Errorf("no line %s", want)
 		}

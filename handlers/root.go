@@ -6,7 +6,7 @@ import "github.com/valyala/fasthttp"
 func (a *API) root(ctx *fasthttp.RequestCtx) error {
 	version := ""
 	if a.metrics != nil {
-		version = " " + a.metrics.version
+		version = " " + a.metrics.Version
 	}
 	writeText(ctx, contentTypeText, "rest-sessions"+version+` keeps user sessions for the programs of a site.
 The manual is README.md and docs/ in its repository; docs/api.md lists the routes, /openapi.json describes them.

@@ -15,6 +15,7 @@ import (
 
 	"rest-sessions/handlers/apikey"
 	"rest-sessions/handlers/listener"
+	"rest-sessions/handlers/metrics"
 	"rest-sessions/store"
 )
 
@@ -22,7 +23,7 @@ import (
 type API struct {
 	store      store.Store
 	logf       func(format string, args ...any)
-	metrics    *Metrics // nil for none
+	metrics    *metrics.Metrics // nil for none
 	draining   atomic.Bool
 	keys       atomic.Pointer[apikey.Set] // nil for none
 	sources    *sources
@@ -44,12 +45,12 @@ type API struct {
 
 // New makes an API. logf gets a line for each fault of ours. Without metrics, nil,
 // nothing is counted and there is no route /metrics.
-func New(s store.Store, metrics *Metrics, logf func(format string, args ...any)) *API {
-	a := &API{store: s, logf: logf, metrics: metrics, maxConnections: listener.MaxConnections(), writeTimeout: writeTimeout, ctx: context.Background()}
+func New(s store.Store, m *metrics.Metrics, logf func(format string, args ...any)) *API {
+	a := &API{store: s, logf: logf, metrics: m, maxConnections: listener.MaxConnections(), writeTimeout: writeTimeout, ctx: context.Background()}
 	a.LimitInFlight(DefaultMaxInFlight)
 	a.LimitLists(DefaultMaxLists)
 	a.SetCookie(DefaultCookie)
-	a.metrics.watchLists(&a.lists)
+	a.metrics.Watch(a.metricSources())
 	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
 	return a
 }
@@ -58,7 +59,6 @@ func New(s store.Store, metrics *Metrics, logf func(format string, args ...any))
 // least one. It is called before the first request.
 func (a *API) LimitInFlight(most int) {
 	a.admission = newAdmission(most)
-	a.metrics.watch(a.admission)
 }
 
 // CountConnections has the listener count those that are open, since it closes some. It
@@ -134,13 +134,13 @@ func (a *API) Handler() fasthttp.RequestHandler {
 // answer makes a handler of an endpoint, counted as route, for those who have the
 // access that it needs.
 func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHandler {
-	metrics := a.metrics.route(route)
+	counts := a.metrics.Route(route, need.from == scopeApp)
 	known, strict := parameters[route]
 	strict = strict && route != routeAuth // whose query may be another's, see authKeys
 	return func(ctx *fasthttp.RequestCtx) {
-		metrics.start()
+		counts.Start()
 		entered := nowhere
-		defer a.end(ctx, metrics, &entered)
+		defer a.end(ctx, counts, &entered)
 		app, _ := pathApp(ctx) // one that is malformed is nobody's, and the endpoint's 400
 		err := a.enter(ctx, need, app, &entered)
 		if err == nil && strict {
@@ -162,7 +162,7 @@ func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
 	if e == errInternal {
 		a.logf("error: %s failed: %v", ctx.Method(), err)
 	}
-	a.metrics.failed(e)
+	a.metrics.Failed(e.name)
 	writeError(ctx, e)
 }
 
@@ -173,6 +173,11 @@ func (a *API) enter(ctx *fasthttp.RequestCtx, need access, app string, entered *
 		return err
 	}
 	if !a.admission.enter(need.queue, ctx.Time()) {
+		if need.queue == long {
+			a.metrics.Shed(metrics.ShedRemovals)
+		} else {
+			a.metrics.Shed(metrics.ShedRequests)
+		}
 		return errOverloaded
 	}
 	*entered = need.queue
@@ -181,16 +186,16 @@ func (a *API) enter(ctx *fasthttp.RequestCtx, need access, app string, entered *
 
 // end is deferred by whoever answers: it counts the answer, and makes one of a
 // panic, a 500, which fasthttp would let end the process.
-func (a *API) end(ctx *fasthttp.RequestCtx, metrics routeMetrics, entered *queue) {
+func (a *API) end(ctx *fasthttp.RequestCtx, counts metrics.Route, entered *queue) {
 	if p := recover(); p != nil {
 		a.fail(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	}
 	if e := noted(ctx); e != nil {
-		e.route = metrics.name
+		e.route = counts.Name
 	}
 	now := time.Now()
 	took := now.Sub(ctx.Time()) // since the handler was called
-	metrics.end(ctx, took)
+	counts.End(ctx.Response.StatusCode(), took)
 	if ctx.Response.StatusCode() != fasthttp.StatusOK {
 		took = 0 // the store was not asked, or did not answer
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/handlers/listener"
+	"rest-sessions/handlers/metrics"
 )
 
 // Limits of the server.
@@ -65,6 +66,7 @@ func (a *API) Server(handler fasthttp.RequestHandler) *fasthttp.Server {
 			return
 		}
 		if connections() > a.maxConnections {
+			a.metrics.Shed(metrics.ShedConnections)
 			a.fail(ctx, errConnections)
 			ctx.SetConnectionClose()
 			return

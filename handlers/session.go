@@ -147,7 +147,7 @@ func (a *API) set(ctx *fasthttp.RequestCtx) error {
 		s, err = a.store.SetIf(a.ctx, app, token, w, d)
 	}
 	if errors.Is(err, store.ErrConflict) {
-		a.metrics.failed(errConflict)
+		a.metrics.Failed(errConflict.name)
 		writeConflict(ctx, &s, with)
 		return nil
 	}
@@ -321,7 +321,7 @@ func pathUser(ctx *fasthttp.RequestCtx) (app, id string, err error) {
 func (a *API) answerSession(ctx *fasthttp.RequestCtx, s *store.Session, with details, err error) error {
 	switch {
 	case err == nil:
-		a.metrics.served()
+		a.metrics.Served()
 		writeSession(ctx, s, with)
 	case errors.Is(err, store.ErrNotFound):
 		a.missed(ctx)

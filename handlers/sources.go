@@ -127,7 +127,7 @@ func (a *API) WarnOfMisses(n int) { a.sources.missWarn = n }
 
 // missed counts a request for a token, well formed, that names no session.
 func (a *API) missed(ctx *fasthttp.RequestCtx) {
-	a.metrics.missed()
+	a.metrics.Missed()
 	a.sources.missed(sourceOf(ctx), ctx.Time())
 }
 

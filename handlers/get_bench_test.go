@@ -1,0 +1,44 @@
+package handlers
+
+import (
+	"bufio"
+	"strings"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+
+	"rest-sessions/handlers/metrics"
+)
+
+// BenchmarkGet is a get on the embedded engine, from the parsed request to the response:
+// without metrics, with them, and with an API key besides.
+func BenchmarkGet(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		metrics *metrics.Metrics
+		key     string
+	}{{"unmetered", nil, ""}, {"metered", NewMetrics("bench"), ""}, {"key", NewMetrics("bench"), keyAll}} {
+		b.Run(c.name, func(b *testing.B) {
+			w := serveAPI(b, New(still(), c.metrics, b.Logf))
+			token := w.create("app", "user", "ip=127.0.0.1", `{"name":"Peter","age":46}`)
+			handler := w.api.Handler()
+			var ctx fasthttp.RequestCtx
+			head := "GET /app/get/" + token + " HTTP/1.1\r\nHost: t\r\nAccept: */*\r\n\r\n"
+			if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(head))); err != nil {
+				b.Fatal(err)
+			}
+			if c.key != "" {
+				w.api.SetKeys(testKeys(b))
+				ctx.Request.Header.Set(fasthttp.HeaderAuthorization, "Bearer "+c.key)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				ctx.Response.Reset()
+				handler(&ctx)
+			}
+			if ctx.Response.StatusCode() != 200 {
+				b.Fatalf("%d %s", ctx.Response.StatusCode(), ctx.Response.Body())
+			}
+		})
+	}
+}

@@ -122,11 +122,11 @@ func TestWipers(t *testing.T) {
 const waitTimeout = 10 * time.Second
 
 // eventually polls until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	for deadline := time.Now().Add(waitTimeout); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", waitTimeout, what)
+			tb.Fatalf("not within %v: %s", waitTimeout, what)
 		}
 	}
 }

@@ -39,6 +39,8 @@ func openTest(tb testing.TB, server *redistest.Server, clock *storetest.Clock) *
 	if err != nil {
 		tb.Fatal(err)
 	}
+	// Else it would count among the calls of the test, and read fields that the test sets.
+	eventually(tb, "the write of the start is done", s.writes.known)
 	return s
 }
 

@@ -49,7 +49,7 @@ var unseen = []string{
 }
 
 func TestDifferentialFindsBugs(t *testing.T) {
-	for _, bug := range bugs {
+	for bug := range bugs {
 		if slices.Contains(unseen, bug) {
 			continue
 		}

@@ -43,7 +43,7 @@ func newModel(clock *Clock, bug string) *model {
 }
 
 func (m *model) has(bug string) bool {
-	if m.bug != "" && !slices.Contains(bugs, bug) {
+	if m.bug != "" && bugs[bug] == "" {
 		panic("no such bug: " + bug)
 	}
 	return m.bug == bug

@@ -10,14 +10,18 @@ the request. session.user, login(), logout() and the like are for views.
 import secrets
 import time
 
-from flask import request
+from flask import Response, current_app, request
 from flask.sessions import SessionInterface, SessionMixin
 
 from rest_sessions import (
-    RETRY_AFTER, SessionsConflict, SessionsRefused, SessionsUnavailable, changes, texts,
+    RETRY_AFTER, SessionsRefused, SessionsUnavailable, changes, merged, texts,
 )
 
 GUEST = "guest-"  # no user may have an id that begins so
+
+
+class SessionEnded(Exception):
+    """The session has ended since this request began: not to be made anew."""
 
 
 class Session(SessionMixin):
@@ -28,7 +32,7 @@ class Session(SessionMixin):
         self.token = token
         self.cookie_expires = None  # to be sent to the browser, if not None
         self.ended = False  # the browser's token is worth nothing
-        self.error = None  # why the session could not be read or changed
+        self.error = None  # a SessionsUnavailable, once there was one
         self.accessed = False
         self._loaded = token is None
         self._take({})
@@ -70,22 +74,18 @@ class Session(SessionMixin):
 
     def change(self, key, function):
         """Set a value that depends on its old one, and lose none that other requests set."""
-        self._load()
-        for _ in range(10):
-            value = function(self._data.get(key))
-            if self.token is None:
-                self._data[key] = value
-                return
-            pending = {**changes(self._before, self._data), key: value}
-            try:
-                self._updated(self._ask(self._client.set, self.token, pending, if_w=self._w))
-                return
-            except SessionsConflict as conflict:
-                del pending[key]
-                self._take(conflict.session)
-                self._data.update(pending)
-        self.error = SessionsUnavailable("too many requests change this session")
-        raise self.error
+        value = self._load().get(key)
+        if self.token is None:
+            self._data[key] = function(value)
+            return
+        pending = changes(self._before, self._data)
+        pending.pop(key, None)
+        session = self._ask(self._client.change, self.token, key, function, self._w, value)
+        if session is None:
+            self._end()
+            raise SessionEnded
+        self._take(session)
+        self._data = merged(self._data, pending)
 
     def login(self, user):
         """Call it once the password is right. A guest's data stays, another user's does not."""
@@ -126,18 +126,14 @@ class Session(SessionMixin):
         self._ask(self._client.kill_user, self.user, handle)
 
     def save(self):
-        """Send what has changed. Says False if the session has ended meanwhile."""
-        pending = changes(self._before, self._data) if self._loaded else {}
-        if not pending:
-            return True
-        if self.token is None:
+        """Send what has changed."""
+        pending = changes(self._before, self._data)
+        if pending and self.token is None:
             self._id = GUEST + secrets.token_hex(16)
             self._given(self._ask(self._client.create, self._id, pending, self._ip, ttl=self._settings.ttl))
-            return True
-        session = self._ask(self._client.set, self.token, pending)
-        if session is None:
+        elif pending and self._ask(self._client.set, self.token, pending) is None:
             self._end()
-        return session is not None
+            raise SessionEnded
 
     def _load(self):
         self.accessed = True
@@ -156,9 +152,11 @@ class Session(SessionMixin):
         return self._data
 
     def _ask(self, call, *args, **options):
+        if self.error is not None:
+            raise self.error  # The visitor has waited once.
         try:
             return call(*args, **options)
-        except (SessionsUnavailable, SessionsRefused) as error:
+        except SessionsUnavailable as error:
             self.error = error
             raise
 
@@ -168,18 +166,15 @@ class Session(SessionMixin):
         self._data = session.get("d", {})
         self._before = texts(self._data)
 
-    def _updated(self, session):
-        if session is None:
-            self._end()
-        else:
-            self._take(session)
-
     def _given(self, new):
         self.token, self._handle, self.cookie_expires = new["token"], new["handle"], new["expires"]
 
     def _end(self):
         self._take({})
         self.token, self.cookie_expires, self.ended, self._loaded = None, None, True, True
+
+
+ERRORS = (SessionsUnavailable, SessionsRefused, SessionEnded)
 
 
 class RestSessions(SessionInterface):
@@ -190,8 +185,8 @@ class RestSessions(SessionInterface):
 
     def init_app(self, app):
         app.session_interface = self
-        for error in (SessionsUnavailable, SessionsRefused):
-            app.register_error_handler(error, lambda error: self._failed(app, error, app.response_class()))
+        for error in ERRORS:
+            app.register_error_handler(error, self.failed)
 
     def open_session(self, app, request):
         return Session(self, request.cookies.get(self.get_cookie_name(app)), request.remote_addr or "unknown")
@@ -199,11 +194,11 @@ class RestSessions(SessionInterface):
     def save_session(self, app, session, response):
         if session.accessed:
             response.vary.add("Cookie")
-        try:
-            if session.error is None and not session.save():
-                self._answer(response, 401, "Your session has ended.")
-        except (SessionsUnavailable, SessionsRefused) as error:
-            self._failed(app, error, response)
+        if session.error is None:
+            try:
+                session.save()
+            except ERRORS as error:
+                self._replace(response, app.make_response(app.handle_user_exception(error)))
         if session.error is not None:
             return
         name = self.get_cookie_name(app)
@@ -217,17 +212,18 @@ class RestSessions(SessionInterface):
         elif session.ended:
             response.delete_cookie(name, **options)
 
-    def _failed(self, app, error, response):
-        app.logger.error("rest-sessions: %s", error)
+    def failed(self, error):
+        """The answer to an error, unless the site has an error handler of its own."""
+        if isinstance(error, SessionEnded):
+            return Response("Your session has ended.", 401)
+        current_app.logger.error("rest-sessions: %s", error)
         if isinstance(error, SessionsRefused):
-            return self._answer(response, error.status, "That cannot be kept in your session.")
-        response.headers["Retry-After"] = str(RETRY_AFTER)
-        return self._answer(response, 503, "Try again in a moment.")
+            return Response("That cannot be kept in your session.", error.status)
+        return Response("Try again in a moment.", 503, {"Retry-After": str(RETRY_AFTER)})
 
     @staticmethod
-    def _answer(response, status, text):
+    def _replace(response, other):
         for name in ("Location", "ETag", "Content-Encoding"):
             response.headers.pop(name, None)
-        response.status_code, response.mimetype = status, "text/plain"
-        response.set_data(text)
-        return response
+        response.status, response.data = other.status, other.data
+        response.headers.update(other.headers)

@@ -61,6 +61,15 @@ class Client:
         query = {"with": DETAILS} if if_w is None else {"with": DETAILS, "if_w": if_w}
         return self._call("POST", "/set/-", "id", query, token, changes)
 
+    def change(self, token, key, function, w, value):
+        """Set a value that depends on its old one, which was read with w. Nothing that others set is lost."""
+        for _ in range(10):
+            try:
+                return self.set(token, {key: function(value)}, if_w=w)
+            except SessionsConflict as conflict:
+                w, value = conflict.session["w"], conflict.session.get("d", {}).get(key)
+        raise SessionsUnavailable("too many requests change this session")
+
     def become(self, token, user, ip, **options):
         """Make the session the user's, under a new token; the old one is dead. Options: max_sessions."""
         query = {"id": user, "ip": ip, "with": DETAILS, **options}
@@ -125,3 +134,8 @@ def changes(before, data):
     now = texts(data)
     changed = {key: data[key] for key, text in now.items() if before.get(key) != text}
     return {**changed, **{key: None for key in before if key not in now}}
+
+
+def merged(data, changed):
+    """The data after the changes."""
+    return {key: value for key, value in {**data, **changed}.items() if value is not None}

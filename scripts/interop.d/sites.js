@@ -13,7 +13,7 @@ const path = require('node:path');
 // python is one that has Debian's packages: the first in PATH may be another.
 const python = ['/usr/bin/python3', 'python3'].find((command) => {
   try {
-    execFileSync(command, ['-c', 'import flask, urllib3'], { stdio: 'ignore' });
+    execFileSync(command, ['-c', 'import django, flask, urllib3'], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -24,6 +24,7 @@ const forwarded = { 'X-Forwarded-Proto': 'https' };
 const pythonEnv = { PYTHONPATH: path.join(__dirname, '..', '..', 'examples', 'python'), PYTHONDONTWRITEBYTECODE: '1' };
 
 const all = {
+  django: { command: python, args: (port) => ['manage.py', 'runserver', '--noreload', `127.0.0.1:${port}`], env: pythonEnv, https: forwarded, renews: true },
   express: { command: 'node', args: () => ['site.js'], https: forwarded, renews: true },
   flask: { command: python, args: () => ['shop.py'], env: pythonEnv, https: forwarded, renews: true },
   go: { command: process.env.INTEROP_GO_SITE, args: () => [], https: forwarded, renews: true },

@@ -59,7 +59,7 @@ func TestManualTree(t *testing.T) {
 // the indentation puts them in.
 func treeOf(page string) map[string]bool {
 	names := map[string]bool{}
-	_, block, _ := strings.Cut(page, "```\n")
+	_, block, _ := strings.Cut(page, "```text\n")
 	block, _, _ = strings.Cut(block, "```")
 	var above []string // directories, by indentation
 	for line := range strings.Lines(block) {

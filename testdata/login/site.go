@@ -1,0 +1,38 @@
+// A site with the functions of README: /login?user=, /me, /logout.
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+)
+
+func main() {
+	handle := func(path string, page func(http.ResponseWriter, *http.Request) error) {
+		http.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			if page(w, r) != nil {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		})
+	}
+	handle("/login", func(w http.ResponseWriter, r *http.Request) error {
+		return login(w, r, r.FormValue("user"))
+	})
+	handle("/me", func(w http.ResponseWriter, r *http.Request) error {
+		s, err := session(r)
+		if err == nil && s == nil {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, "none")
+		} else if err == nil {
+			fmt.Fprint(w, s["id"])
+		}
+		return err
+	})
+	handle("/logout", func(_ http.ResponseWriter, r *http.Request) error {
+		_, err := sessions(r, "DELETE", "kill/-")
+		return err
+	})
+	if err := http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil); err != nil {
+		panic(err)
+	}
+}

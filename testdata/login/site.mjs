@@ -1,0 +1,22 @@
+// A site with the functions of README: /login?user=, /me, /logout.
+import http from 'node:http'
+import { login, session, sessions } from './sessions.mjs'
+
+http.createServer(async (req, res) => {
+  const url = new URL(req.url, 'http://site')
+  const cookie = req.headers.cookie
+  try {
+    if (url.pathname === '/login') {
+      res.setHeader('Set-Cookie', await login(url.searchParams.get('user'), req.socket.remoteAddress))
+    } else if (url.pathname === '/me') {
+      const me = await session(cookie)
+      res.statusCode = me ? 200 : 401
+      res.write(me ? me.id : 'none')
+    } else if (url.pathname === '/logout') {
+      await sessions('DELETE', 'kill/-', cookie)
+    }
+  } catch (error) {
+    res.statusCode = error.status
+  }
+  res.end()
+}).listen(process.env.PORT, '127.0.0.1')

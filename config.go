@@ -38,6 +38,7 @@ type config struct {
 	MaxData     int           `env:"RS_MAX_DATA" envDefault:"65536" help:"bytes of data that a session may hold; past it the answer to a create or set is 413"`
 	Cookie      string        `env:"RS_COOKIE" envDefault:"sid" help:"cookie that may hold a session's token: it is taken for - in the place of the token in a URL, unless there is a header X-Session-Token"`
 	APIKeys     string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key, with !ro (read-only), !web or !auth before the colon for less than all; none when empty"`
+	Console     bool          `env:"RS_CONSOLE" envDefault:"true" help:"whether /console, a page that shows the server and its sessions in a browser, is there"`
 	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"tokens without a session that one address asks for in a minute until a line is logged, 0 for none"`
 	Buckets     int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets an app is split into on Redis Cluster, a power of two up to 1024; one Redis has none"`
 
@@ -198,8 +199,11 @@ func inWords(err error, values map[string]string) (name, problem string) {
 			continue
 		}
 		must := "a whole number"
-		if parse.Type == reflect.TypeFor[time.Duration]() {
+		switch parse.Type {
+		case reflect.TypeFor[time.Duration]():
 			must = "a duration, as in 500ms or 2s"
+		case reflect.TypeFor[bool]():
+			must = "true or false"
 		}
 		return f.name, fmt.Sprintf("%s is %q; it must be %s", f.name, values[f.name], must)
 	}

@@ -134,6 +134,9 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 	api.CountConnections(door.Connections)
 	api.WarnOfMisses(c.MissWarn)
 	api.SetCookie(c.Cookie)
+	if !c.Console {
+		api.TurnOffConsole()
+	}
 	keys, err := c.keys(environ)
 	if err != nil {
 		return err

@@ -41,6 +41,13 @@ var (
 	accessOpen = access{from: scopeOpen, roles: anyRole}
 	// accessAny is for what is no route.
 	accessAny = access{from: scopeKey, roles: anyRole}
+
+	// Of the routes that the console uses too.
+	accessActivity = allow(short, apikey.ReadOnly)
+	accessSoapp    = allow(short, apikey.ReadOnly)
+	accessSoid     = allow(short, apikey.ReadOnly|apikey.Web)
+	accessKillsoid = allow(long, apikey.Web)
+	accessMetrics  = access{from: scopeLocal, roles: apikey.Full | apikey.ReadOnly}
 )
 
 // allow is the access of a route that asks the store: for keys with one of the roles,
@@ -105,31 +112,49 @@ func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) error
 		}
 		return nil
 	}
+	key, err := a.keyOf(ctx, keys, need)
+	if err != nil {
+		return err
+	}
+	if reason, err := denied(key, need, app); err != nil {
+		return a.refuse(reason, err)
+	}
+	return nil
+}
+
+// keyOf returns the key that a request shows.
+func (a *API) keyOf(ctx *fasthttp.RequestCtx, keys *apikey.Set, need access) (*apikey.Key, error) {
 	given := ctx.Request.Header.PeekAll(fasthttp.HeaderAuthorization)
 	if len(given) == 0 {
-		return a.unauthorized(ctx, need, refusedMissing)
+		return nil, a.unauthorized(ctx, need, refusedMissing)
 	}
 	text, ok := bearer(given[0])
 	if !ok || len(given) > 1 {
-		return a.unauthorized(ctx, need, refusedInvalid)
+		return nil, a.unauthorized(ctx, need, refusedInvalid)
 	}
 	key := keys.Find(text)
 	if e := noted(ctx); e != nil {
 		e.key = key
 	}
-	switch {
-	case key == nil:
-		return a.unauthorized(ctx, need, refusedInvalid)
-	case need.from == scopeApp && !key.Covers(app):
-		return a.refuse(refusedApp, errApp)
-	case need.roles&key.Role != 0:
-		return nil
-	case key.Role == apikey.ReadOnly:
-		return a.refuse(refusedReadOnly, errReadOnly)
-	case key.Role == apikey.Web:
-		return a.refuse(refusedRole, errRoleWeb)
+	if key == nil {
+		return nil, a.unauthorized(ctx, need, refusedInvalid)
 	}
-	return a.refuse(refusedRole, errRoleAuth)
+	return key, nil
+}
+
+// denied returns why a key may not do what needs the access, nil if it may.
+func denied(key *apikey.Key, need access, app string) (reason string, err *apiError) {
+	switch {
+	case need.from == scopeApp && !key.Covers(app):
+		return refusedApp, errApp
+	case need.roles&key.Role != 0:
+		return "", nil
+	case key.Role == apikey.ReadOnly:
+		return refusedReadOnly, errReadOnly
+	case key.Role == apikey.Web:
+		return refusedRole, errRoleWeb
+	}
+	return refusedRole, errRoleAuth
 }
 
 // unauthorized refuses who showed no key that there is. A source that does so too

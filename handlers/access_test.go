@@ -169,7 +169,7 @@ func TestOpenRoutes(t *testing.T) {
 	for range 2 * attemptBurst {
 		w.do("GET", "/app/get/"+aToken, "", with(keyStranger))
 	}
-	for _, path := range []string{"/", "/openapi.json", "/ping", "/livez", "/readyz", "/healthz", "/metrics"} {
+	for _, path := range []string{"/", "/openapi.json", "/console", "/console/main.js", "/ping", "/livez", "/readyz", "/healthz", "/metrics"} {
 		if a := w.do("GET", path, ""); a.status != 200 {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}

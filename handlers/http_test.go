@@ -83,7 +83,7 @@ func TestAllow(t *testing.T) {
 		"/app/rotate/" + aToken: "POST",
 		"/app/activity":         "GET", "/app/soapp": "GET", "/app/soid/id": "GET",
 		"/app/kill/" + aToken: "DELETE", "/app/killsoid/id": "DELETE", "/app/killall": "DELETE",
-		"/": "GET, HEAD", "/openapi.json": "GET, HEAD", "/ping": "GET, HEAD", "/livez": "GET, HEAD", "/readyz": "GET, HEAD", "/healthz": "GET, HEAD",
+		"/": "GET, HEAD", "/openapi.json": "GET, HEAD", "/console": "GET, HEAD", "/console/main.js": "GET, HEAD", "/ping": "GET, HEAD", "/livez": "GET, HEAD", "/readyz": "GET, HEAD", "/healthz": "GET, HEAD",
 	} {
 		a := w.do("PATCH", path, "")
 		w.expectError(a, 405, "methodNotAllowed", "")

@@ -27,6 +27,8 @@ func TestMessages(t *testing.T) {
 		{"GET", "//", "", 404, "notFound", "GET // is no route"},
 		{"GET", "/readz", "", 404, "notFound", "GET /readz is no route; the nearest is GET /readyz"},
 		{"GET", "/openapijson", "", 404, "notFound", "GET /openapijson is no route; the nearest is GET /openapi.json"},
+		{"GET", "/consoles", "", 404, "notFound", "GET /consoles is no route; the nearest is GET /console"},
+		{"GET", "/console/nothing.js", "", 404, "notFound", "GET /{app}/… is no route"},
 		{"GET", "/killal", "", 404, "notFound", "GET /killal is no route; the nearest is DELETE /{app}/killall"},
 		{aToken, "/app/" + aToken, "", 404, "notFound", "this method /{app}/… is no route"},
 		{"PATCH", "/app/activity", "", 405, "methodNotAllowed", "The route does not take PATCH, but GET"},

@@ -85,6 +85,9 @@ func (d describedAPI) operation(method, target string) (string, *openapi3.Operat
 		if segments := strings.Split(t, "/"); len(segments) > 2 && segments[2] == "auth" {
 			return routeAuth, d.Paths.Value(routeAuth).Get // whatever the method, and what follows
 		}
+		if item := d.Paths.Value(t); item != nil && item.Operations()[method] != nil {
+			return t, item.Operations()[method]
+		}
 		for path, item := range d.Paths.Map() {
 			if o := item.Operations()[method]; o != nil && fitsTemplate(path, t) && path != noRoute {
 				return path, o
@@ -103,6 +106,9 @@ func fitsTemplate(template, path string) bool {
 	for i := range want {
 		if want[i] != got[i] && (got[i] == "" || !strings.HasPrefix(want[i], "{")) {
 			return false
+		}
+		if want[i] == "{file}" && !strings.Contains(got[i], ".") {
+			return false // a route of the app console
 		}
 	}
 	return true

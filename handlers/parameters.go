@@ -10,7 +10,7 @@ import (
 	"rest-sessions/internal/nearest"
 )
 
-// parameters are the query parameters of each route that asks the store. One that is
+// parameters are the query parameters of each route that takes some or asks the store. One that is
 // not there is refused: misspelt, it would turn off what it was to protect.
 var parameters = map[string][]string{
 	"/{app}/create/{id}":    {"ip", "ttl", "no_resave", "max_age", "max_sessions", "with"},
@@ -25,6 +25,7 @@ var parameters = map[string][]string{
 	"/{app}/kill/{token}":   {},
 	"/{app}/killsoid/{id}":  {"except", "handle"},
 	"/{app}/killall":        {},
+	routeConsoleAccess:      {"app"},
 }
 
 // knownParameters returns an error if the query has a parameter that is none of known.

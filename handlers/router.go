@@ -3,6 +3,7 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -31,6 +32,7 @@ type API struct {
 	lists      listLimit
 	hijacked   sync.Map // net.Conn to the *list that waits for fasthttp to hand it over
 	headTokens headTokens
+	consoleOff bool
 	routes     routes // those of Handler
 	// maxConnections is the constant of that name unless a test sets it.
 	maxConnections int32
@@ -70,7 +72,8 @@ const routeGet = "/{app}/get/{token}"
 
 var accessGet = allow(short, apikey.ReadOnly|apikey.Web)
 
-// matchedAgain marks a request whose target is as expressTarget made it.
+// matchedAgain marks a request whose target is as expressTarget made it, with whether it
+// had a slash at its end.
 const matchedAgain = "matched again"
 
 // endpoint answers a request, or returns the error to answer with.
@@ -92,7 +95,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 			notFound(ctx)
 			return
 		}
-		ctx.SetUserValue(matchedAgain, true)
+		ctx.SetUserValue(matchedAgain, bytes.HasSuffix(ctx.URI().PathOriginal(), []byte("/")))
 		ctx.Request.SetRequestURIBytes(target)
 		r.Handler(ctx)
 	}
@@ -108,11 +111,11 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	handle("POST", "/{app}/set/{token}", allow(short, apikey.Web), a.set)
 	handle("POST", "/{app}/touch/{token}", allow(short, apikey.Web), a.touch)
 	handle("POST", "/{app}/rotate/{token}", allow(short, apikey.Web), a.rotate)
-	handle("GET", "/{app}/activity", allow(short, apikey.ReadOnly), a.activity)
-	handle("GET", "/{app}/soapp", allow(short, apikey.ReadOnly), a.soapp)
-	handle("GET", "/{app}/soid/{id}", allow(short, apikey.ReadOnly|apikey.Web), a.soid)
+	handle("GET", "/{app}/activity", accessActivity, a.activity)
+	handle("GET", "/{app}/soapp", accessSoapp, a.soapp)
+	handle("GET", "/{app}/soid/{id}", accessSoid, a.soid)
 	handle("DELETE", "/{app}/kill/{token}", allow(short, apikey.Web), a.kill)
-	handle("DELETE", "/{app}/killsoid/{id}", allow(long, apikey.Web), a.killsoid)
+	handle("DELETE", "/{app}/killsoid/{id}", accessKillsoid, a.killsoid)
 	handle("DELETE", "/{app}/killall", allow(long, 0), a.killall)
 	handle(router.MethodWild, routeAuth, accessAuth, a.auth)
 	r.ANY(routeAuthUnder, a.answer(routeAuth, accessAuth, a.auth))
@@ -125,8 +128,9 @@ func (a *API) Handler() fasthttp.RequestHandler {
 		handle(method, "/healthz", accessOpen, a.readyz)
 	}
 	if a.metrics != nil {
-		handle("GET", "/metrics", access{from: scopeLocal, roles: apikey.Full | apikey.ReadOnly}, a.metricsText)
+		handle("GET", "/metrics", accessMetrics, a.metricsText)
 	}
+	a.handleConsole(r, &known)
 	a.routes = known
 	return a.hot(r.Handler)
 }

@@ -35,6 +35,9 @@ func (k *Key) Covers(app string) bool {
 	return k.apps == nil || slices.Contains(k.apps, app)
 }
 
+// Apps returns the apps whose sessions the key may use, nil for all.
+func (k *Key) Apps() []string { return slices.Clone(k.apps) }
+
 // Set is a set of keys. It does not change, so it is safe for concurrent use.
 type Set struct{ keys []Key }
 

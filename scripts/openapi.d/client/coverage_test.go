@@ -62,6 +62,9 @@ func (c *coverage) Do(request *http.Request) (*http.Response, error) {
 
 // template is the path of the document that a request has.
 func (c *coverage) template(request *http.Request) string {
+	if _, literal := c.doc.Paths[request.URL.EscapedPath()]; literal {
+		return request.URL.EscapedPath()
+	}
 	got := strings.Split(request.URL.EscapedPath(), "/")
 	for path, item := range c.doc.Paths {
 		want := strings.Split(path, "/")

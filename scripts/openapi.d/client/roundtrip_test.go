@@ -215,6 +215,15 @@ func openRoutes(t *testing.T, c *sessions.ClientWithResponses) {
 	text("/", root.Body, err, "rest-sessions")
 	openapi, err := c.OpenapiWithResponse(ctx)
 	text("/openapi.json", openapi.Body, err, "{")
+	console, err := c.ConsoleWithResponse(ctx)
+	text("/console", console.Body, err, "<!doctype html>")
+	file, err := c.ConsoleFileWithResponse(ctx, "main.js")
+	text("/console/main.js", file.Body, err, "//")
+	app := "shop"
+	access, err := c.ConsoleAccessWithResponse(ctx, &sessions.ConsoleAccessParams{App: &app})
+	if err != nil || access.JSON200 == nil || !access.JSON200.KeyRequired {
+		t.Errorf("/console/access.json: %v %s", err, access.Body)
+	}
 	ping, err := c.PingWithResponse(ctx)
 	text("/ping", ping.Body, err, "PONG")
 	livez, err := c.LivezWithResponse(ctx)
@@ -226,7 +235,10 @@ func openRoutes(t *testing.T, c *sessions.ClientWithResponses) {
 	metrics, err := c.MetricsWithResponse(ctx)
 	text("/metrics", metrics.Body, err, "# HELP")
 	for what, head := range map[string]func(context.Context, ...sessions.RequestEditorFn) (*http.Response, error){
-		"/": c.RootHead, "/openapi.json": c.OpenapiHead, "/ping": c.PingHead, "/livez": c.LivezHead, "/readyz": c.ReadyzHead, "/healthz": c.HealthzHead,
+		"/": c.RootHead, "/openapi.json": c.OpenapiHead, "/console": c.ConsoleHead, "/console/main.js": func(ctx context.Context, editors ...sessions.RequestEditorFn) (*http.Response, error) {
+			return c.ConsoleFileHead(ctx, "main.js", editors...)
+		},
+		"/ping": c.PingHead, "/livez": c.LivezHead, "/readyz": c.ReadyzHead, "/healthz": c.HealthzHead,
 	} {
 		r, err := head(ctx)
 		if err != nil || r.StatusCode != http.StatusOK || r.ContentLength <= 0 {

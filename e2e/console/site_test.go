@@ -1,0 +1,108 @@
+package console
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rest-sessions/store/redis/redistest"
+)
+
+// program is the built server.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "console")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	defer func() {
+		for _, end := range ended {
+			end()
+		}
+	}()
+	program = filepath.Join(dir, "rest-sessions")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = filepath.Join("..", "..")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v: %s\n", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// site is a server, and the Redis that it has.
+type site struct {
+	t      *testing.T
+	origin string
+	redis  *redistest.Server
+}
+
+// startSite starts both, the server with these variables too.
+func startSite(t *testing.T, environ ...string) *site {
+	t.Helper()
+	redis := redistest.Start(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := listener.Addr().String()
+	listener.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	cmd := exec.Command(program)
+	cmd.Env = append([]string{"RS_HOST=127.0.0.1", "RS_PORT=" + port, "RS_REDISHOST=127.0.0.1", fmt.Sprintf("RS_REDISPORT=%d", redis.Port()), "RS_LOGLEVEL=none", "RS_TIMEOUT=300ms"}, environ...)
+	process, err := redistest.StartProcess(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(process.Kill)
+	s := &site{t, "http://" + addr, redis}
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		response, err := http.Get(s.origin + "/readyz")
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == 200 {
+				return s
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the server is not ready: %v", err)
+		}
+	}
+}
+
+// ask sends a request with a key, "" for none, and returns the answer, which must be 200.
+func (s *site) ask(method, path, key, body string) string {
+	s.t.Helper()
+	request, err := http.NewRequest(method, s.origin+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != 200 {
+		s.t.Fatalf("%s %s: %d %s %v", method, path, response.StatusCode, text, err)
+	}
+	return string(text)
+}

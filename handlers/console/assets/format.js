@@ -1,0 +1,44 @@
+// Numbers, durations, times and texts for people.
+
+const digits = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const oneDigit = new Intl.NumberFormat("en", { maximumFractionDigits: 1, minimumFractionDigits: 1 });
+
+export const whole = (n) => digits.format(n);
+
+// rate shows a number a second: with a digit behind the point if it is small.
+export const rate = (n) => (n > 0 && n < 0.05 ? "<0.1" : n === 0 || n >= 100 ? digits.format(n) : oneDigit.format(n));
+
+// took shows a time in seconds as a request takes it.
+export function took(seconds) {
+  if (!Number.isFinite(seconds)) return "–";
+  if (seconds < 0.001) return digits.format(seconds * 1e6) + " µs";
+  if (seconds < 0.01) return (seconds * 1e3).toFixed(2) + " ms";
+  if (seconds < 0.1) return (seconds * 1e3).toFixed(1) + " ms";
+  if (seconds < 1) return digits.format(seconds * 1e3) + " ms";
+  return seconds.toFixed(2) + " s";
+}
+
+// duration shows whole seconds in its two largest units.
+export function duration(seconds) {
+  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const at = units.findIndex(([, size]) => seconds >= size);
+  if (at < 0) return "0 s";
+  const [unit, size] = units[at];
+  const text = `${Math.floor(seconds / size)} ${unit}`;
+  const [below, small] = units[at + 1] ?? ["", 0];
+  const rest = small ? Math.floor((seconds % size) / small) : 0;
+  return rest ? `${text} ${rest} ${below}` : text;
+}
+
+const two = (n) => String(n).padStart(2, "0");
+
+export const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+
+export const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+
+// visible shows what would not be seen of a text, or would turn it round: control and
+// format characters and lone surrogates become escapes.
+export const visible = (text) =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
+
+export const count = (n, one, many = one + "s") => `${whole(n)} ${n === 1 ? one : many}`;

@@ -1,0 +1,142 @@
+// The server's figures: what /metrics says.
+
+import { byId, el, say, table } from "./dom.js";
+import { History } from "./figures.js";
+import { duration, rate, took, whole } from "./format.js";
+import { Plot } from "./plot.js";
+import { parse, valueOf } from "./prometheus.js";
+import { inWords, isRefusal } from "./words.js";
+
+export class ServerView {
+  #history = new History();
+  #rates = new Plot(byId("plot-rate"), [{ name: "requests/s", colour: "--line-1" }], rate);
+  #times = new Plot(byId("plot-time"), [{ name: "p50", colour: "--line-1" }, { name: "p99", colour: "--line-2", dash: [6, 3] }], took);
+
+  // hide shows no figures, and why.
+  hide(why) {
+    byId("server").hidden = true;
+    this.#history.clear();
+    say(byId("server-said"), why);
+  }
+
+  // poll asks for the figures and shows them. It reports whether the key was refused.
+  async poll(client) {
+    let answer;
+    try {
+      answer = await client.get("metrics");
+    } catch (failure) {
+      say(byId("server-said"), `No figures: ${inWords(failure)}`, "bad");
+      return isRefusal(failure);
+    }
+    const at = performance.timeOrigin / 1000 + performance.now() / 1000; // which no clock sets back
+    const other = this.#history.add(at, parse(answer.text));
+    byId("server").hidden = false;
+    const notes = {
+      several: "Several servers answer at this address, in turns. The figures are of one at a time: open the console of each by its own address.",
+      other: "The server was started anew, or another one answered: the figures begin again.",
+    };
+    if (other) say(byId("server-said"), this.#history.several ? notes.several : notes.other, "warn");
+    else if (!byId("server-said").textContent.startsWith(notes.other.slice(0, 10))) say(byId("server-said"), "");
+    this.#show(parse(answer.text), at);
+    return false;
+  }
+
+  #show(now, at) {
+    const minute = this.#history.lastMinute();
+    const last = this.#history.latest();
+    for (const place of document.querySelectorAll(".window")) {
+      place.textContent = minute ? `in the last ${duration(Math.round(minute.seconds))}` : "as soon as there are two answers";
+    }
+    const requests = last?.requests();
+    if (requests) {
+      this.#rates.add(at, [requests.perSecond]);
+      this.#times.add(at, [requests.p50, requests.p99]);
+    }
+    byId("version").textContent = now.get("rest_sessions_info")?.[0]?.labels.version ?? "";
+    showTiles(now, minute);
+    showStore(now, minute);
+    byId("routes").replaceChildren(minute ? routesTable(minute) : "");
+    byId("errors").replaceChildren(minute ? errorsTable(minute) : "");
+    if (byId("all").open || byId("all-figures").childElementCount === 0) byId("all-figures").replaceChildren(allTable(now));
+  }
+}
+
+function facts(place, rows) {
+  place.replaceChildren(...rows.filter((row) => row).map(([name, value, state]) =>
+    el("div", { "data-state": state }, el("dt", {}, name), el("dd", { class: "number" }, value))));
+}
+
+function showTiles(now, minute) {
+  const requests = minute?.requests();
+  const shown = (text) => (minute ? text() : "–");
+  const failed = minute?.routes().reduce((n, row) => n + row.failed, 0);
+  facts(byId("tiles"), [
+    ["Requests/s", shown(() => rate(requests.perSecond))],
+    ["p50", shown(() => took(requests.p50))],
+    ["p99", shown(() => took(requests.p99))],
+    ["Answers of 5xx", shown(() => whole(failed)), failed > 0 ? "bad" : ""],
+    ["Tokens without a session", shown(() => whole(minute.counted("rest_sessions_misses_total")))],
+    ["Refused", shown(() => whole(minute.counted("rest_sessions_refused_total")))],
+  ]);
+}
+
+// showStore shows what is said of the store and of the load. What a server does not have
+// is left out: the embedded engine has no round trips.
+function showStore(now, minute) {
+  const value = (name) => valueOf(now, "rest_sessions_" + name);
+  const has = (name, row) => (value(name) === undefined ? null : row(value(name)));
+  const trips = minute?.roundTrips();
+  const opened = value("store_circuit_opened_total") ?? 0;
+  const times = opened === 0 ? "never was open" : `was opened ${whole(opened)} ${opened === 1 ? "time" : "times"}`;
+  facts(byId("store"), [
+    has("store_circuit_open", (open) => ["Circuit", open ? `open: requests fail at once; ${times}` : `closed; ${times}`, open ? "bad" : ""]),
+    has("store_writable", (yes) => ["Writes", yes ? "succeed" : "are refused by the store", yes ? "" : "bad"]),
+    has("store_evicts", (yes) => ["Eviction", yes ? "Redis can evict sessions when its memory is short" : "no session can be evicted", yes ? "warn" : ""]),
+    trips?.perSecond > 0 && ["Round trips", `${rate(trips.perSecond)}/s, p50 ${took(trips.p50)}, p99 ${took(trips.p99)}`],
+    has("requests_in_flight", (n) => ["Requests in flight", `${whole(n)}, of at most ${whole(value("in_flight_limit") ?? 0)} to the store now`]),
+    has("lists_in_flight", (n) => ["Lists in flight", whole(n)]),
+    minute && ["Sessions served", `${rate(minute.counted("rest_sessions_sessions_served_total") / minute.seconds)}/s`],
+    has("log_dropped_total", (n) => ["Log lines dropped", whole(n), n > 0 ? "warn" : ""]),
+    (() => {
+      const start = valueOf(now, "process_start_time_seconds");
+      return start === undefined ? null : ["Up for", duration(Math.max(0, Date.now() / 1000 - start))];
+    })(),
+    (() => {
+      const bytes = valueOf(now, "process_resident_memory_bytes");
+      return bytes === undefined ? null : ["Memory", `${whole(bytes / 2 ** 20)} MiB`];
+    })(),
+  ]);
+}
+
+function routesTable(minute) {
+  const rows = minute.routes();
+  if (rows.length === 0) return el("p", { class: "muted" }, "No requests.");
+  const columns = [{ title: "Route" }, { title: "per s", number: true }, { title: "p50", number: true }, { title: "p99", number: true }, { title: "5xx", number: true }];
+  return table("Routes", columns, rows.map((row) => [
+    el("code", { title: row.route }, row.route === "none" ? "no route" : row.route.replace(/^\/\{app\}/, "").replace(/\/\{\w+\}$/, "")),
+    rate(row.perSecond), took(row.p50), took(row.p99), row.failed ? el("strong", { class: "bad" }, whole(row.failed)) : "0",
+  ]));
+}
+
+function errorsTable(minute) {
+  const rows = [
+    ...minute.byLabel("rest_sessions_errors_total", "name").map((e) => ({ ...e, kind: "" })),
+    ...minute.byLabel("rest_sessions_refused_total", "reason").map((e) => ({ ...e, label: `refused: ${e.label}` })),
+  ].filter((row) => row.total > 0).sort((a, b) => b.grown - a.grown || b.total - a.total);
+  if (rows.length === 0) return el("p", { class: "muted" }, "None since the server was started.");
+  const columns = [{ title: "Name" }, { title: "new", number: true }, { title: "since the start", number: true }];
+  return table("Errors and refusals", columns, rows.map((row) => [
+    el("code", {}, row.label), row.grown ? el("strong", {}, whole(row.grown)) : "0", whole(row.total),
+  ]));
+}
+
+// allTable has each figure of this server but for histograms' buckets, also those that a
+// later version has.
+function allTable(now) {
+  const rows = [...now].filter(([name]) => name.startsWith("rest_sessions_") && !name.endsWith("_bucket")).flatMap(([name, samples]) =>
+    samples.map(({ labels, value }) => [
+      el("code", {}, name.replace("rest_sessions_", "") + (Object.keys(labels).length ? ` ${Object.entries(labels).map(([k, v]) => `${k}=${v}`).join(" ")}` : "")),
+      String(value),
+    ]));
+  return table("All figures", [{ title: "Figure" }, { title: "Value", number: true }], rows);
+}

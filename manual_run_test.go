@@ -10,7 +10,7 @@ import (
 
 // consolePages are the pages whose console blocks a test runs, all blocks of a page in
 // one shell session against one server.
-var consolePages = []string{"README.md", "docs/recipes.md"}
+var consolePages = []string{"README.md", "docs/api.md", "docs/recipes.md"}
 
 // TestManualConsole runs the commands of these pages and wants the answers they show.
 func TestManualConsole(t *testing.T) {
@@ -23,6 +23,17 @@ func TestManualConsole(t *testing.T) {
 				t.Errorf("only %d commands were found", len(commands))
 			}
 		})
+	}
+}
+
+// TestManualRoutes wants an example of each route that keeps sessions in docs/api.md.
+func TestManualRoutes(t *testing.T) {
+	text := readText(t, "docs/api.md")
+	for _, route := range []string{"create", "get", "auth", "set", "touch", "rotate", "kill", "soid", "killsoid", "activity", "soapp", "killall"} {
+		example := regexp.MustCompile(`(?m)^\$ curl .*localhost:3000/shop/` + route + `\b`)
+		if !example.MatchString(text) {
+			t.Errorf("docs/api.md has no example of %s", route)
+		}
 	}
 }
 

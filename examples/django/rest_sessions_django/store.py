@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY as USER
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.utils import timezone
 
 from rest_sessions import TOKEN, Client, SessionsUnavailable, changes, merged, texts
@@ -138,7 +139,9 @@ class SessionStore(SessionBase):
             return
         pending = changes(self._before, self._session)
         pending.pop(key, None)
-        session = self._found(self._ask("change", self.session_key, key, function, self._w, value))
+        session = self._ask("change", self.session_key, key, function, self._w, value)
+        if session is None:
+            raise SessionInterrupted("The session has ended.")  # Django answers 400, as after UpdateError.
         self._session_cache = merged(self._take(session), pending)
 
     def devices(self):

@@ -59,9 +59,11 @@ module.exports = (site) => {
   });
 
   it('says 503 when only one call of a request is not answered', async () => {
+    const ended = site.browser();
+    ended.token = 'x'.repeat(64);
     for (const mode of noAnswers) {
       // The session is read, and the next call fails.
-      for (const [one, request] of [[user, ['GET', '/devices']], [user, ['POST', '/logout']], [guest, ['POST', '/login', login]]]) {
+      for (const [one, request] of [[user, ['GET', '/devices']], [user, ['POST', '/logout']], [guest, ['POST', '/login', login]], [ended, ['POST', '/cart', { item: 'pen' }]]]) {
         await site.gateway.as({ after: 1, mode }, () => says503(one, request));
       }
     }

@@ -3,6 +3,8 @@
 // tested at once. Run by scripts/interop, which builds the server:
 //
 //   INTEROP_PROGRAM     our server
+//   INTEROP_GO_SITE     examples/go, built
+//   INTEROP_PYTHON      a Python that has Django, Flask and urllib3
 //   EXAMPLES            some of the sites, with commas between; all if empty
 
 const { after, before, describe } = require('node:test');

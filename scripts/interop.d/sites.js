@@ -7,19 +7,9 @@
 //   https           headers by which a proxy on this machine says that the visitor came by https
 //   renews          a page view long after the last sets the cookie anew
 
-const { execFileSync } = require('node:child_process');
 const path = require('node:path');
 
-// python is one that has Debian's packages: the first in PATH may be another.
-const python = ['/usr/bin/python3', 'python3'].find((command) => {
-  try {
-    execFileSync(command, ['-c', 'import django, flask, urllib3'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}) ?? 'python3';
-
+const python = process.env.INTEROP_PYTHON;
 const forwarded = { 'X-Forwarded-Proto': 'https' };
 const pythonEnv = { PYTHONPATH: path.join(__dirname, '..', '..', 'examples', 'python'), PYTHONDONTWRITEBYTECODE: '1' };
 

@@ -115,7 +115,8 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 	defer background.Wait()
 	defer cancel()
 	if c.Wipe > 0 {
-		wiper := store.Wiper{Store: sessions, Every: time.Duration(c.Wipe) * time.Second, Logf: log.Printf}
+		every := time.Duration(c.Wipe) * time.Second
+		wiper := store.Wiper{Store: sessions, Every: every, Logf: log.Printf, Wiped: counts.Wiper(every).Wiped}
 		background.Go(func() { wiper.Run(ctx) })
 	}
 
@@ -153,7 +154,8 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 		dropped = func() uint64 { return access.Dropped() + lines.Dropped() }
 		handler = access.Handler(handler)
 	}
-	counts.Watch(sources(door, sessions, dropped))
+	counts.Watch(sources(c, door, sessions, dropped))
+	reloads := newReloads(counts, door, environ)
 	server := api.Server(handler)
 	background.Go(func() { handlers.GiveBack(ctx, server) })
 	ended := make(chan error, 1)
@@ -168,27 +170,10 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 		case err := <-ended:
 			return fmt.Errorf("the server ended: %w", err)
 		case <-hangups:
-			reload(api, door, sessions, environ)
+			reloads.reload(api, door, sessions, environ)
 		case s := <-signals:
 			return drain(server, api, signals, s)
 		}
-	}
-}
-
-// reload takes up, on SIGHUP, what can change while the server runs.
-func reload(api *handlers.API, door *listener.Listener, sessions engine, environ map[string]string) {
-	if path := environ[keysName+"_FILE"]; path != "" {
-		api.ReloadKeys(path)
-	} else {
-		log.Printf("reload: API keys are as at the start: they come from a file only with %s_FILE", keysName)
-	}
-	if err := door.Reload(); err != nil {
-		log.Printf("warning: reload: the certificate is as before: %v", err)
-	} else if door.TLS() {
-		log.Print("reload: new connections get the certificate as it is now")
-	}
-	if s, ok := sessions.(*redis.Store); ok {
-		s.Reload() // says in the log what came of it
 	}
 }
 
@@ -230,7 +215,7 @@ func openStore(c config, environ map[string]string, counts *metrics.Metrics) (en
 		if namesRedis(environ) {
 			log.Print("warning: RS_DATA is set, so sessions are kept there, not in Redis, though an RS_REDIS variable is set too")
 		}
-		s, err := embedded.Open(embedded.Options{Dir: c.Data, MaxData: c.MaxData, Timeout: c.Timeout, Logf: log.Printf})
+		s, err := embedded.Open(embedded.Options{Dir: c.Data, MaxData: c.MaxData, Timeout: c.Timeout, Logf: log.Printf, Observer: counts.Data()})
 		if err != nil {
 			return nil, "", fmt.Errorf("RS_DATA: %w", err)
 		}

@@ -71,22 +71,22 @@ var refusals = []string{refusedMissing, refusedInvalid, refusedLimited, refusedA
 
 // SetKeys sets the keys that requests need from now on. Without, nil, all may do
 // everything, but read /metrics from another machine.
-func (a *API) SetKeys(keys *apikey.Set) { a.keys.Store(keys) }
+func (a *API) SetKeys(keys *apikey.Set) { a.keys.Store(newKeyring(keys, a.metrics)) }
 
-// ReloadKeys takes the keys of a file as it is now. A file that is wrong, or gone,
-// changes nothing. The log hears what was done.
-func (a *API) ReloadKeys(path string) {
+// ReloadKeys takes the keys of a file as it is now, and reports whether it did. A file
+// that is wrong, or gone, changes nothing. The log hears what was done.
+func (a *API) ReloadKeys(path string) bool {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		a.logf("warning: reload: API keys are as before: %v", err)
-		return
+		return false
 	}
 	keys, err := apikey.Parse(string(text))
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			a.logf("warning: reload: API keys are as before: %s: %s", path, line)
 		}
-		return
+		return false
 	}
 	a.SetKeys(keys)
 	if keys.Len() == 1 {
@@ -94,32 +94,34 @@ func (a *API) ReloadKeys(path string) {
 	} else {
 		a.logf("reload: %d API keys from %s", keys.Len(), path)
 	}
+	return true
 }
 
-// authorize returns an error unless a request may do what needs the access. app is
-// that of the request, for scopeApp. It allocates nothing for who may.
-func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) error {
+// authorize returns an error unless a request may do what needs the access, and the key
+// that it shows, if one was needed and is there. app is that of the request, for scopeApp.
+// It allocates nothing for who may.
+func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) (*apikey.Key, error) {
 	if need.from == scopeOpen {
-		return nil
+		return nil, nil
 	}
-	keys := a.keys.Load()
+	keys := a.keys.Load().set()
 	if need.from == scopeLocal && isLocal(ctx) && !isForwarded(ctx) {
-		return nil
+		return nil, nil
 	}
 	if keys == nil {
 		if need.from == scopeLocal {
-			return a.refuse(refusedRemote, errRemote)
+			return nil, a.refuse(refusedRemote, errRemote)
 		}
-		return nil
+		return nil, nil
 	}
 	key, err := a.keyOf(ctx, keys, need)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if reason, err := denied(key, need, app); err != nil {
-		return a.refuse(reason, err)
+		return key, a.refuse(reason, err)
 	}
-	return nil
+	return key, nil
 }
 
 // keyOf returns the key that a request shows.

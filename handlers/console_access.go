@@ -35,7 +35,7 @@ func (a *API) consoleAccess(ctx *fasthttp.RequestCtx) error {
 	if given && !store.ValidApp(app) {
 		return invalidFormat("app")
 	}
-	keys := a.keys.Load()
+	keys := a.keys.Load().set()
 	var key *apikey.Key
 	if keys != nil && len(ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)) > 0 {
 		if key, err = a.keyOf(ctx, keys, accessAny); err != nil {

@@ -26,7 +26,7 @@ type API struct {
 	logf       func(format string, args ...any)
 	metrics    *metrics.Metrics // nil for none
 	draining   atomic.Bool
-	keys       atomic.Pointer[apikey.Set] // nil for none
+	keys       atomic.Pointer[keyring] // nil for none
 	sources    *sources
 	admission  *admission
 	lists      listLimit
@@ -173,7 +173,9 @@ func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
 // enter lets a request in, if who sends it has the access that it needs and, where the
 // store is asked, not too many others are on their way. What it has entered is for end.
 func (a *API) enter(ctx *fasthttp.RequestCtx, need access, app string, entered *queue) error {
-	if err := a.authorize(ctx, need, app); err != nil {
+	key, err := a.authorize(ctx, need, app)
+	a.keys.Load().count(key)
+	if err != nil {
 		return err
 	}
 	if !a.admission.enter(need.queue, ctx.Time()) {

@@ -94,7 +94,7 @@ func (a *API) expect(ctx *fasthttp.RequestCtx) int {
 	case ctx.Request.Header.ContentLength() > maxBodySize:
 		err = errBodySize
 	case ctx.Request.Header.ContentLength() > 0 || ctx.Request.Header.ContentLength() == -1: // chunked
-		err = a.authorize(ctx, accessAny, "")
+		_, err = a.authorize(ctx, accessAny, "")
 	}
 	if err == nil {
 		return fasthttp.StatusContinue

@@ -15,6 +15,9 @@ type Wiper struct {
 	Every time.Duration
 	// Logf gets a line for each wipe that failed.
 	Logf func(format string, args ...any)
+	// Wiped is told of each wipe, how many sessions it removed, also if it failed then;
+	// nil for nobody.
+	Wiped func(removed int64, err error)
 	// After is time.After unless a test sets it.
 	After func(time.Duration) <-chan time.Time
 }
@@ -32,7 +35,14 @@ func (w *Wiper) Run(ctx context.Context) {
 			return
 		case <-after(w.pause()):
 		}
-		if _, err := w.Store.Wipe(ctx); err != nil && ctx.Err() == nil {
+		removed, err := w.Store.Wipe(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if w.Wiped != nil {
+			w.Wiped(removed, err)
+		}
+		if err != nil {
 			w.Logf("warning: wiping sessions whose time is over failed, next try in about %v: %v", w.Every, err)
 		}
 	}

@@ -19,7 +19,7 @@ type wiped struct {
 
 func (w *wiped) Wipe(context.Context) (int64, error) {
 	w.n++
-	return 0, w.err
+	return 7, w.err
 }
 
 // TestWiper runs a wiper on a clock that jumps to each of its dates.
@@ -29,10 +29,16 @@ func TestWiper(t *testing.T) {
 	var pauses []time.Duration
 	var log strings.Builder
 	s := &wiped{err: errors.New("broken")}
+	told, failed := 0, 0
 	w := Wiper{
 		Store: s,
 		Every: 600 * time.Second,
-		Logf:  func(format string, args ...any) { fmt.Fprintf(&log, format+"\n", args...) },
+		Wiped: func(removed int64, err error) {
+			if told++; err != nil && removed == 7 {
+				failed++
+			}
+		},
+		Logf: func(format string, args ...any) { fmt.Fprintf(&log, format+"\n", args...) },
 		After: func(d time.Duration) <-chan time.Time {
 			pauses = append(pauses, d)
 			now := make(chan time.Time, 1)
@@ -47,6 +53,9 @@ func TestWiper(t *testing.T) {
 	w.Run(ctx)
 	if s.n != rounds {
 		t.Errorf("%d wipes in %d pauses", s.n, rounds)
+	}
+	if told != rounds || failed != rounds {
+		t.Errorf("it told of %d wipes, %d of them failed and removed 7", told, failed)
 	}
 	if got := strings.Count(log.String(), "broken"); got != rounds {
 		t.Errorf("%d of %d failures are in the log", got, rounds)

@@ -5,6 +5,7 @@ package apikey
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"iter"
 	"slices"
 )
 
@@ -43,6 +44,17 @@ type Set struct{ keys []Key }
 
 // Len returns how many keys there are.
 func (s *Set) Len() int { return len(s.keys) }
+
+// All hands out the keys in the order of the list.
+func (s *Set) All() iter.Seq[*Key] {
+	return func(yield func(*Key) bool) {
+		for i := range s.keys {
+			if !yield(&s.keys[i]) {
+				return
+			}
+		}
+	}
+}
 
 // Find returns the key with this text, nil if there is none. It does not allocate
 // and keeps nothing of text.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Options says where to listen, and with what certificate.
@@ -132,6 +133,10 @@ func (l *Listener) Reload() error {
 	}
 	return nil
 }
+
+// CertificateEnd returns when the certificate ends that new connections get. It is for a
+// Listener with TLS.
+func (l *Listener) CertificateEnd() time.Time { return l.pair.end() }
 
 // Open reports whether programs on other machines can connect.
 func (l *Listener) Open() bool {

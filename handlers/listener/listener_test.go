@@ -135,6 +135,11 @@ func TestTLS(t *testing.T) {
 		t.Errorf("before there is a second certificate: %v", err)
 	}
 
+	pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
+	if err != nil || !l.CertificateEnd().Equal(pair.Leaf.NotAfter) {
+		t.Errorf("the certificate ends at %v, %v, not at %v", l.CertificateEnd(), err, pair.Leaf.NotAfter)
+	}
+
 	// A pair of which one half is new is none.
 	cert, key := authority.Issue("second", "second.test")
 	if err := os.Rename(cert, o.Cert); err != nil {

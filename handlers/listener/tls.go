@@ -29,6 +29,9 @@ func (p *pair) load() error {
 	return err
 }
 
+// end returns when the certificate ends that new connections get.
+func (p *pair) end() time.Time { return p.loaded.Load().Leaf.NotAfter }
+
 func (p *pair) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,

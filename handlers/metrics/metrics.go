@@ -6,6 +6,7 @@ package metrics
 import (
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,10 @@ type Metrics struct {
 	shed     *prometheus.CounterVec // by reason
 	sessions prometheus.Counter
 	misses   prometheus.Counter
+
+	keys     *prometheus.CounterVec // requests by key
+	keysMu   sync.Mutex
+	keyNames []string
 }
 
 // New makes metrics that also tell of the Go runtime and the process.

@@ -13,6 +13,7 @@ type Redis struct {
 	circuit   prometheus.Gauge
 	openings  prometheus.Counter
 	evicts    prometheus.Gauge
+	reload    *Reload
 }
 
 // Redis adds the metrics of the engine on Redis. It is called once.
@@ -38,6 +39,7 @@ func (m *Metrics) Redis() *Redis {
 		evicts: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "rest_sessions_store_evicts", Help: "1 if Redis can evict sessions when its memory is short, else 0.",
 		}),
+		reload: m.Reload(ReloadRedis),
 	}
 	m.show(r.batch, r.roundTrip, r.circuit, r.openings, r.evicts)
 	return r
@@ -73,5 +75,12 @@ func (r *Redis) Circuit(open bool) {
 func (r *Redis) Evicts(can bool) {
 	if r != nil {
 		r.evicts.Set(number(can))
+	}
+}
+
+// Reloaded notes what came of connecting anew on SIGHUP.
+func (r *Redis) Reloaded(ok bool) {
+	if r != nil {
+		r.reload.Done(ok)
 	}
 }

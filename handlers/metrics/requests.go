@@ -44,7 +44,10 @@ func (m *Metrics) addRequests(o Options) {
 	m.misses = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "rest_sessions_misses_total", Help: "Requests with a well-formed token or handle that names no session.",
 	})
-	m.show(m.requests, m.duration, m.errors, m.refusals, m.shed, m.sessions, m.misses)
+	m.keys = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "rest_sessions_key_requests_total", Help: "Requests with an API key, by its name, those included that are not for the key.",
+	}, []string{"key"})
+	m.show(m.keys, m.requests, m.duration, m.errors, m.refusals, m.shed, m.sessions, m.misses)
 	m.gauge("rest_sessions_requests_in_flight", "Requests that are being answered.", func() float64 { return float64(m.inFlight.Load()) })
 }
 

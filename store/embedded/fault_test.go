@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -77,6 +78,22 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
+// commits is an Observer.
+type commits struct{ ok, full, other atomic.Int64 }
+
+func (c *commits) Commit(took time.Duration, err error) {
+	switch {
+	case took <= 0:
+		c.other.Add(1)
+	case err == nil:
+		c.ok.Add(1)
+	case errors.Is(err, syscall.ENOSPC):
+		c.full.Add(1)
+	default:
+		c.other.Add(1)
+	}
+}
+
 func openFaulty(t *testing.T, o Options) (*Store, *faultyDisk, string) {
 	t.Helper()
 	dir := privateDir(t)
@@ -107,7 +124,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 // TestDiskFull fills the disk and makes room again.
 func TestDiskFull(t *testing.T) {
 	var log lines
-	s, d, dir := openFaulty(t, Options{Logf: log.logf})
+	var seen commits
+	s, d, dir := openFaulty(t, Options{Logf: log.logf, Observer: &seen})
 	ctx := context.Background()
 	token := create(t, s, "app", store.New{ID: "user"})
 	spare := create(t, s, "app", store.New{ID: "spare"})
@@ -158,6 +176,9 @@ func TestDiskFull(t *testing.T) {
 	eventually(t, "writes work again", func() bool { return set("4") == nil })
 	if got := log.String(); strings.Count(got, "\n") != 2 || !strings.Contains(got, "no space left") || !strings.Contains(got, "again") {
 		t.Errorf("the log:\n%s", got)
+	}
+	if ok, full := seen.ok.Load(), seen.full.Load(); ok < 3 || full < 1 || seen.other.Load() > 0 {
+		t.Errorf("the observer was told of %d commits, and of %d that found the disk full", ok, full)
 	}
 	want := s.dump()
 	s.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"rest-sessions/store/embedded/disk"
 )
@@ -32,7 +33,7 @@ func Open(o Options) (*Store, error) {
 // openOn loads the sessions in file and starts the journal, which commits by commit.
 func openOn(file *disk.File, commit func(*disk.Batch) error, o Options) (*Store, error) {
 	s := New(o)
-	j := newJournal(s, commit, o)
+	j := newJournal(s, observed(commit, o.Observer), o)
 	if err := s.load(file, &j.log); err != nil {
 		return nil, err
 	}
@@ -50,4 +51,29 @@ func openOn(file *disk.File, commit func(*disk.Batch) error, o Options) (*Store,
 		return nil, err
 	}
 	return s, nil
+}
+
+// observed tells the observer, if there is one, of each commit.
+func observed(commit func(*disk.Batch) error, o Observer) func(*disk.Batch) error {
+	if o == nil {
+		return commit
+	}
+	return func(b *disk.Batch) error {
+		began := time.Now()
+		err := commit(b)
+		o.Commit(time.Since(began), err)
+		return err
+	}
+}
+
+// FileSize returns how many bytes the file has that sessions are kept in, 0 without one.
+func (s *Store) FileSize() int64 {
+	if s.file == nil {
+		return 0
+	}
+	info, err := os.Stat(s.file.Path())
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }

@@ -45,6 +45,15 @@ type Options struct {
 	NoSync bool
 	// Logf gets a line when the disk fails and when it works again; nil for none.
 	Logf func(format string, args ...any)
+	// Observer may be nil.
+	Observer Observer
+}
+
+// Observer is told of each commit to the disk. It is called by one goroutine, which
+// commits meanwhile no more.
+type Observer interface {
+	// Commit is told how long one took, be it in vain, and why it was.
+	Commit(took time.Duration, err error)
 }
 
 // Store is a store.Store in this process' memory. New makes one that ends with the

@@ -46,6 +46,8 @@ type connector struct {
 	cluster func(context.Context, rueidis.Client) (layout, error)
 	// reached is called with each client that has reached Redis.
 	reached func(context.Context, rueidis.Client)
+	// reloaded is told what came of each renew; nil for nobody.
+	reloaded func(ok bool)
 
 	mu      sync.Mutex // held to take made away
 	made    atomic.Pointer[connection]
@@ -183,6 +185,9 @@ func (c *connector) runUntilLost(ctx context.Context) bool {
 			return false
 		}
 		err := c.replace(ctx)
+		if asked && c.reloaded != nil {
+			c.reloaded(err == nil)
+		}
 		switch {
 		case !asked:
 		case err != nil:

@@ -99,6 +99,9 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: %v", method, err)
 		}
 	}
+	if left := time.Until(s.ClientCertificateEnd()); left < time.Minute || left > 25*time.Hour {
+		t.Errorf("the client certificate ends in %v", left)
+	}
 	if _, _, err := reach(t, Options{URL: "rediss://" + addr + "?skip_verify=true", TLS: TLS{Cert: cert, Key: key}}); err != nil {
 		t.Errorf("without a check of the server: %v", err)
 	}

@@ -35,6 +35,11 @@ type Observer interface {
 	Evicts(can bool)
 }
 
+// ReloadObserver is an Observer that is told, too, what came of each Reload.
+type ReloadObserver interface {
+	Reloaded(ok bool)
+}
+
 // unobserved is the Observer of those who give none.
 type unobserved struct{}
 
@@ -127,6 +132,9 @@ func open(o Options, clock string) (*Store, error) {
 		option: newOptions(o, option, s.logf), note: s.note, logf: s.logf, keys: s.keys, cluster: s.registry.layout,
 		anyRole: o.ReadOnly, patience: s.timeout,
 	}
+	if o, ok := s.watch.(ReloadObserver); ok {
+		s.connector.reloaded = o.Reloaded
+	}
 	s.connector.reached = func(ctx context.Context, client rueidis.Client) {
 		s.eviction.ask(ctx, client, s.timeout)
 		if !o.ReadOnly {
@@ -173,6 +181,9 @@ func (s *Store) Close() {
 
 // Writable reports whether Redis carries out writes, as far as that is known.
 func (s *Store) Writable() bool { return s.writes.known() }
+
+// Up reports whether Redis can be used, as far as is known. Of a Redis Cluster: all of it.
+func (s *Store) Up() bool { return !s.down.Load() }
 
 // Reload connects anew, with the user, the password and the hosts as they are now (see
 // Options.Reload). What is in flight goes on, and so does the old connection if there

@@ -217,7 +217,8 @@ func TestReload(t *testing.T) {
 		}
 		return o, nil
 	}
-	log := &lines{}
+	log, told := &lines{}, &reloadings{}
+	o.Observer = told
 	o.Namespace, o.Timeout, o.Logf = "t", time.Second, log.logf // the old connection is closed after that
 	s, err := Open(o)
 	if err != nil {
@@ -257,6 +258,30 @@ func TestReload(t *testing.T) {
 	clients.Wait()
 	if !strings.Contains(log.String(), "reload: redis: connected anew") {
 		t.Errorf("log:\n%s", log)
+	}
+	if !s.Up() {
+		t.Error("it is not up")
+	}
+	server.Stop()
+	s.Reload()
+	eventually(t, "the observer is told of a reload that failed", func() bool { return told.failed.Load() == 1 })
+	eventually(t, "it is down", func() bool { s.Ping(ctx); return !s.Up() })
+	if n := told.done.Load(); n != 1 {
+		t.Errorf("the observer was told of %d reloads that were done, not of 1", n)
+	}
+}
+
+// reloadings is a ReloadObserver.
+type reloadings struct {
+	unobserved
+	done, failed atomic.Int64
+}
+
+func (r *reloadings) Reloaded(ok bool) {
+	if ok {
+		r.done.Add(1)
+	} else {
+		r.failed.Add(1)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 )
 
 // TLS says how to know Redis, and how to be known by it.
@@ -69,6 +70,20 @@ func (c *certificate) get(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 		return nil, err
 	}
 	return c.last, nil
+}
+
+// ClientCertificateEnd returns when the certificate ends that Redis is shown with the next
+// connection; the zero Time if there is none.
+func (s *Store) ClientCertificateEnd() time.Time {
+	config := s.connector.option.lastUsed().TLSConfig
+	if config == nil || config.GetClientCertificate == nil {
+		return time.Time{}
+	}
+	pair, err := config.GetClientCertificate(nil)
+	if err != nil {
+		return time.Time{}
+	}
+	return pair.Leaf.NotAfter
 }
 
 // dialUnix dials paths through Unix sockets; what else a cluster names, by TCP.

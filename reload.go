@@ -1,0 +1,43 @@
+package main
+
+import (
+	"log"
+
+	"rest-sessions/handlers"
+	"rest-sessions/handlers/listener"
+	"rest-sessions/handlers/metrics"
+	"rest-sessions/store/redis"
+)
+
+// reloads tell metrics of what SIGHUP takes up; nil for what it does not. Of Redis its
+// observer tells.
+type reloads struct{ keys, certificate *metrics.Reload }
+
+func newReloads(counts *metrics.Metrics, door *listener.Listener, environ map[string]string) (r reloads) {
+	if environ[keysName+"_FILE"] != "" {
+		r.keys = counts.Reload(metrics.ReloadKeys)
+	}
+	if door.TLS() {
+		r.certificate = counts.Reload(metrics.ReloadCertificate)
+	}
+	return r
+}
+
+// reload takes up, on SIGHUP, what can change while the server runs.
+func (r reloads) reload(api *handlers.API, door *listener.Listener, sessions engine, environ map[string]string) {
+	if path := environ[keysName+"_FILE"]; path != "" {
+		r.keys.Done(api.ReloadKeys(path))
+	} else {
+		log.Printf("reload: API keys are as at the start: they come from a file only with %s_FILE", keysName)
+	}
+	err := door.Reload()
+	r.certificate.Done(err == nil)
+	if err != nil {
+		log.Printf("warning: reload: the certificate is as before: %v", err)
+	} else if door.TLS() {
+		log.Print("reload: new connections get the certificate as it is now")
+	}
+	if s, ok := sessions.(*redis.Store); ok {
+		s.Reload() // says in the log what came of it
+	}
+}

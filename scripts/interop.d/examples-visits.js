@@ -43,6 +43,15 @@ module.exports = (site) => {
     await other.is(null, ['pen']);
   });
 
+  it('loses no item of those that are added at once', async () => {
+    const one = site.browser();
+    await one.post('/cart', { item: 'lamp' });
+    const items = ['a', 'b', 'c', 'd', 'e', 'f'];
+    await Promise.all(items.map((item) => one.post('/cart', { item })));
+    assert.deepEqual((await site.session(one.token)).d.cart.sort(), [...items, 'lamp']);
+    await one.post('/logout');
+  });
+
   it('refuses a wrong password, and changes nothing', async () => {
     const [guest, user] = [site.browser(), await site.loggedIn(strange)];
     await guest.post('/cart', { item: 'lamp' });

@@ -17,11 +17,11 @@ export const sessions = (options) => {
   };
 };
 
-/** The last handler of errors: nothing is known of the session, and the cookie stays as it is. */
+/** A handler of errors, after all routes: nothing is known of the session, and the cookie stays. */
 export const unavailable = (err, req, res, next) => {
   if (!(err instanceof SessionsUnavailable)) return next(err);
   console.error(err.message, err.cause ?? '');
-  dropCookie(res);
+  if (!req.visitor.hasNewToken) dropCookie(res);
   res.status(503).set('Retry-After', '5').json({ error: 'try again in a moment' });
 };
 
@@ -31,6 +31,7 @@ class Visitor {
   #res;
   #token;
   #session = null;
+  hasNewToken = false; // the old one is dead: the cookie must be set, come what may
 
   constructor(client, req, res) {
     this.#client = client;
@@ -107,6 +108,7 @@ class Visitor {
   #begin({ token, ...details }, session) {
     this.#token = token;
     this.#session = { ...session, ...details };
+    this.hasNewToken = true;
     this.#remember(details);
   }
 
@@ -118,6 +120,7 @@ class Visitor {
   #forget() {
     this.#token = undefined;
     this.#session = null;
+    this.hasNewToken = false;
     dropCookie(this.#res);
     this.#res.clearCookie(cookie, this.#cookieOptions());
   }

@@ -18,10 +18,11 @@ const parse = (header) => {
 };
 
 class Browser {
-  // port is that of the site; headers go with every request.
-  constructor(port, headers = {}) {
+  // port is that of the site; headers go with every request; log() is what the site has logged.
+  constructor(port, headers = {}, log = () => '') {
     this.port = port;
     this.headers = headers;
+    this.log = log;
     this.token = undefined;
   }
 
@@ -32,6 +33,7 @@ class Browser {
     if (this.token !== undefined) headers.Cookie = `lang=en; sid=${this.token}`;
     if (form) headers['Content-Type'] = 'application/x-www-form-urlencoded';
     const a = await ask(this.port, target, { method, headers, body: form && String(new URLSearchParams(form)) });
+    assert.notEqual(a.status, 500, `${method} ${target}: ${this.log()}`);
     const set = (a.headers['set-cookie'] ?? []).map(parse).filter(({ name }) => name === 'sid');
     assert.ok(set.length <= 1, `${method} ${target} sets sid ${set.length} times`);
     const [cookie] = set;

@@ -51,7 +51,7 @@ class Site {
   }
 
   // browser returns one without a cookie, loggedIn one in which a user has logged in.
-  browser(headers) { return new Browser(this.port, headers); }
+  browser(headers) { return new Browser(this.port, headers, this.child.log); }
 
   async loggedIn(user) {
     const browser = this.browser();

@@ -18,6 +18,7 @@ const all = {
   express: { command: 'node', args: () => ['site.js'], https: forwarded, renews: true },
   flask: { command: python, args: () => ['shop.py'], env: pythonEnv, https: forwarded, renews: true },
   go: { command: process.env.INTEROP_GO_SITE, args: () => [], https: forwarded, renews: true },
+  php: { command: 'php', args: (port) => ['-S', `127.0.0.1:${port}`, path.join(__dirname, 'router.php')], https: forwarded, renews: true },
 };
 
 const wanted = process.env.EXAMPLES && process.env.EXAMPLES.split(',');

@@ -1,12 +1,13 @@
 # The server as one static binary on an empty image, run as nobody in particular.
-FROM golang:1.26 AS build
+# Built on this machine's own kind, also for another: Go needs no emulation.
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 
 # Modules first: this layer is rebuilt only when they change.
 COPY go.mod go.sum ./
 RUN go mod download
 
-COPY main.go config.go names.go problems.go log.go version.go ./
+COPY main.go config.go names.go problems.go log.go version.go watch.go ./
 COPY handlers ./handlers
 COPY internal ./internal
 COPY store ./store
@@ -14,7 +15,10 @@ COPY store ./store
 # read, a third of the size; stack traces keep their names and lines.
 # What --version and the start line name: --build-arg COMMIT=$(git rev-parse --short=12 HEAD)
 ARG COMMIT=
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.commit=$COMMIT" -o /rest-sessions .
+# What --platform asks for; BuildKit says it.
+ARG TARGETOS
+ARG TARGETARCH
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags "-s -w -X main.commit=$COMMIT" -o /rest-sessions .
 
 # The licences of what is linked ask that their texts go with it: a directory a module.
 COPY LICENSE ./

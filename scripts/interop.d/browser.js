@@ -33,7 +33,7 @@ class Browser {
     if (this.token !== undefined) headers.Cookie = `lang=en; sid=${this.token}`;
     if (form) headers['Content-Type'] = 'application/x-www-form-urlencoded';
     const a = await ask(this.port, target, { method, headers, body: form && String(new URLSearchParams(form)) });
-    assert.notEqual(a.status, 500, `${method} ${target}: ${this.log()}`);
+    assert.notEqual(a.status, 500, `${method} ${target}: ${this.log().slice(-4000)}`);
     const set = (a.headers['set-cookie'] ?? []).map(parse).filter(({ name }) => name === 'sid');
     assert.ok(set.length <= 1, `${method} ${target} sets sid ${set.length} times`);
     const [cookie] = set;

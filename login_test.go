@@ -25,6 +25,7 @@ type loginSite struct {
 	site     string   // of testdata/login, which uses it
 	command  []string // that runs the site; PORT stands for its port
 	url      string
+	done     chan struct{} // closed when the site has ended
 }
 
 // TestReadmeLogin runs the login of README in each language: with no session, with one,
@@ -54,6 +55,7 @@ func TestReadmeLogin(t *testing.T) {
 		token := s.login(t, user)
 		s.expect(t, "/me", "a=1; sid="+token, 200, user)
 		s.expect(t, "/logout", "sid="+token, 200, "")
+		s.expect(t, "/logout", "", 200, "")
 		s.expect(t, "/me", "sid="+token, 401, "none")
 		cookies[s] = "sid=" + s.login(t, user)
 		s.wantOne(t, server, user, right)
@@ -119,13 +121,20 @@ func (s *loginSite) start(t *testing.T, sessions, key string) {
 	}
 	p.cmd.Env = append(os.Environ(), "PORT="+port, "SESSIONS_KEY="+key, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
 	p.begin()
+	s.done = p.done
 }
 
 func (s *loginSite) await(t *testing.T) {
+	t.Helper()
 	for deadline := time.Now().Add(3 * patience); ; time.Sleep(10 * time.Millisecond) {
 		if resp, err := http.Get(s.url + "/"); err == nil {
 			resp.Body.Close()
 			return
+		}
+		select {
+		case <-s.done:
+			t.Fatalf("the site in %s has ended", s.language)
+		default:
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the site in %s does not answer", s.language)

@@ -54,6 +54,7 @@ func TestReadmeLogin(t *testing.T) {
 		s.expect(t, "/me", "sid="+strings.Repeat("A", 64), 401, "none")
 		token := s.login(t, user)
 		s.expect(t, "/me", "a=1; sid="+token, 200, user)
+		s.expect(t, "/theme?theme=d%C3%A4rk", "sid="+token, 200, "därk")
 		s.expect(t, "/logout", "sid="+token, 200, "")
 		s.expect(t, "/logout", "", 200, "")
 		s.expect(t, "/me", "sid="+token, 401, "none")

@@ -1,7 +1,8 @@
-// A site with the functions of README: /login?user=, /me, /logout.
+// A site with the functions of README: /login?user=, /me, /theme, /logout.
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -28,8 +29,19 @@ func main() {
 		}
 		return err
 	})
+	handle("/theme", func(w http.ResponseWriter, r *http.Request) error {
+		data, err := json.Marshal(map[string]string{"theme": r.FormValue("theme")})
+		if err != nil {
+			return err
+		}
+		s, err := sessions(r, "POST", "set/-", string(data))
+		if err == nil {
+			fmt.Fprint(w, s["d"].(map[string]any)["theme"])
+		}
+		return err
+	})
 	handle("/logout", func(_ http.ResponseWriter, r *http.Request) error {
-		_, err := sessions(r, "DELETE", "kill/-")
+		_, err := sessions(r, "DELETE", "kill/-", "")
 		return err
 	})
 	if err := http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil); err != nil {

@@ -1,4 +1,4 @@
-// A site with the functions of README: /login?user=, /me, /logout.
+// A site with the functions of README: /login?user=, /me, /theme, /logout.
 import http from 'node:http'
 import { login, session, sessions } from './sessions.mjs'
 
@@ -12,6 +12,9 @@ http.createServer(async (req, res) => {
       const me = await session(cookie)
       res.statusCode = me ? 200 : 401
       res.write(me ? me.id : 'none')
+    } else if (url.pathname === '/theme') {
+      const changed = await sessions('POST', 'set/-', cookie, { theme: url.searchParams.get('theme') })
+      res.write(changed.d.theme)
     } else if (url.pathname === '/logout') {
       await sessions('DELETE', 'kill/-', cookie)
     }

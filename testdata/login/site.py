@@ -1,4 +1,4 @@
-# A site with the functions of README: /login?user=, /me, /logout.
+# A site with the functions of README: /login?user=, /me, /theme, /logout.
 import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +16,9 @@ class Site(BaseHTTPRequestHandler):
             elif url.path == "/me":
                 session = sessions.session(cookie)
                 status, body = (200, session["id"]) if session else (401, "none")
+            elif url.path == "/theme":
+                data = {"theme": parse_qs(url.query)["theme"][0]}
+                body = sessions.sessions("POST", "set/-", cookie, data)["d"]["theme"]
             elif url.path == "/logout":
                 sessions.sessions("DELETE", "kill/-", cookie)
         except OSError:

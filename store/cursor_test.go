@@ -8,14 +8,12 @@ import (
 	"testing"
 )
 
-// cursors is one of each stage.
+// cursors is one of a user's list, and two of an app's.
 func cursors() []Cursor {
-	a, b := NewToken("a")[:CursorTokenLen], NewToken("b")[:CursorTokenLen]
 	return []Cursor{
-		{Stage: ByToken, Token: a},
-		{Stage: ByActivity, Start: 1_700_000_000_123_456, LastActivity: 1_700_000_000, Token: a},
-		{Stage: ByIndex, Start: 1, LastActivity: 0, Token: b, IndexTime: 1_700_000_000_000_001, IndexToken: a},
-		{Stage: Moved, Start: 1_700_000_000_999_999, Token: strings.Repeat("z", CursorTokenLen)},
+		{Token: NewToken("a")[:CursorTokenLen]},
+		{Start: 1_700_000_000, LastActivity: 1_699_999_999, Token: NewToken("b")[:CursorTokenLen]},
+		{Start: 1, Token: strings.Repeat("z", CursorTokenLen)},
 	}
 }
 
@@ -55,22 +53,25 @@ func TestCursorOfNoForm(t *testing.T) {
 		return base64.RawURLEncoding.EncodeToString(append(b, byte(s>>24), byte(s>>16), byte(s>>8), byte(s)))
 	}
 	token := []byte("abcdefghijkl") // 12 bytes
-	none := slices.Repeat([]byte{0xff}, packedToken)
+	times := make([]byte, 16)
+	with := func(version byte, fields ...[]byte) string {
+		return sum(slices.Concat(append([][]byte{{version}}, fields...)...)...)
+	}
 	for name, text := range map[string]string{
-		"version 0":        sum(append([]byte{0, byte(ByToken)}, token...)...),
-		"version 2":        sum(append([]byte{2, byte(ByToken)}, token...)...),
-		"stage 0":          sum(append([]byte{1, 0}, token...)...),
-		"stage 5":          sum(append([]byte{1, 5}, token...)...),
-		"short":            sum(append([]byte{1, byte(ByToken)}, token[1:]...)...),
-		"long":             sum(append([]byte{1, byte(ByToken)}, append(token, 0)...)...),
-		"no token":         sum(append([]byte{1, byte(ByToken)}, none...)...),
-		"a negative start": sum(append([]byte{1, byte(Moved), 0x80, 0, 0, 0, 0, 0, 0, 0}, token...)...),
+		"version 0":         with(0, times, token),
+		"version 1":         with(1, times, token),
+		"version 3":         with(3, times, token),
+		"short":             with(2, times, token[1:]),
+		"long":              with(2, times, token, []byte{0}),
+		"no token":          with(2, times, slices.Repeat([]byte{0xff}, packedToken)),
+		"a negative start":  with(2, []byte{0x80}, times[1:], token),
+		"a far last moment": with(2, times[:8], []byte{0x7f}, times[9:], token),
 	} {
 		if c, err := ParseCursor(text, "x"); err != ErrCursor {
 			t.Errorf("%s: %+v, %v", name, c, err)
 		}
 	}
-	if _, err := ParseCursor(sum(append([]byte{1, byte(ByToken)}, token...)...), "x"); err != nil {
+	if _, err := ParseCursor(with(2, times, token), "x"); err != nil {
 		t.Errorf("the one that they are made from is refused: %v", err)
 	}
 }
@@ -92,7 +93,7 @@ func FuzzParseCursor(f *testing.F) {
 			}
 			// With a checksum that is right, most random bytes come further.
 			b, err := base64.RawURLEncoding.DecodeString(text)
-			if err != nil || len(b) < 2 || len(text) > MaxCursorLen-6 {
+			if err != nil || len(b) != cursorLen-cursorSum {
 				return
 			}
 			b[0] = cursorVersion

@@ -144,14 +144,11 @@ type Store interface {
 	// SessionsOfApp does.
 	SessionsOfID(ctx context.Context, app, id string) Pages
 
-	// PartOfApp lists at most limit of the sessions that SessionsOfApp lists: the
-	// first ones if cursor is empty, else those after the part whose Cursor it
-	// is. An engine keeps nothing between two parts. Over all parts, a session
-	// that is there throughout is listed: once and in the order of the start if it
-	// is not active meanwhile; if it is, once or twice, the last time after all that
-	// are not, in no set order. So the list ends, however busy the app. Where many
-	// sessions were active within a minute, an engine may give that minute's in the
-	// order of their first activity in it.
+	// PartOfApp lists at most limit of the sessions that SessionsOfApp lists, in that
+	// order: the first ones if cursor is empty, else those after the part whose Cursor
+	// it is. An engine keeps nothing between two parts. Over all parts, a session that is
+	// there throughout and not active meanwhile is listed exactly once; one that is
+	// active has moved to the top, and is listed once or not at all.
 	PartOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) Part
 
 	// PartOfID lists at most limit of the sessions that SessionsOfID lists, by

@@ -117,33 +117,6 @@ func TestListsKnowWhoLeft(t *testing.T) {
 	}
 }
 
-// TestPartAmidManyLists keeps a session that is used once 200 other lists have begun in
-// the second of its own: their number wrapped after 128, and the session was in no part.
-func TestPartAmidManyLists(t *testing.T) {
-	s, clock := newTestStore()
-	ctx := context.Background()
-	first, second := create(t, s, "app", store.New{ID: "first"}), create(t, s, "app", store.New{ID: "second"})
-	clock.now++
-	if first > second { // the latest of like activity comes first, and is to be in the first part
-		first, second = second, first
-	}
-	part := s.PartOfApp(ctx, "app", 100, 1, "")
-	listed := len(all(t, ctx, part))
-	for range 200 {
-		all(t, ctx, s.PartOfApp(ctx, "other", 100, 1, ""))
-	}
-	if _, err := s.Get(ctx, "app", first); err != nil {
-		t.Fatal(err)
-	}
-	for part.Cursor() != "" {
-		part = s.PartOfApp(ctx, "app", 100, 1, part.Cursor())
-		listed += len(all(t, ctx, part))
-	}
-	if listed != 2 {
-		t.Errorf("%d sessions were listed, not 2", listed)
-	}
-}
-
 func TestSessionsOfIDAfterKills(t *testing.T) {
 	s, _ := newTestStore()
 	var tokens []string

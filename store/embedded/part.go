@@ -19,12 +19,12 @@ type found struct {
 	entry entry
 }
 
-// latestFirst is the order of store.ByActivity.
+// latestFirst is the order of an app's list.
 func latestFirst(a, b found) int {
 	return cmp.Or(cmp.Compare(b.entry.lastActivity, a.entry.lastActivity), byToken(b, a))
 }
 
-// byToken is the order of store.ByToken and store.Moved.
+// byToken is the order of a user's list.
 func byToken(a, b found) int { return bytes.Compare(a.token[:], b.token[:]) }
 
 // part hands out the sessions of a part of a list.
@@ -58,8 +58,8 @@ func (p *part) ofID(ctx context.Context, app, id string, limit int, cursor strin
 	list, low := store.ListOfID(app, id), ""
 	if cursor != "" {
 		c, err := store.ParseCursor(cursor, list)
-		if err != nil || c.Stage != store.ByToken {
-			return store.ErrCursor
+		if err != nil {
+			return err
 		}
 		low = c.Token
 	}
@@ -81,7 +81,7 @@ func (p *part) ofID(ctx context.Context, app, id string, limit int, cursor strin
 		all = all[n:]
 	}
 	if last, more := p.take(first.All(), limit); more {
-		p.cursor = (&store.Cursor{Stage: store.ByToken, Token: last.text()}).Text(list)
+		p.cursor = (&store.Cursor{Token: last.text()}).Text(list)
 	}
 	return ended(ctx)
 }
@@ -96,78 +96,29 @@ func (s *Store) PartOfApp(ctx context.Context, app string, dt int64, limit int, 
 
 func (p *part) ofApp(ctx context.Context, app string, dt int64, limit int, cursor string) error {
 	s, list := p.store, store.ListOfApp(app)
-	c := store.Cursor{Stage: store.ByActivity, LastActivity: math.MaxInt64}
-	if cursor == "" {
-		c.Start = s.begin()
-	} else {
+	c := store.Cursor{Start: s.now(), LastActivity: math.MaxInt64}
+	if cursor != "" {
 		var err error
-		if c, err = store.ParseCursor(cursor, list); err != nil || c.Stage != store.ByActivity && c.Stage != store.Moved {
-			return store.ErrCursor
-		}
-	}
-	start, after := c.Start/1e6, cut(c.Token)
-	moved := func(rec *session) bool {
-		return rec.lastActivity > start || rec.lastActivity == start && (rec.listings-uint32(c.Start%1e6))%listingsWrap < listingsWrap/2
-	}
-
-	if c.Stage == store.ByActivity {
-		first := store.NewFirst(limit+1, latestFirst)
-		err := s.scanAll(ctx, app, func(rec *session, e entry) {
-			if la := rec.lastActivity; start-dt <= la && !moved(rec) &&
-				(la < c.LastActivity || la == c.LastActivity && bytes.Compare(rec.token[:cutLen], after) < 0) {
-				first.Add(found{[cutLen]byte(rec.token[:]), e})
-			}
-		})
-		if err != nil {
+		if c, err = store.ParseCursor(cursor, list); err != nil {
 			return err
 		}
-		last, more := p.take(first.All(), limit)
-		if len(p.entries) > 0 {
-			c.LastActivity, c.Token = last.entry.lastActivity, last.text()
-		}
-		if more {
-			p.cursor = c.Text(list)
-			return nil
-		}
-		after = nil
 	}
-
-	// What was taken just now may have been active since.
-	taken := make(map[uint64]bool, len(p.entries))
-	for _, e := range p.entries {
-		taken[e.key()] = true
-	}
-	room := limit - len(p.entries)
-	first := store.NewFirst(room+1, byToken)
+	first, after := store.NewFirst(limit+1, latestFirst), cut(c.Token)
 	err := s.scanAll(ctx, app, func(rec *session, e entry) {
-		if moved(rec) && bytes.Compare(rec.token[:cutLen], after) > 0 && !taken[e.key()] {
+		if la := rec.lastActivity; c.Start-dt <= la &&
+			(la < c.LastActivity || la == c.LastActivity && bytes.Compare(rec.token[:cutLen], after) < 0) {
 			first.Add(found{[cutLen]byte(rec.token[:]), e})
 		}
 	})
 	if err != nil {
 		return err
 	}
-	last, more := p.take(first.All(), room)
-	switch {
-	case !more:
-	case room > 0:
-		p.cursor = (&store.Cursor{Stage: store.Moved, Start: c.Start, Token: last.text()}).Text(list)
-	default: // the next part will see that ByActivity is done
+	if last, more := p.take(first.All(), limit); more {
+		c.LastActivity, c.Token = last.entry.lastActivity, last.text()
 		p.cursor = c.Text(list)
 	}
 	return nil
 }
-
-// begin returns the start of a list for its cursors: the second and a number, such
-// that a session that is active from now on has that or a later one (see
-// shard.touch).
-func (s *Store) begin() int64 {
-	return s.now()*1e6 + int64(s.listings.Add(1)%listingsWrap)
-}
-
-// listingsWrap is where the number of a list begins anew: it has the place of the
-// microseconds in a cursor, and half as many lists cannot begin within a second.
-const listingsWrap = 1 << 19
 
 // scanAll calls see with the live sessions of an app, some of them twice if they
 // move. A shard's lock is held meanwhile, and let go between steps.
@@ -192,9 +143,6 @@ func (s *Store) scanAll(ctx context.Context, app string, see func(*session, entr
 	}
 	return nil
 }
-
-// key is unique to the session.
-func (e entry) key() uint64 { return uint64(e.serial)<<8 | uint64(e.shardNumber()) }
 
 // text is the token as a cursor has it.
 func (f found) text() string {

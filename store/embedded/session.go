@@ -32,8 +32,6 @@ type session struct {
 	noResave         bool
 	// created is in Unix seconds, which fit until 2106, or 0 if that is not known.
 	created uint32
-	// listings is Store.listings at the last activity.
-	listings uint32
 }
 
 // user is the record of a user who has sessions. It has no id of its own: that

@@ -28,8 +28,6 @@ type shard struct {
 	places  []place
 	seq     uint64
 	touched []uint64
-	// listings is Store.listings.
-	listings *atomic.Uint32
 	// A mutex of the next shard on the same cache line would slow both.
 	_ [64]byte
 }
@@ -111,7 +109,6 @@ func (sh *shard) insert(now int64, k, userKey key, appName string, rec session) 
 		sh.makeRoomForTouches()
 	}
 	sh.serial = max(sh.serial, rec.serial)
-	rec.listings = sh.listings.Load()
 	rec.user = u
 	rec.appPos = uint32(a.sessions.n)
 	a.sessions.push(slot)
@@ -163,9 +160,6 @@ func (sh *shard) touchAlone(rec *session, now int64) bool {
 		return false
 	}
 	rec.lastActivity = now
-	// A list in parts tells by it what was active before it began and what after,
-	// within the second.
-	rec.listings = sh.listings.Load()
 	if rec.noResave {
 		rec.ttl -= idle
 	}

@@ -76,8 +76,6 @@ type Store struct {
 	// moves is held by a move, which changes two shards, and while what changed is
 	// copied for a commit: so that has all of a move or nothing.
 	moves sync.Mutex
-	// listings counts the lists in parts that have begun, see begin.
-	listings atomic.Uint32
 }
 
 // New returns an empty Store.
@@ -94,7 +92,6 @@ func New(o Options) *Store {
 	}
 	for i := range s.shards {
 		s.shards[i].serials = &s.serial
-		s.shards[i].listings = &s.listings
 	}
 	return s
 }

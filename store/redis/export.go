@@ -142,14 +142,14 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		key = s.registry.keys[0]
 	}
 	began := time.Now()
-	reply, err := s.exec(ctx, s.scripts.begin, []string{key}, nil)
+	reply, err := s.exec(ctx, s.scripts.time, []string{key}, nil)
 	half := time.Since(began) / 2
 	if err != nil {
 		return time.Time{}, err
 	}
 	t, err := reply.AsIntSlice()
 	if err != nil || len(t) != 2 {
-		return time.Time{}, fmt.Errorf("%w: begin: %v", errReply, err)
+		return time.Time{}, fmt.Errorf("%w: time: %v", errReply, err)
 	}
 	return time.Unix(t[0], t[1]*1000).Add(half), nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -66,22 +65,18 @@ func (p *listPart) Next(ctx context.Context) ([]store.Session, error) {
 	return nil, io.EOF
 }
 
-// begin reads the cursor, which is of one of the stages, if there is one.
-func (p *listPart) begin(c *store.Cursor, stages ...store.Stage) error {
-	if p.cursor == "" {
-		return nil
+// begin reads the cursor, if there is one.
+func (p *listPart) begin(c *store.Cursor) (err error) {
+	if p.cursor != "" {
+		*c, err = store.ParseCursor(p.cursor, p.list)
+		p.cursor = ""
 	}
-	parsed, err := store.ParseCursor(p.cursor, p.list)
-	if err != nil || !slices.Contains(stages, parsed.Stage) {
-		return store.ErrCursor
-	}
-	*c, p.cursor = parsed, ""
-	return nil
+	return err
 }
 
 // end takes the part's tokens, and sets the cursor to go on at c if there are more.
 func (p *listPart) end(c *store.Cursor, tokens []string, more bool) {
-	p.left = append(p.left, tokens...)
+	p.left = tokens
 	if more {
 		p.cursor = c.Text(p.list)
 	}
@@ -89,8 +84,8 @@ func (p *listPart) end(c *store.Cursor, tokens []string, more bool) {
 
 // ofUser finds a part of a user's tokens.
 func (p *listPart) ofUser(ctx context.Context, id string) error {
-	c := store.Cursor{Stage: store.ByToken}
-	if err := p.begin(&c, store.ByToken); err != nil {
+	var c store.Cursor
+	if err := p.begin(&c); err != nil {
 		return err
 	}
 	l, err := p.s.layout(ctx)

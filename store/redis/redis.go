@@ -70,8 +70,6 @@ type Store struct {
 	readOnly  bool           // nothing may be written
 	asking    sync.WaitGroup // what anyCopy has left behind
 	paceClock paceClock
-	// exactLooks is the constant of that name unless a test sets it.
-	exactLooks int
 	// mergedInRedis is the constant of that name unless a test sets it.
 	mergedInRedis int
 	maxData       int
@@ -110,7 +108,6 @@ func open(o Options, clock string) (*Store, error) {
 		wide:      make(chan struct{}, maxWide),
 		paceClock: paceClock{time.Now, time.After},
 
-		exactLooks:    exactLooks,
 		mergedInRedis: mergedInRedis,
 		maxData:       cmp.Or(o.MaxData, store.DefaultMaxData),
 	}

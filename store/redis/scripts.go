@@ -18,7 +18,7 @@ type scripts struct {
 	move, carry, arrive, depart, limit       *script
 	soid, soapp, sessions, ages              *script
 	killsoid, killall, wipe, due             *script
-	begin, latest, moved, mark, tokens       *script
+	latest, tokens, time                     *script
 	export, live, there, importing, settle   *script
 	probe                                    *script
 }
@@ -51,11 +51,9 @@ func newScripts(clock string) *scripts {
 		soapp:    script("soapp"),
 		sessions: script("sessions"),
 		ages:     script("ages"),
-		begin:    script("begin"),
 		latest:   script("latest"),
-		moved:    script("moved"),
-		mark:     script("mark"),
 		tokens:   script("tokens"),
+		time:     script("time"),
 		killsoid: script("killsoid"),
 		killall:  script("killall"),
 		wipe:     script("wipe"),

@@ -25,8 +25,8 @@ var unseen = []string{
 	"a list may have an empty page",
 	// Nothing happens between the parts, and only what they are together is compared.
 	"a part counts places",
-	"a part forgets what was active",
 	"a part has no limit",
+	"a part has the dt of its own",
 	"a part of all has a cursor",
 	"a part of an id has no limit",
 	"a set revives",

@@ -14,50 +14,30 @@ func (m *model) PartOfApp(_ context.Context, app string, dt int64, limit int, cu
 	p := &modelPart{m: m, list: store.ListOfApp(m.copied(app)), limit: limit, cursor: m.copied(cursor)}
 	app = m.copied(app)
 	p.find = func() error {
-		c := store.Cursor{Stage: store.ByActivity, Start: m.tick(), LastActivity: store.MaxTTL}
+		c := store.Cursor{Start: m.clock.Now(), LastActivity: store.MaxTTL}
 		if err := p.parse(&c); err != nil {
 			return err
 		}
-		since := m.clock.Now() - dt
+		since := c.Start - dt
+		if m.has("a part has the dt of its own") {
+			since = m.clock.Now() - dt
+		}
 		all := m.find(func(k key, r *record) bool { return k.app == app && r.lastActivity >= since })
 		if m.has("a part counts places") {
 			p.byPlace(c, all)
 			return nil
 		}
-		moved := func(k key) bool {
-			if m.has("a part tells seconds alone apart") {
-				return m.sessions[k].lastActivity >= m.clock.Now()
-			}
-			return m.sessions[k].tick > c.Start
-		}
-		if c.Stage == store.ByActivity {
-			still := slices.DeleteFunc(slices.Clone(all), func(k key) bool {
-				la := m.lastActivity(k)
-				return moved(k) || la > c.LastActivity || la == c.LastActivity && k.cut() >= c.Token && !m.has("a part lists its last once more")
-			})
-			slices.SortFunc(still, m.latestFirst)
-			if m.has("a part goes by token alone") {
-				slices.SortFunc(still, func(a, b key) int { return strings.Compare(b.name, a.name) })
-			}
-			if more := p.take(still, func(last key) { c.LastActivity, c.Token = m.lastActivity(last), last.cut() }); more {
-				p.next = c.Text(p.list)
-				return nil
-			}
-			if m.has("a part forgets what was active") {
-				return nil
-			}
-			c = store.Cursor{Stage: store.Moved, Start: c.Start}
-		}
-		again := slices.DeleteFunc(all, func(k key) bool {
-			return !moved(k) || k.cut() <= c.Token || slices.Contains(p.left, k)
+		all = slices.DeleteFunc(all, func(k key) bool {
+			la := m.lastActivity(k)
+			again := m.has("a part lists its last once more")
+			return la > c.LastActivity || la == c.LastActivity && k.cut() >= c.Token && !again
 		})
-		slices.SortFunc(again, func(a, b key) int { return strings.Compare(a.name, b.name) })
-		if more := p.take(again, func(last key) { c.Token = last.cut() }); more {
-			c.Token = cmp.Or(c.Token, strings.Repeat("0", store.CursorTokenLen))
-			p.next = c.Text(p.list)
+		slices.SortFunc(all, m.latestFirst)
+		if m.has("a part goes by token alone") {
+			slices.SortFunc(all, func(a, b key) int { return strings.Compare(b.name, a.name) })
 		}
-		if m.has("a part of all has a cursor") && p.next == "" && len(p.left) == limit {
-			c.Token = cmp.Or(c.Token, strings.Repeat("z", store.CursorTokenLen))
+		more := p.take(all, func(last key) { c.LastActivity, c.Token = m.lastActivity(last), last.cut() })
+		if more || m.has("a part of all has a cursor") && len(p.left) == limit {
 			p.next = c.Text(p.list)
 		}
 		return nil
@@ -69,7 +49,7 @@ func (m *model) PartOfID(_ context.Context, app, id string, limit int, cursor st
 	p := &modelPart{m: m, list: store.ListOfID(m.copied(app), m.copied(id)), limit: limit, cursor: m.copied(cursor)}
 	app, id = m.copied(app), m.copied(id)
 	p.find = func() error {
-		c := store.Cursor{Stage: store.ByToken}
+		var c store.Cursor
 		if err := p.parse(&c); err != nil {
 			return err
 		}
@@ -115,8 +95,8 @@ func (p *modelPart) parse(c *store.Cursor) error {
 	if p.m.has("a part takes any cursor") && err != nil {
 		return nil
 	}
-	if ofID := c.Stage == store.ByToken; err != nil || ofID != (parsed.Stage == store.ByToken) {
-		return store.ErrCursor
+	if err != nil {
+		return err
 	}
 	*c = parsed
 	return nil

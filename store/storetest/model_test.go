@@ -22,7 +22,6 @@ type model struct {
 	sessions map[key]*record
 	users    map[key]int64 // last activity, by app and id
 	aliases  map[key]*oldToken
-	ticks    int64 // of activities and of starts of lists in parts
 }
 
 // key is an app and a token or an id.
@@ -35,7 +34,6 @@ type record struct {
 	end           int64 // the last second whatever the activity, 0 for none
 	app, token    string
 	first         string
-	tick          int64 // of the last activity
 }
 
 func newModel(clock *Clock, bug string) *model {
@@ -104,7 +102,6 @@ func (m *model) Create(ctx context.Context, app, token string, n store.New) (sto
 	if n.MaxSessions > 0 && !endsNew {
 		m.limit(key{app, r.ID}, n.MaxSessions)
 	}
-	r.tick = m.tick()
 	m.sessions[key{app, token}] = r
 	m.users[key{app, r.ID}] = max(m.users[key{app, r.ID}], r.lastActivity)
 	if n.MaxSessions > 0 && endsNew {
@@ -169,15 +166,9 @@ func (m *model) touch(k key, r *record) {
 		r.end += m.clock.Now() - r.lastActivity
 	}
 	r.lastActivity = m.clock.Now()
-	r.tick = m.tick()
 	if !m.has("touches are no activity of the user") {
 		m.users[key{k.app, r.ID}] = max(m.users[key{k.app, r.ID}], r.lastActivity)
 	}
-}
-
-func (m *model) tick() int64 {
-	m.ticks++
-	return m.ticks
 }
 
 func (m *model) Get(ctx context.Context, app, token string) (store.Session, error) {

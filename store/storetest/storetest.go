@@ -80,6 +80,7 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"PartsDuringChanges", testPartsDuringChanges},
 		{"PartsOfOneSecond", testPartsOfOneSecond},
 		{"PartsOfABusyApp", testPartsOfABusyApp},
+		{"PartsTakeTime", testPartsTakeTime},
 		{"PartsDuringRotations", testPartsDuringRotations},
 		{"PartsLeaveOutWhatIsOver", testPartsLeaveOutWhatIsOver},
 		{"BadCursors", testBadCursors},

@@ -165,6 +165,7 @@ class Model {
   // touch sends a touch of s.
   touch(op, s) {
     op.view = s.view();
+    s.touchedAt = tick();
     s.note(`${op.at} ${op.by}: ${op.name} is sent`);
     s.touching++;
     if (op.by === 'node') s.node = true;
@@ -172,6 +173,7 @@ class Model {
 
   // touched takes note of its outcome: whether it found the session.
   touched(op, s, token, found) {
+    s.touchedAt = tick();
     s.note(`${op.at} ${op.by}: ${op.name}: ${found}`);
     if (found === undefined && !op.refused) return; // and it is one more in flight from now on
     s.touching--;
@@ -218,8 +220,8 @@ class Model {
   }
 
   // list judges a list: of all sessions for which belongs, those that are there throughout
-  // once (or up to most times), and none that is not.
-  list(op, sessions, belongs, most = 1) {
+  // once, and none that is not. A list in parts may lack those that were active meanwhile.
+  list(op, sessions, belongs) {
     const listed = new Map();
     for (const a of sessions) {
       const serial = a.d && a.d.n;
@@ -228,12 +230,13 @@ class Model {
       if (!s || !belongs(s)) this.wrong('a list has what does not belong', s, a);
       else if (s.endedAt < op.at) this.wrong('resurrected in a list', s, { op, a });
       else if (s.over(op.second, op.by)) this.wrong('listed past its time', s, op);
-      else if (listed.get(serial) > most) this.wrong('listed twice', s, op);
+      else if (listed.get(serial) > 1) this.wrong('listed twice', s, op);
     }
     for (const s of this.sessions.values()) {
       if (!belongs(s) || listed.has(s.serial) || s.createdAt > op.at || !s.alive(op.end)) continue;
       if (op.by === 'node' && s.rotated(op)) continue;
       if (op.name === 'soid' && s.unlisted) continue;
+      if (op.name === 'parts' && (s.active(op) || s.rotated(op))) continue;
       this.wrong('a list lacks a session', s, op);
     }
   }

@@ -316,7 +316,7 @@ class Client {
       sessions.push(...a.sessions);
       cursor = a.cursor;
     } while (cursor);
-    this.m.list(op, sessions, (s) => s.app === app, 2);
+    this.m.list(op, sessions, (s) => s.app === app);
   }
 
   async activity() {

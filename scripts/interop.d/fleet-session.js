@@ -68,6 +68,7 @@ class Session {
     this.creating = true;
     this.mayEnd = 0; // enders that were sent and may have ended it
     this.touching = 0; // touches in flight, or with an unknown outcome
+    this.touchedAt = -1;
     this.rotating = 0; // rotations, the same
     this.rotatedAt = -1;
     this.bornLow = this.laLow = this.bornHigh = this.laHigh = now();
@@ -128,6 +129,9 @@ class Session {
     if (this.no_resave) return !this.node && this.bornHigh + this.ttl < second;
     return this.laHigh + this.ttl < second;
   }
+
+  // active reports whether a touch of it overlaps with an operation.
+  active(op) { return this.touching > 0 || this.touchedAt > op.at; }
 
   // rotated reports whether a rotation of it overlaps with an operation.
   rotated(op) { return this.rotating > 0 || this.rotatedAt > op.at; }

@@ -250,7 +250,7 @@ func TestClusterAccessList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	more := regexp.MustCompile("```\nACL SETUSER sessions (\\+cluster.*)\n```").FindSubmatch(readme)
+	more := regexp.MustCompile("```text\nACL SETUSER sessions (\\+cluster.*)\n```").FindSubmatch(readme)
 	if more == nil {
 		t.Fatal("docs/redis.md has no ACL SETUSER for a cluster")
 	}

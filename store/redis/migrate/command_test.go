@@ -63,7 +63,7 @@ func TestAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	rule := regexp.MustCompile(`(?s)ACL SETUSER sessions (on .*?)\n` + "```").FindSubmatch(manual)
-	onCluster := regexp.MustCompile("```\nACL SETUSER sessions (\\+cluster.*)\n```").FindSubmatch(manual)
+	onCluster := regexp.MustCompile("```text\nACL SETUSER sessions (\\+cluster.*)\n```").FindSubmatch(manual)
 	more := regexp.MustCompile("ACL SETUSER sessions (\\+scan.*)\n").FindSubmatch(page)
 	if rule == nil || onCluster == nil || more == nil {
 		t.Fatal("docs/redis.md has no ACL SETUSER for a migration")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log"
 	"reflect"
 	"slices"
@@ -23,35 +24,35 @@ import (
 // config is the environment. The tags are the table that --help prints.
 type config struct {
 	Port        int           `env:"RS_PORT" envDefault:"3000" help:"port to listen on, 0 for any free one"`
-	Host        string        `env:"RS_HOST" help:"address to listen on, or unix:/path for a socket; all interfaces when empty"`
+	Host        string        `env:"RS_HOST" help:"address to listen on, without a port; or unix:/path for a socket; default: all interfaces"`
 	RedisHost   string        `env:"RS_REDISHOST" envDefault:"127.0.0.1" help:"host of Redis"`
 	RedisPort   int           `env:"RS_REDISPORT" envDefault:"6379" help:"port of Redis"`
-	RedisURL    string        `env:"RS_REDIS_URL" help:"redis://user:password@host:port/db, rediss:// for TLS, unix:///path, redis://host,host/db?master_set=name for Sentinels; instead of the two above"`
-	Namespace   string        `env:"RS_NAMESPACE" envDefault:"drs" help:"what all keys in Redis begin with"`
-	LogLevel    string        `env:"RS_LOGLEVEL" envDefault:"dev" help:"a line a request: combined, common, dev, short, tiny, json; or none"`
-	Store       string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded: this process' memory; auto: redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded; with RS_DATA embedded"`
-	Data        string        `env:"RS_DATA" help:"directory in which the embedded store keeps its sessions across restarts; in memory only when empty"`
-	Wipe        int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of sessions whose time is over; at least 10, or 0 for off"`
-	Timeout     time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, as in 500ms or 2s; past it the answer is 503"`
-	MaxInFlight int           `env:"RS_MAX_INFLIGHT" envDefault:"2048" help:"requests on their way to the store at once; past it, or fewer when they stand in a queue, the answer is 503"`
-	MaxLists    int           `env:"RS_MAX_LISTS" envDefault:"64" help:"lists (soapp and soid) in flight at once, until their clients have read them; past it the answer is 503"`
-	MaxData     int           `env:"RS_MAX_DATA" envDefault:"65536" help:"bytes of data that a session may hold; past it the answer to a create or set is 413"`
-	Cookie      string        `env:"RS_COOKIE" envDefault:"sid" help:"cookie that may hold a session's token: it is taken for - in the place of the token in a URL, unless there is a header X-Session-Token"`
-	APIKeys     string        `env:"RS_API_KEYS" help:"keys that requests need, name:key or name@app,app:key, with !ro (read-only), !web or !auth before the colon for less than all; none when empty"`
-	Console     bool          `env:"RS_CONSOLE" envDefault:"true" help:"whether /console, a page that shows the server and its sessions in a browser, is there"`
-	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"tokens without a session that one address asks for in a minute until a line is logged, 0 for none"`
-	Buckets     int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets an app is split into on Redis Cluster, a power of two up to 1024; one Redis has none"`
+	RedisURL    string        `env:"RS_REDIS_URL" help:"instead of the two above: redis://user:password@host:port/db, rediss:// for TLS, unix:///path, redis://host,host for a cluster, redis://host,host/db?master_set=name for Sentinels"`
+	Namespace   string        `env:"RS_NAMESPACE" envDefault:"drs" help:"prefix of all keys in Redis"`
+	LogLevel    string        `env:"RS_LOGLEVEL" envDefault:"dev" help:"format of the request log: combined, common, dev, short, tiny or json; or none"`
+	Store       string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded (this process' memory); or auto: embedded with RS_DATA, else redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded"`
+	Data        string        `env:"RS_DATA" help:"directory in which the embedded engine keeps its sessions; default: in memory only"`
+	Wipe        int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of expired sessions, 10 to 86400; 0 for off (with Redis only)"`
+	Timeout     time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, 10ms to 1m; past it the answer is 503"`
+	MaxInFlight int           `env:"RS_MAX_INFLIGHT" envDefault:"2048" help:"requests in flight to the store; past it, or past a quarter of it if they stand in a queue, the answer is 503"`
+	MaxLists    int           `env:"RS_MAX_LISTS" envDefault:"64" help:"lists (soapp, soid) in flight, each until its client has read it; past it the answer is 503"`
+	MaxData     int           `env:"RS_MAX_DATA" envDefault:"65536" help:"bytes of data in one session, 1024 to 1048576; past it create and set answer 413"`
+	Cookie      string        `env:"RS_COOKIE" envDefault:"sid" help:"cookie that may hold the token, if the URL has - in its place and the request has no header X-Session-Token"`
+	APIKeys     string        `env:"RS_API_KEYS" help:"API keys that requests need: name:key or name@app,app:key, with a role (!web, !ro, !auth) before the colon for some routes only; default: no key is needed"`
+	Console     bool          `env:"RS_CONSOLE" envDefault:"true" help:"whether there is /console, a web page that shows the server and its sessions"`
+	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"log a line if one address asks for so many tokens without a session within a minute; 0 for never"`
+	Buckets     int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets per app on a Redis Cluster, a power of two up to 1024; a single Redis has none"`
 
-	RedisUser        string `env:"RS_REDIS_USER" help:"user of Redis, if RS_REDIS_URL names none"`
-	RedisPassword    string `env:"RS_REDIS_PASSWORD" help:"password of Redis, if RS_REDIS_URL holds none"`
-	SentinelUser     string `env:"RS_REDIS_SENTINEL_USER" help:"user of the Sentinels, if they ask for one"`
-	SentinelPassword string `env:"RS_REDIS_SENTINEL_PASSWORD" help:"password of the Sentinels, if they ask for one"`
-	RedisCA          string `env:"RS_REDIS_CA" path:"true" help:"file of the certificates that vouch for Redis' own; the system's when empty"`
-	RedisCert        string `env:"RS_REDIS_CERT" path:"true" help:"file of the client certificate for Redis"`
-	RedisKey         string `env:"RS_REDIS_KEY" path:"true" help:"file of that certificate's key"`
-	RedisServerName  string `env:"RS_REDIS_SERVER_NAME" help:"name that Redis' certificate must have; the host's when empty"`
-	TLSCert          string `env:"RS_TLS_CERT" path:"true" help:"file of the certificate to serve https with; SIGHUP reads it again"`
-	TLSKey           string `env:"RS_TLS_KEY" path:"true" help:"file of that certificate's key"`
+	RedisUser        string `env:"RS_REDIS_USER" help:"user for Redis, if RS_REDIS_URL has none"`
+	RedisPassword    string `env:"RS_REDIS_PASSWORD" help:"password for Redis, if RS_REDIS_URL has none"`
+	SentinelUser     string `env:"RS_REDIS_SENTINEL_USER" help:"user for the Sentinels, if they ask for one"`
+	SentinelPassword string `env:"RS_REDIS_SENTINEL_PASSWORD" help:"password for the Sentinels, if they ask for one"`
+	RedisCA          string `env:"RS_REDIS_CA" path:"true" help:"file (PEM) of the certificates that Redis' certificate is checked against; default: the system's"`
+	RedisCert        string `env:"RS_REDIS_CERT" path:"true" help:"file (PEM) of the client certificate for Redis"`
+	RedisKey         string `env:"RS_REDIS_KEY" path:"true" help:"file (PEM) of the client certificate's key"`
+	RedisServerName  string `env:"RS_REDIS_SERVER_NAME" help:"name that Redis' certificate must have; default: the host"`
+	TLSCert          string `env:"RS_TLS_CERT" path:"true" help:"file (PEM) of the certificate for https, with its chain; SIGHUP reads it again"`
+	TLSKey           string `env:"RS_TLS_KEY" path:"true" help:"file (PEM) of that certificate's key"`
 }
 
 // environment makes a map of os.Environ's lines.
@@ -74,7 +75,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 		value, given := environ[f.name]
 		if path, ok := environ[f.name+"_FILE"]; ok && path != "" {
 			if f.path {
-				problems = append(problems, fmt.Sprintf("%s_FILE is set, but it is %s that names a file", f.name, f.name))
+				problems = append(problems, fmt.Sprintf("%s_FILE is set, but %s is itself the name of a file: set %s", f.name, f.name, f.name))
 				continue
 			}
 			if given {
@@ -112,7 +113,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	if strings.HasPrefix(environ["RS_PORT"], "tcp://") {
 		bad["RS_PORT"] = true
 		problems = slices.DeleteFunc(problems, func(p string) bool { return strings.HasPrefix(p, "RS_PORT is ") })
-		problems = append(problems, fmt.Sprintf("RS_PORT is %q; a Kubernetes service named rs sets this: set enableServiceLinks: false in the pod's spec, or name the service otherwise", environ["RS_PORT"]))
+		problems = append(problems, fmt.Sprintf("RS_PORT is %q; a Kubernetes service named rs sets this: set enableServiceLinks: false in the pod's spec, or give the service another name", environ["RS_PORT"]))
 	}
 	check("RS_PORT", 0 <= c.Port && c.Port <= 65535, "a port, 0 to 65535")
 	check("RS_REDISPORT", 1 <= c.RedisPort && c.RedisPort <= 65535, "a port, 1 to 65535")
@@ -120,9 +121,9 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	check("RS_LOGLEVEL", c.LogLevel == "none" || handlers.IsLogFormat(c.LogLevel), "one of "+strings.Join(handlers.LogFormats(), ", ")+", none")
 	check("RS_STORE", slices.Contains([]string{"auto", "redis", "embedded"}, c.Store), "auto, redis or embedded")
 	check("RS_WIPE", c.Wipe == 0 || 10 <= c.Wipe && c.Wipe <= 86_400, "a number of seconds, 10 to 86400, or 0 for off")
-	check("RS_WIPE", c.Wipe != 0 || c.Store != "embedded" && c.Data == "", "at least 10 with RS_STORE=embedded or RS_DATA: nobody else would free its memory")
+	check("RS_WIPE", c.Wipe != 0 || c.Store != "embedded" && c.Data == "", "at least 10 with RS_STORE=embedded or RS_DATA: nothing else would free the memory of expired sessions")
 	if c.Data != "" && c.Store == "redis" {
-		problems = append(problems, "RS_DATA is set and RS_STORE is redis; RS_DATA is for the embedded store, Redis keeps its data by itself")
+		problems = append(problems, "RS_DATA is set and RS_STORE is redis; RS_DATA is for the embedded engine only")
 	}
 	check("RS_TIMEOUT", 10*time.Millisecond <= c.Timeout && c.Timeout <= time.Minute, "a duration from 10ms to 1m, as in 500ms or 2s")
 	check("RS_BUCKETS", 1 <= c.Buckets && c.Buckets <= store.Buckets && c.Buckets&(c.Buckets-1) == 0, "a power of two, 1 to 1024")
@@ -156,7 +157,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 		problems = append(problems, fmt.Sprintf("RS_TLS_CERT, RS_TLS_KEY: %v", err))
 	}
 	for _, err := range redis.Check() {
-		problems = append(problems, fmt.Sprintf("RS_REDIS_URL and what goes with it: %v", err))
+		problems = append(problems, fmt.Sprintf("RS_REDIS_URL and the variables that go with it: %v", err))
 	}
 	return c, append(problems, unknownNames(environ)...)
 }
@@ -235,12 +236,36 @@ func printHelp(w io.Writer) {
   rest-sessions --version     print the version
   rest-sessions --help        print this
 
-It is configured by the environment. RS_X_FILE names a file with the value of RS_X.
+It is configured by environment variables. RS_X_FILE names a file that holds the value of RS_X.
 
 `)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, v := range variables() {
-		fmt.Fprintf(table, "  %s\t%s\t%s\n", v.name, v.def, v.help)
+		name, def := v.name, v.def
+		for line := range wrapped(v.help, helpWidth) {
+			fmt.Fprintf(table, "  %s\t%s\t%s\n", name, def, line)
+			name, def = "", ""
+		}
 	}
 	table.Flush()
+}
+
+// helpWidth is the width of the last column of --help: a terminal has some 120.
+const helpWidth = 76
+
+// wrapped yields the words of text in lines of at most width bytes.
+func wrapped(text string, width int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		line := ""
+		for word := range strings.FieldsSeq(text) {
+			if line != "" && len(line)+1+len(word) > width {
+				if !yield(line) {
+					return
+				}
+				line = ""
+			}
+			line = strings.TrimLeft(line+" "+word, " ")
+		}
+		yield(line)
+	}
 }

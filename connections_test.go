@@ -50,7 +50,7 @@ func TestSocket(t *testing.T) {
 		if code, _, stderr := run1(t, []string{"healthcheck"}, host); code != 0 {
 			t.Errorf("healthcheck: %d %s", code, stderr)
 		}
-		if code, _, stderr := run1(t, nil, host, "RS_STORE=embedded"); code != 1 || !strings.Contains(stderr, "a server listens on "+path) {
+		if code, _, stderr := run1(t, nil, host, "RS_STORE=embedded"); code != 1 || !strings.Contains(stderr, "another server already listens on "+path) {
 			t.Errorf("a second server: %d %s", code, stderr)
 		}
 		if format == "json" { // the last
@@ -133,12 +133,12 @@ func TestTLS(t *testing.T) {
 	lateBody(t, large, 50_000, 400, "This port speaks TLS: use https")
 	newCert, newKey := authority.Issue("second", "second.test")
 	os.Rename(newCert, cert)
-	hangup("reload: the certificate is as before")
+	hangup("reload: the certificate has not changed")
 	if err := ask("first.test"); err != nil {
 		t.Error(err)
 	}
 	os.Rename(newKey, key)
-	hangup("reload: new connections get the certificate as it is now")
+	hangup("reload: new connections get the new certificate")
 	if err := ask("second.test"); err != nil {
 		t.Error(err)
 	}

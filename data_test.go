@@ -86,7 +86,7 @@ func TestData(t *testing.T) {
 
 	p = start(t, "RS_DATA="+dir, "RS_REDISHOST=127.0.0.1")
 	p.expect("GET", "/shop/get/"+token, 200, "{}")
-	if !strings.Contains(p.log(), "WARN RS_DATA is set, so sessions are kept there, not in Redis") {
+	if !strings.Contains(p.log(), "WARN RS_DATA is set, so sessions are kept there and not in Redis") {
 		t.Errorf("the log:\n%s", p.log())
 	}
 	p.cmd.Process.Kill()

@@ -19,7 +19,7 @@ func TestManualLinks(t *testing.T) {
 	}
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	checked := 0
-	for _, page := range append(pages, "README.md", "loadtest/README.md") {
+	for _, page := range append(pages, "README.md", "CONTRIBUTING.md", "SECURITY.md", "loadtest/README.md") {
 		for _, m := range link.FindAllStringSubmatch(readText(t, page), -1) {
 			if strings.Contains(m[1], "://") {
 				continue

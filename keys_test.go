@@ -83,7 +83,7 @@ func TestReloadKeys(t *testing.T) {
 	reload("2 API keys")
 	expect(200, 200)
 	for text, said := range map[string]string{
-		"":                         "API keys are as before: " + file + ": there is no key",
+		"":                         "the API keys have not changed: " + file + ": there is no key",
 		"web:short " + newKey[:16]: "entry 2: it has no colon",
 	} {
 		write(text)
@@ -110,7 +110,7 @@ func TestReloadKeys(t *testing.T) {
 func TestKeysOfTheEnvironment(t *testing.T) {
 	p := start(t, "RS_STORE=embedded", "RS_API_KEYS=a@app!ro:"+oldKey+",b@other:"+newKey)
 	p.cmd.Process.Signal(syscall.SIGHUP)
-	p.awaitLog("reload: API keys are as at the start", 1)
+	p.awaitLog("reload: the API keys have not changed: only those of RS_API_KEYS_FILE", 1)
 	for key, want := range map[string]int{"": 401, oldKey: 200, newKey: 403} {
 		if got := p.status(key); got != want {
 			t.Errorf("the key %q answers %d, not %d", key, got, want)

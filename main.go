@@ -62,7 +62,7 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 		return 0
 	case "serve", "healthcheck", "migrate":
 	default:
-		log.Printf("error: unknown argument %q; --help prints what there is", command)
+		log.Printf("error: unknown argument %q; see --help", command)
 		return 2
 	}
 
@@ -180,7 +180,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 // drain ends the server: /readyz says 503 for a grace, then new work is refused,
 // and work in flight ends. A second signal, or Ctrl-C at once, skips the grace.
 func drain(server *fasthttp.Server, api *handlers.API, signals <-chan os.Signal, s os.Signal) error {
-	log.Printf("%v: ending; work in flight goes on", s)
+	log.Printf("%v: shutting down; work in flight goes on", s)
 	api.Drain()
 	if s == syscall.SIGTERM {
 		select {
@@ -213,7 +213,7 @@ type engine interface {
 func openStore(c config, environ map[string]string, counts *metrics.Metrics) (engine, string, error) {
 	if c.Data != "" {
 		if namesRedis(environ) {
-			log.Print("warning: RS_DATA is set, so sessions are kept there, not in Redis, though an RS_REDIS variable is set too")
+			log.Print("warning: RS_DATA is set, so sessions are kept there and not in Redis, although an RS_REDIS variable is set too")
 		}
 		s, err := embedded.Open(embedded.Options{Dir: c.Data, MaxData: c.MaxData, Timeout: c.Timeout, Logf: log.Printf, Observer: counts.Data()})
 		if err != nil {
@@ -228,7 +228,7 @@ func openStore(c config, environ map[string]string, counts *metrics.Metrics) (en
 				"(set RS_REDISHOST to use one, or RS_STORE=embedded to say that none is meant)"
 		}
 		if c.Wipe == 0 {
-			return nil, "", errors.New("RS_WIPE is 0, so nobody would free the memory of sessions whose time is over: " + how)
+			return nil, "", errors.New("RS_WIPE is 0, so nothing would free the memory of expired sessions: " + how)
 		}
 		return embedded.New(embedded.Options{MaxData: c.MaxData}), how, nil
 	}

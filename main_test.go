@@ -211,8 +211,9 @@ func TestHelpAndVersion(t *testing.T) {
 	if code != 0 {
 		t.Errorf("--help: %d", code)
 	}
+	text := strings.Join(strings.Fields(out), " ") // the help is wrapped
 	for _, v := range variables() {
-		if v.help == "" || !strings.Contains(out, v.name) || !strings.Contains(out, v.help) {
+		if v.help == "" || !strings.Contains(out, v.name) || !strings.Contains(text, v.help) {
 			t.Errorf("--help lacks %s", v.name)
 		}
 	}
@@ -235,7 +236,7 @@ func TestBadConfiguration(t *testing.T) {
 		`RS_PORT is "http"; it must be a whole number`, `RS_REDISPORT is "0"; it must be a port`, `RS_REDIS_URL and RS_REDISPORT are both set; only one can be`, `RS_NAMESPACE is "a:b"`,
 		`RS_LOGLEVEL is "loud"; it must be one of combined, common, dev, json, short, tiny, none`, `RS_STORE is "mysql"`,
 		`RS_WIPE is "5"`, `RS_TIMEOUT is "1"; it must be a duration`, `RS_BUCKETS is "48"; it must be a power of two`, `RS_MAX_LISTS is "0"; it must be a number, 1 to 1000000`, `RS_MAX_DATA is "1000"; it must be a number of bytes, 1024 to 1048576`, `RS_REDIS_PASSWORD_FILE: `,
-		`the URL names two databases`, `RS_REDIS_CA_FILE is set, but it is RS_REDIS_CA that names a file`, `RS_REDIS_CERT is set and RS_REDIS_KEY is not`,
+		`the URL names two databases`, `RS_REDIS_CA_FILE is set, but RS_REDIS_CA is itself the name of a file: set RS_REDIS_CA`, `RS_REDIS_CERT is set and RS_REDIS_KEY is not`,
 		`RS_HOST is "unix:x": what follows unix: must be an absolute path`, `RS_TLS_KEY is set and RS_TLS_CERT is not`,
 	} {
 		n := 0

@@ -20,7 +20,7 @@ func TestMessages(t *testing.T) {
 		}
 		return path
 	}
-	const aHost = "RS_REDISHOST must be a host alone: put the port in RS_REDISPORT, or all there is to say in RS_REDIS_URL instead"
+	const aHost = "RS_REDISHOST must be a host alone: put the port in RS_REDISPORT, or use RS_REDIS_URL instead"
 	const aURL = "RS_REDISHOST holds a URL; it must be a host alone: put the URL in RS_REDIS_URL instead"
 	for _, c := range []struct {
 		environ string // NAME=value, with spaces between
@@ -59,10 +59,10 @@ func TestMessages(t *testing.T) {
 		{"RS_STORE=embedded RS_REDIS_PASSWORD_FILE=" + file("password", "opensesame"), []string{"RS_STORE is embedded and RS_REDIS_PASSWORD_FILE is set, which is for Redis; leave out one of them"}},
 		{"RS_STORE=embedded RS_REDIS_SERVICE_HOST=10.0.0.1 RS_REDIS_PORT=tcp://10.0.0.1:6379 RS_REDISHOST=", nil},
 
-		{"RS_TLS_CERT=/cert", []string{"RS_TLS_CERT is set and RS_TLS_KEY is not; a certificate and its key are needed both, or none"}},
-		{"RS_TLS_KEY=/key", []string{"RS_TLS_KEY is set and RS_TLS_CERT is not; a certificate and its key are needed both, or none"}},
-		{"RS_REDIS_URL=rediss://db RS_REDIS_CERT=/cert", []string{"RS_REDIS_CERT is set and RS_REDIS_KEY is not; a certificate and its key are needed both, or none"}},
-		{"RS_REDIS_URL=rediss://db RS_REDIS_KEY=/key", []string{"RS_REDIS_KEY is set and RS_REDIS_CERT is not; a certificate and its key are needed both, or none"}},
+		{"RS_TLS_CERT=/cert", []string{"RS_TLS_CERT is set and RS_TLS_KEY is not; set both the certificate and its key, or neither"}},
+		{"RS_TLS_KEY=/key", []string{"RS_TLS_KEY is set and RS_TLS_CERT is not; set both the certificate and its key, or neither"}},
+		{"RS_REDIS_URL=rediss://db RS_REDIS_CERT=/cert", []string{"RS_REDIS_CERT is set and RS_REDIS_KEY is not; set both the certificate and its key, or neither"}},
+		{"RS_REDIS_URL=rediss://db RS_REDIS_KEY=/key", []string{"RS_REDIS_KEY is set and RS_REDIS_CERT is not; set both the certificate and its key, or neither"}},
 		{"RS_TLS_CERT=/none/cert RS_TLS_KEY=/none/key", []string{"RS_TLS_CERT, RS_TLS_KEY: certificate: open /none/cert: no such file or directory"}},
 
 		{"RS_API_KEYS=web!rw:opensesame", []string{"RS_API_KEYS: entry 1: its role is unknown; there are !ro (read-only), !web (what a web tier needs) and !auth (auth alone), right before the colon"}},
@@ -112,7 +112,7 @@ func TestCannotListen(t *testing.T) {
 		{[]string{"RS_HOST=unix:/none/of/it/http"}, "RS_HOST is unix:/none/of/it/http, and there is no directory /none/of/it: make it, or set another path ("},
 		{[]string{"RS_HOST=unix:" + closed + "/http", userEnv + "=" + strconv.Itoa(user)},
 			"RS_HOST is unix:" + closed + "/http, and user " + strconv.Itoa(user) + " may not make a socket in " + closed + ": let it write there, or set another path ("},
-		{[]string{"RS_HOST=unix:" + taken}, "RS_HOST is unix:" + taken + ": cannot listen: a server listens on " + taken + " already"},
+		{[]string{"RS_HOST=unix:" + taken}, "RS_HOST is unix:" + taken + ": cannot listen: another server already listens on " + taken + ""},
 		{[]string{"RS_HOST=192.0.2.1"}, `RS_HOST is "192.0.2.1" and RS_PORT is 3000: cannot listen: listen tcp 192.0.2.1:3000: bind: `},
 	} {
 		if c.want == "" {

@@ -39,7 +39,7 @@ func conflicts(values, environ map[string]string) (problems []string) {
 	for _, pair := range certificates {
 		for i, name := range pair {
 			if other := pair[1-i]; values[name] != "" && values[other] == "" {
-				problems = append(problems, fmt.Sprintf("%s is set and %s is not; a certificate and its key are needed both, or none", name, other))
+				problems = append(problems, fmt.Sprintf("%s is set and %s is not; set both the certificate and its key, or neither", name, other))
 			}
 		}
 	}
@@ -82,7 +82,7 @@ func hostProblems(host, redisHost string) (problems []string) {
 	} else if strings.Contains(redisHost, "://") {
 		problems = append(problems, "RS_REDISHOST holds a URL; it must be a host alone: put the URL in RS_REDIS_URL instead")
 	} else if !isHost(redisHost) {
-		problems = append(problems, "RS_REDISHOST must be a host alone: put the port in RS_REDISPORT, or all there is to say in RS_REDIS_URL instead")
+		problems = append(problems, "RS_REDISHOST must be a host alone: put the port in RS_REDISPORT, or use RS_REDIS_URL instead")
 	}
 	return problems
 }

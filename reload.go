@@ -28,14 +28,14 @@ func (r reloads) reload(api *handlers.API, door *listener.Listener, sessions eng
 	if path := environ[keysName+"_FILE"]; path != "" {
 		r.keys.Done(api.ReloadKeys(path))
 	} else {
-		log.Printf("reload: API keys are as at the start: they come from a file only with %s_FILE", keysName)
+		log.Printf("reload: the API keys have not changed: only those of %s_FILE can be read again", keysName)
 	}
 	err := door.Reload()
 	r.certificate.Done(err == nil)
 	if err != nil {
-		log.Printf("warning: reload: the certificate is as before: %v", err)
+		log.Printf("warning: reload: the certificate has not changed: %v", err)
 	} else if door.TLS() {
-		log.Print("reload: new connections get the certificate as it is now")
+		log.Print("reload: new connections get the new certificate")
 	}
 	if s, ok := sessions.(*redis.Store); ok {
 		s.Reload() // says in the log what came of it

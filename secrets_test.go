@@ -124,7 +124,7 @@ func TestSecretsStayIn(t *testing.T) {
 				}
 			}
 		}
-		if len(p.output()) == 0 || !strings.Contains(p.log(), "fails to authenticate") || !strings.Contains(metrics, "rest_sessions_refused_total") {
+		if len(p.output()) == 0 || !strings.Contains(p.log(), "sends requests without a valid API key") || !strings.Contains(metrics, "rest_sessions_refused_total") {
 			t.Error("nothing was printed")
 		}
 	}

@@ -39,7 +39,7 @@ const anyRole = apikey.Full | apikey.ReadOnly | apikey.Web | apikey.Auth
 
 var (
 	accessOpen = access{from: scopeOpen, roles: anyRole}
-	// accessAny is for what is no route.
+	// accessAny is for what is not a route.
 	accessAny = access{from: scopeKey, roles: anyRole}
 
 	// Of the routes that the console uses too.
@@ -78,13 +78,13 @@ func (a *API) SetKeys(keys *apikey.Set) { a.keys.Store(newKeyring(keys, a.metric
 func (a *API) ReloadKeys(path string) bool {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		a.logf("warning: reload: API keys are as before: %v", err)
+		a.logf("warning: reload: the API keys have not changed: %v", err)
 		return false
 	}
 	keys, err := apikey.Parse(string(text))
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			a.logf("warning: reload: API keys are as before: %s: %s", path, line)
+			a.logf("warning: reload: the API keys have not changed: %s: %s", path, line)
 		}
 		return false
 	}

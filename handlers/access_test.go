@@ -246,7 +246,7 @@ func TestAttempts(t *testing.T) {
 	}
 	w.expect(w.do("GET", path, "", with(keyAll)), 200, "{}")
 	w.expectError(w.do("GET", path, ""), 429, "tooManyAttempts", "")
-	if log := w.log.String(); strings.Count(log, "fails to authenticate") != 1 || !strings.Contains(log, "127.0.0.1 ") {
+	if log := w.log.String(); strings.Count(log, "sends requests without a valid API key") != 1 || !strings.Contains(log, "127.0.0.1 ") {
 		t.Errorf("the log:\n%s", log)
 	}
 	metrics := w.do("GET", "/metrics", "").body

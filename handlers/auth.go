@@ -76,7 +76,7 @@ func authKeys(ctx *fasthttp.RequestCtx) (string, error) {
 	keys, found, err := queryValue(ctx, "data")
 	if isVisitors(ctx) {
 		if found {
-			return "", invalidValue("The query is the visitor's, that of X-Forwarded-Uri, and has the parameter data: end the address of auth with a query of its own, or with a ? alone")
+			return "", invalidValue("The query is that of the visitor (X-Forwarded-Uri), and it has the parameter data. In the proxy, end the URL of auth with ? or with a query of its own")
 		}
 		return "", nil
 	}
@@ -85,7 +85,7 @@ func authKeys(ctx *fasthttp.RequestCtx) (string, error) {
 	}
 	if err == nil && found && strings.Contains(","+keys+",", ",,") {
 		// Nothing would have to mean all.
-		err = invalidValue("data must be keys of the session's data, with commas between them")
+		err = invalidValue("data must be a comma-separated list of keys of the session's data")
 	}
 	return keys, err
 }

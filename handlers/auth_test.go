@@ -105,7 +105,7 @@ func TestAuthNoSession(t *testing.T) {
 		{header + token + "x", ""},
 		{header + token + "," + token, ""},
 		{header + token[1:] + "\r\n" + cookie + token, ""},
-		{header + token + "\r\n" + header + token, "The header X-Session-Token is in the request twice; it may be there once"},
+		{header + token + "\r\n" + header + token, "The header X-Session-Token is in the request more than once"},
 		{cookie + "x", "The cookie sid holds no session token, which is 64 of A-Z a-z 0-9"},
 		{cookie, ""},
 		{cookie + token + "; sid=" + killed, "The cookie sid is in the request twice with different values"},

@@ -34,7 +34,7 @@ func queryWith(ctx *fasthttp.RequestCtx) (with details, err error) {
 		case "expires":
 			with |= withExpires
 		default:
-			return 0, invalidValue("with must be a list of handle, created and expires, with commas between")
+			return 0, invalidValue("with must be a comma-separated list of handle, created and expires")
 		}
 	}
 	return with, nil

@@ -49,7 +49,7 @@ func TestWith(t *testing.T) {
 		`{"id":"id","r":3,"w":2,"ttl":90,"idle":0,"ip":"::1","no_resave":true,"created":1700000000,"d":{"a":2}}`)
 	for _, with := range []string{"Handle", "handle,", ",", "handle+created", "token"} {
 		w.expect(w.do("GET", "/app/get/"+token+"?with="+with, ""), 400,
-			`{"name":"invalidValue","message":"with must be a list of handle, created and expires, with commas between"}`)
+			`{"name":"invalidValue","message":"with must be a comma-separated list of handle, created and expires"}`)
 	}
 }
 

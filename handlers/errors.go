@@ -42,15 +42,15 @@ var (
 	errUnauthorized = &apiError{fasthttp.StatusUnauthorized, "unauthorized", "A valid API key is needed, as Authorization: Bearer KEY"}
 	errApp          = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key is not for this app"}
 	errReadOnly     = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key is for reading only"}
-	errAuthKey      = &apiError{fasthttp.StatusForbidden, "forbidden", "A valid API key is needed, as Authorization: Bearer KEY; it is not said with 401, which a proxy takes for a visitor without a session"}
-	errRoleWeb      = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key has the role !web, and the route is not one of a web tier's"}
-	errRoleAuth     = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key has the role !auth, which is for the route auth alone"}
-	errRemote       = &apiError{fasthttp.StatusForbidden, "forbidden", "From another machine this needs an API key, and the server has none"}
+	errAuthKey      = &apiError{fasthttp.StatusForbidden, "forbidden", "A valid API key is needed, as Authorization: Bearer KEY. On this route the status is 403, because a proxy takes 401 for a visitor without a session"}
+	errRoleWeb      = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key has the role !web, which may not use this route"}
+	errRoleAuth     = &apiError{fasthttp.StatusForbidden, "forbidden", "The API key has the role !auth, which may use the route auth only"}
+	errRemote       = &apiError{fasthttp.StatusForbidden, "forbidden", "From another machine this route needs an API key, and this server has no keys: set RS_API_KEYS"}
 	errNotFound     = &apiError{fasthttp.StatusNotFound, "notFound", "There is no such route"}
-	errMethod       = &apiError{fasthttp.StatusMethodNotAllowed, "methodNotAllowed", "The route does not take this method"}
+	errMethod       = &apiError{fasthttp.StatusMethodNotAllowed, "methodNotAllowed", "The route does not accept this method"}
 	errTimeout      = &apiError{fasthttp.StatusRequestTimeout, "requestTimeout", "The request did not arrive in time"}
 	errBodySize     = &apiError{fasthttp.StatusRequestEntityTooLarge, "bodyTooLarge", fmt.Sprintf("The body is over %d bytes", maxBodySize)}
-	errDataSize     = &apiError{fasthttp.StatusRequestEntityTooLarge, "dataTooLarge", "The session's data would be larger than RS_MAX_DATA allows; null removes a key"}
+	errDataSize     = &apiError{fasthttp.StatusRequestEntityTooLarge, "dataTooLarge", "The session's data would be larger than RS_MAX_DATA allows; set a key to null to remove it"}
 	errMediaType    = &apiError{fasthttp.StatusUnsupportedMediaType, "unsupportedMediaType", "The body must be application/json in UTF-8, plain or in gzip or deflate"}
 	errEncoding     = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not what its Content-Encoding says"}
 	errAttempts     = &apiError{fasthttp.StatusTooManyRequests, "tooManyAttempts", "Too many requests from this address had no valid API key"}
@@ -59,7 +59,7 @@ var (
 	errInternal     = &apiError{fasthttp.StatusInternalServerError, "internalError", "The server failed; its log says why"}
 	errStore        = &apiError{fasthttp.StatusServiceUnavailable, "storeUnavailable", "The session store cannot be used now"}
 	errDraining     = &apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down"}
-	errOverloaded   = &apiError{fasthttp.StatusServiceUnavailable, "overloaded", "The server has more to do than it can"}
+	errOverloaded   = &apiError{fasthttp.StatusServiceUnavailable, "overloaded", "The server is overloaded"}
 	errConnections  = &apiError{fasthttp.StatusServiceUnavailable, "tooManyConnections", "The server has too many connections"}
 )
 

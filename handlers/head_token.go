@@ -48,7 +48,7 @@ func newHeadTokens(cookie string) headTokens {
 		tokenFound:   "No session has the token in the request",
 		tokenMissing: "There is no session token in the request, neither in the header " + tokenHeader + " nor in the cookie " + cookie,
 		badHeader:    "The header " + tokenHeader + form,
-		twoHeaders:   "The header " + tokenHeader + " is in the request twice; it may be there once",
+		twoHeaders:   "The header " + tokenHeader + " is in the request more than once",
 		badCookie:    "The cookie " + cookie + form,
 		twoCookies:   "The cookie " + cookie + " is in the request twice with different values",
 	} {

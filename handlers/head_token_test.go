@@ -12,7 +12,7 @@ import (
 const (
 	saidMissing    = "There is no session token in the request, neither in the header X-Session-Token nor in the cookie sid"
 	saidHeader     = "The header X-Session-Token holds no session token, which is 64 of A-Z a-z 0-9"
-	saidTwoHeaders = "The header X-Session-Token is in the request twice; it may be there once"
+	saidTwoHeaders = "The header X-Session-Token is in the request more than once"
 	saidCookie     = "The cookie sid holds no session token, which is 64 of A-Z a-z 0-9"
 	saidTwoCookies = "The cookie sid is in the request twice with different values"
 )

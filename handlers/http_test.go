@@ -124,7 +124,7 @@ func TestQuery(t *testing.T) {
 	w := serveEmbedded(t)
 	badTTL := "ttl must be a positive integer >= 10"
 	badDT := "dt must be a positive integer >= 10"
-	twice, broken := " is in the query twice; it may be there once", " has a broken percent-escape; write a % itself as %25"
+	twice, broken := " is in the query more than once", " has a broken percent-escape; write a % itself as %25"
 	for _, c := range []struct{ query, name, message string }{
 		{"", "missingParameter", "No ip supplied"},
 		{"ip", "missingParameter", "No ip supplied"},

@@ -21,7 +21,7 @@ func checkJSON(body []byte, skipped int) error {
 		return syntaxError(body, skipped)
 	}
 	if at := loneSurrogate(body); at >= 0 {
-		return invalidJSON(fmt.Sprintf("at byte %d, %s is half of a surrogate pair and the other half is missing", skipped+at+1, body[at:at+6]))
+		return invalidJSON(fmt.Sprintf("at byte %d, %s is half of a surrogate pair without the other half", skipped+at+1, body[at:at+6]))
 	}
 	return nil
 }

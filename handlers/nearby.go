@@ -16,7 +16,7 @@ type route struct{ method, path string }
 // routes are all, for the message of a 404.
 type routes []route
 
-// notFound says that the path is no route, and which route is nearest to it. Of the
+// notFound says that the path is not a route, and which route is nearest to it. Of the
 // path it shows only the word that should be a verb: another segment may be a token.
 func (r routes) notFound(ctx *fasthttp.RequestCtx) error {
 	path := string(ctx.URI().PathOriginal())
@@ -35,7 +35,7 @@ func (r routes) notFound(ctx *fasthttp.RequestCtx) error {
 		form[0] = "{app}"
 	}
 	form[at] = shownWord(segments[at])
-	message := methodName(ctx) + " /" + strings.Join(form, "/") + " is no route"
+	message := methodName(ctx) + " /" + strings.Join(form, "/") + " is not a route"
 	if word := form[at]; word != "" && word != "…" {
 		under := "/"
 		if at == 1 {
@@ -66,7 +66,7 @@ func methodNotAllowed(ctx *fasthttp.RequestCtx) error {
 	methods = slices.DeleteFunc(methods, func(m string) bool { return m == fasthttp.MethodOptions })
 	allowed := strings.Join(methods, ", ")
 	ctx.Response.Header.Set(fasthttp.HeaderAllow, allowed)
-	return &apiError{errMethod.status, errMethod.name, "The route does not take " + methodName(ctx) + ", but " + allowed}
+	return &apiError{errMethod.status, errMethod.name, "The route does not accept " + methodName(ctx) + ", only " + allowed}
 }
 
 // methodName is the request's method for a message, unless it is none that anybody means.

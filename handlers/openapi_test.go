@@ -251,7 +251,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 	}
 	for r := range inDocument {
 		if !inRouter[r] {
-			t.Errorf("handlers/openapi.json has %s, which is no route", r)
+			t.Errorf("handlers/openapi.json has %s, which is not a route", r)
 		}
 	}
 	for path := range parameters {

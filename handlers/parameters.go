@@ -42,7 +42,7 @@ func knownParameters(ctx *fasthttp.RequestCtx, known []string) error {
 			return unknownParameter("The name of a parameter has a broken escape")
 		case name == "" || name[0] == '_' || slices.Contains(known, name):
 		case len(known) == 0:
-			return unknownParameter("The route takes no parameters; there is none named " + shorten(name))
+			return unknownParameter("The route has no parameters; unknown parameter " + shorten(name))
 		default:
 			return unknownParameter("There is no parameter " + shorten(name) + "; the nearest is " + nearest.Of(shorten(name), known))
 		}

@@ -10,7 +10,7 @@ func TestUnknownParameters(t *testing.T) {
 		{"DELETE", "/shop/killsoid/user?exept=" + aToken, "There is no parameter exept; the nearest is except"},
 		{"PUT", "/shop/create/user?ip=::1&max_session=1", "There is no parameter max_session; the nearest is max_sessions"},
 		{"GET", "/shop/get/" + aToken + "?wiht=handle", "There is no parameter wiht; the nearest is with"},
-		{"DELETE", "/shop/kill/" + aToken + "?ttl=10", "The route takes no parameters; there is none named ttl"},
+		{"DELETE", "/shop/kill/" + aToken + "?ttl=10", "The route has no parameters; unknown parameter ttl"},
 		{"GET", "/shop/%67et/" + aToken + "?ttl=10", ""},
 		{"GET", "/shop/soid/user?limits=10", "There is no parameter limits; the nearest is limit"},
 		{"POST", "/shop/rotate/" + aToken + "?Grace=0", "There is no parameter Grace; the nearest is grace"},

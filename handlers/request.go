@@ -197,7 +197,7 @@ func lookup(query []byte, name string) (value string, found bool, err error) {
 			continue
 		}
 		if found {
-			return "", true, invalidValue(name + " is in the query twice; it may be there once")
+			return "", true, invalidValue(name + " is in the query more than once")
 		}
 		found = true
 		if value, ok = unescape(text, true); !ok {

@@ -20,8 +20,8 @@ func TestRoles(t *testing.T) {
 	keys := []struct{ role, key, message string }{
 		{"", keyShop, ""},
 		{"ro", keyReader, "The API key is for reading only"},
-		{"web", keyWeb, "The API key has the role !web, and the route is not one of a web tier's"},
-		{"auth", keyAuth, "The API key has the role !auth, which is for the route auth alone"},
+		{"web", keyWeb, "The API key has the role !web, which may not use this route"},
+		{"auth", keyAuth, "The API key has the role !auth, which may use the route auth only"},
 	}
 	w := serveEmbedded(t)
 	token := w.create("shop", "id", "ip=::1", "")
@@ -76,7 +76,7 @@ func TestRoles(t *testing.T) {
 		}
 		refused[k.role]++
 		w.expectError(a, 403, "forbidden", k.message)
-		// What is no route is told to whoever has a key.
+		// What is not a route is told to whoever has a key.
 		w.expectError(w.do("GET", "/nowhere", "", with(k.key)), 404, "notFound", "")
 		w.expectError(w.do("PATCH", "/shop/activity", "", with(k.key)), 405, "methodNotAllowed", "")
 	}

@@ -75,7 +75,7 @@ func (s *sources) of(addr netip.Addr) *source {
 func (s *sources) failed(addr netip.Addr, now time.Time) time.Duration {
 	wait, warn := s.attempt(addr, now)
 	if warn {
-		s.logf("warning: %s fails to authenticate; it is answered 429 from now on, one try in %v left out", sourceName(addr), attemptEvery)
+		s.logf("warning: %s sends requests without a valid API key; from now on it gets 429, except for one request in %v", sourceName(addr), attemptEvery)
 	}
 	return wait
 }
@@ -104,7 +104,7 @@ func (s *sources) missed(addr netip.Addr, now time.Time) {
 		return
 	}
 	if s.miss(addr, now) {
-		s.logf("warning: %s asked for %d tokens within %v that name no session: stale cookies, or somebody guesses",
+		s.logf("warning: %s asked for %d tokens within %v that name no session: stale cookies, or someone guesses tokens",
 			sourceName(addr), s.missWarn, missWindow)
 	}
 }

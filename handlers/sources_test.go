@@ -36,7 +36,7 @@ func TestFailedTries(t *testing.T) {
 	if wait := s.failed(bad, noon.Add(attemptEvery)); wait != 0 {
 		t.Errorf("in time: %v", wait)
 	}
-	if n := strings.Count(log.String(), "192.0.2.1 fails"); n != 1 {
+	if n := strings.Count(log.String(), "192.0.2.1 sends requests without"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, log.String())
 	}
 }

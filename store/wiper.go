@@ -43,7 +43,7 @@ func (w *Wiper) Run(ctx context.Context) {
 			w.Wiped(removed, err)
 		}
 		if err != nil {
-			w.Logf("warning: wiping sessions whose time is over failed, next try in about %v: %v", w.Every, err)
+			w.Logf("warning: wiping expired sessions failed; the next try is in about %v: %v", w.Every, err)
 		}
 	}
 }

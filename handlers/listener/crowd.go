@@ -104,7 +104,7 @@ func (c *crowd) warn(err error) {
 	if !c.warned.IsZero() && now.Sub(c.warned) < warnEvery {
 		return
 	}
-	const text = "warning: connections wait, since none can be accepted: %v"
+	const text = "warning: new connections wait, because none can be accepted: %v"
 	if c.failed == 1 {
 		c.logf(text, err)
 	} else {

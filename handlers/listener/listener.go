@@ -48,7 +48,7 @@ func (o Options) Check() (wrong []error) {
 		wrong = append(wrong, errors.New("what follows unix: must be an absolute path"))
 	}
 	if (o.Cert == "") != (o.Key == "") {
-		wrong = append(wrong, errors.New("a certificate and its key are needed both, or none"))
+		wrong = append(wrong, errors.New("set both the certificate and its key, or neither"))
 	} else if o.tls() {
 		if _, err := tls.LoadX509KeyPair(o.Cert, o.Key); err != nil {
 			wrong = append(wrong, fmt.Errorf("certificate: %w", err))

@@ -66,8 +66,8 @@ func TestCheck(t *testing.T) {
 		{Options{Host: "::1", Port: 80}, nil},
 		{Options{Host: "unix:/run/x", Cert: cert, Key: key}, nil},
 		{Options{Host: "unix:x"}, []string{"absolute path"}},
-		{Options{Host: "unix:", Cert: cert}, []string{"absolute path", "both, or none"}},
-		{Options{Key: key}, []string{"both, or none"}},
+		{Options{Host: "unix:", Cert: cert}, []string{"absolute path", "or neither"}},
+		{Options{Key: key}, []string{"or neither"}},
 		{Options{Cert: cert, Key: "/none"}, []string{"certificate: open /none"}},
 		{Options{Cert: cert, Key: cert}, []string{"certificate: "}},
 	} {
@@ -194,7 +194,7 @@ func TestSocket(t *testing.T) {
 			t.Errorf("TLS %v: %v", secure, err)
 		}
 		_, err := Open(o)
-		if err == nil || !strings.Contains(err.Error(), "a server listens on "+path) {
+		if err == nil || !strings.Contains(err.Error(), "another server already listens on "+path) {
 			t.Errorf("a socket in use: %v", err)
 		}
 		if err := o.Healthy(time.Second); err != nil {
@@ -231,7 +231,7 @@ func TestDeadSocket(t *testing.T) {
 				defer mu.Unlock()
 				if err == nil {
 					won = append(won, l)
-				} else if !strings.Contains(err.Error(), "a server listens on") {
+				} else if !strings.Contains(err.Error(), "another server already listens on") {
 					t.Error(err)
 				}
 			})
@@ -283,7 +283,7 @@ func TestSocketInTheWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		file: "is no socket", dir: "is no socket", link: "is no socket",
+		file: "is not a socket", dir: "is not a socket", link: "is not a socket",
 		filepath.Join(dir, "none", "s"):                "no such file",
 		filepath.Join(dir, strings.Repeat("long", 40)): "may have some 100 bytes",
 	} {

@@ -57,12 +57,12 @@ func clearSocket(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is there and is no socket", path)
+		return fmt.Errorf("%s exists and is not a socket", path)
 	}
 	conn, err := net.DialTimeout("unix", path, probeTimeout)
 	if err == nil {
 		conn.Close()
-		return fmt.Errorf("a server listens on %s already", path)
+		return fmt.Errorf("another server already listens on %s", path)
 	}
 	// Only this says that nobody listens; what else may be wrong says nothing.
 	if !errors.Is(err, syscall.ECONNREFUSED) {

@@ -45,7 +45,7 @@ func (m *Metrics) Watch(s Sources) {
 	if dropped := s.Dropped; dropped != nil {
 		m.show(prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "rest_sessions_log_dropped_total",
-			Help: "Lines of the logs, of requests and of the program, that were dropped because nobody took them.",
+			Help: "Lines of the logs, of requests and of the program, that were dropped because nobody read them.",
 		}, func() float64 { return float64(dropped()) }))
 	}
 	if size := s.DataSize; size != nil {

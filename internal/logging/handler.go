@@ -42,7 +42,7 @@ const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 func Note(json bool) func(b []byte, dropped int) []byte {
 	return func(b []byte, dropped int) []byte {
 		var out bytes.Buffer
-		r := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines dropped, because nobody took them", 0)
+		r := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines dropped, because nobody read them", 0)
 		r.AddAttrs(slog.Int("dropped", dropped))
 		NewHandler(&out, json).Handle(context.Background(), r) // a Buffer takes all
 		return append(b, out.Bytes()...)

@@ -66,7 +66,7 @@ func TestHandler(t *testing.T) {
 
 // TestNote: that lines were dropped is said in the form of the others.
 func TestNote(t *testing.T) {
-	if line := string(Note(false)(nil, 5)); !strings.HasSuffix(line, " WARN log lines dropped, because nobody took them dropped=5\n") {
+	if line := string(Note(false)(nil, 5)); !strings.HasSuffix(line, " WARN log lines dropped, because nobody read them dropped=5\n") {
 		t.Errorf("%q", line)
 	}
 	if line := Note(true)(nil, 5); !json.Valid(line) || !bytes.Contains(line, []byte(`"dropped":5}`)) {

@@ -45,7 +45,7 @@ func (j *journal) run() {
 			}
 			if err != nil {
 				if failed == nil {
-					j.logf("error: sessions cannot be written to disk, so what would change one is refused: %v", err)
+					j.logf("error: sessions cannot be written to disk; requests that would change one answer 503: %v", err)
 				}
 				if !errors.Is(err, disk.ErrBroken) {
 					retry.Reset(max(retryAfter, retryFactor*time.Since(began)))

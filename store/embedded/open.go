@@ -25,7 +25,7 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("%s cannot be used: %w", file.Path(), err)
 	}
 	if info, err := os.Stat(o.Dir); err == nil && info.Mode().Perm()&0o077 != 0 {
-		s.journal.logf("warning: %s is open to others (%v); it should be its owner's alone (0700)", o.Dir, info.Mode().Perm())
+		s.journal.logf("warning: %s can be read by other users (%v); only its owner should have access (0700)", o.Dir, info.Mode().Perm())
 	}
 	return s, nil
 }

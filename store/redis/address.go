@@ -94,7 +94,7 @@ func (a *address) parseOptions(query url.Values, database string) error {
 				return errors.New("skip_verify in the URL must be true or false")
 			}
 		default:
-			return errors.New("the URL has an option that is none of addr, db, master_set, sentinel_user, sentinel_password, skip_verify")
+			return errors.New("the URL has an unknown option; the options are addr, db, master_set, sentinel_user, sentinel_password, skip_verify")
 		}
 		if len(values) > 1 {
 			return fmt.Errorf("%s is in the URL twice", name)
@@ -114,9 +114,9 @@ func (a *address) parseOptions(query url.Values, database string) error {
 	case a.master == "" && query.Has("master_set"):
 		return errors.New("master_set in the URL is empty")
 	case len(a.hosts) > 1 && a.master == "" && a.db != 0:
-		return errors.New("a Redis Cluster has no database but 0")
+		return errors.New("a Redis Cluster has only database 0")
 	case a.master != "" && a.unix:
-		return errors.New("no Sentinel can be reached through a Unix socket")
+		return errors.New("a Unix socket cannot lead to Sentinels")
 	}
 	return nil
 }
@@ -249,7 +249,7 @@ func (p *urlParts) join(q urlParts) error {
 		differ = differ || p.query.Encode() != q.query.Encode()
 	}
 	if differ {
-		return errors.New("the URLs of the list differ in more than their hosts")
+		return errors.New("the URLs in the list may differ in their hosts only")
 	}
 	p.hosts = append(p.hosts, q.hosts...)
 	return nil

@@ -191,7 +191,7 @@ func (c *connector) runUntilLost(ctx context.Context) bool {
 		switch {
 		case !asked:
 		case err != nil:
-			c.logf("warning: reload: redis: the connections are as before: %v", err)
+			c.logf("warning: reload: redis: the connections have not changed: %v", err)
 		default:
 			c.logf("reload: redis: connected anew")
 		}

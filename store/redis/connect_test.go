@@ -315,7 +315,7 @@ func scriptTexts(t *testing.T) (texts []string) {
 func TestWrongKind(t *testing.T) {
 	server := redistest.Start(t)
 	for url, want := range map[string]string{
-		"redis://" + server.Addr() + "," + server.Addr(): "is no Redis Cluster",
+		"redis://" + server.Addr() + "," + server.Addr(): "is not a Redis Cluster",
 	} {
 		_, log, err := reach(t, Options{URL: url})
 		if !errors.Is(err, store.ErrUnavailable) || strings.Count(log.String(), want) != 1 {

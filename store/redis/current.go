@@ -38,7 +38,7 @@ func (c *currentOptions) get() rueidis.ClientOption {
 		// A secret's file may be missing for a moment while it is replaced.
 		if text := err.Error(); text != c.failed {
 			c.failed = text
-			c.logf("warning: redis: it is reached with the user and password of before: %v", err)
+			c.logf("warning: redis: the last user and password are still used: %v", err)
 		}
 		return c.last
 	}

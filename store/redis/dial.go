@@ -48,7 +48,7 @@ func (c *connector) connectTo(ctx context.Context, all rueidis.ClientOption, add
 	client, err := newClient(option)
 	if err != nil {
 		if option.SelectDB != 0 && strings.Contains(err.Error(), "cluster mode") {
-			err = mistake("it is a Redis Cluster, which has no database but 0")
+			err = mistake("it is a Redis Cluster, which has only database 0")
 		}
 		return nil, err
 	}
@@ -63,9 +63,9 @@ func (c *connector) connectTo(ctx context.Context, all rueidis.ClientOption, add
 	case mode == "sentinel":
 		err = mistake("it is a Sentinel: the URL must name the master that it watches, as in redis://host:26379/0?master_set=mymaster")
 	case len(all.InitAddress) > 1:
-		err = mistake(addr + " is no Redis Cluster, so there can be no list of hosts; Sentinels need master_set in the URL")
+		err = mistake(addr + " is not a Redis Cluster, so the URL may name only one host; for Sentinels, add master_set to the URL")
 	case role != "" && role != "master" && !c.anyRole:
-		err = fmt.Errorf("it is a %s, not a master: it takes no writes", role)
+		err = fmt.Errorf("it is a %s, not a master: it accepts no writes", role)
 	default:
 		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
 	}

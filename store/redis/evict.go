@@ -41,7 +41,7 @@ func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.
 	for addr, node := range client.Nodes() {
 		info, err := node.Do(ctx, node.B().Info().Section("memory").Build()).ToString()
 		if _, said := rueidis.IsRedisErr(err); said {
-			e.tell(fmt.Sprintf("warning: redis: whether it can evict sessions is not known, since it refuses INFO at %s: %v", addr, err))
+			e.tell(fmt.Sprintf("warning: redis: it is not known whether Redis can evict sessions, because it refuses INFO at %s: %v", addr, err))
 			return
 		} else if err != nil {
 			silent = true
@@ -57,7 +57,7 @@ func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.
 	e.can.Store(can)
 	e.watch.Evicts(can)
 	if can {
-		e.tell(fmt.Sprintf("warning: redis: with its maxmemory-policy %s it ends sessions when its memory is short, "+
+		e.tell(fmt.Sprintf("warning: redis: with maxmemory-policy %s Redis ends sessions when its memory is short, "+
 			"and lists and kills may miss some for a while: set noeviction or a volatile- policy", policy))
 	} else {
 		e.tell("")
@@ -76,7 +76,7 @@ func (e *eviction) tell(line string) {
 	case line != "":
 		e.logf("%s", line)
 	default:
-		e.logf("redis: it does not evict sessions")
+		e.logf("redis: Redis does not evict sessions")
 	}
 }
 

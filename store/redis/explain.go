@@ -32,7 +32,7 @@ func explain(err error, option rueidis.ClientOption) error {
 		return noRedis(serverKind(first))
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return mistake("Redis' certificate is signed by an authority that is not known here: set RS_REDIS_CA to a file with the certificate of that authority")
+		return mistake("Redis' certificate is signed by an unknown authority: set RS_REDIS_CA to a file with the certificate of that authority")
 	}
 	if name, ok := errors.AsType[x509.HostnameError](err); ok {
 		return mistake(fmt.Sprintf("Redis' certificate is not for the name %s: set RS_REDIS_SERVER_NAME to a name that it has", name.Host))
@@ -40,7 +40,7 @@ func explain(err error, option rueidis.ClientOption) error {
 	const setPair = "set RS_REDIS_CERT and RS_REDIS_KEY to a pair that it accepts"
 	network, isNetwork := errors.AsType[*net.OpError](err)
 	if isNetwork && network.Op == "remote error" && strings.Contains(err.Error(), "certificate") {
-		return mistake(fmt.Sprintf("Redis refuses the client's certificate, or that there is none: %s (%v)", setPair, network.Err))
+		return mistake(fmt.Sprintf("Redis refuses the client certificate, or needs one: %s (%v)", setPair, network.Err))
 	}
 	closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 	switch {
@@ -71,7 +71,7 @@ func explainReply(err error, option rueidis.ClientOption) error {
 	case code == "WRONGPASS":
 		return mistake(fmt.Sprintf("%s refuses the user and password: check %s and %s, or those in RS_REDIS_URL (WRONGPASS)", who, user, password))
 	case code == "NOPERM" || forbidden(reply.Error()):
-		return mistake(fmt.Sprintf("the access list of Redis' user forbids what sessions need: docs/redis.md has a list that does not (%v)", reply))
+		return mistake(fmt.Sprintf("the access list of Redis' user forbids a command or key that sessions need: docs/redis.md has the list (%v)", reply))
 	case option.Sentinel.MasterSet != "" && strings.HasPrefix(reply.Error(), "unknown command 'SENTINEL'"):
 		return mistake("the server is not a Sentinel: RS_REDIS_URL must name Sentinels, or have no master_set")
 	}

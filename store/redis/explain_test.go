@@ -75,7 +75,7 @@ func TestExplain(t *testing.T) {
 		"TLS to what greets": {Options{URL: "rediss://" + greet(t, "-ERR max number of clients reached\r\n")},
 			"the server does not speak TLS: RS_REDIS_URL must begin with redis:// instead of rediss://"},
 		"a strange authority": {Options{URL: "rediss://" + secure, TLS: TLS{CA: strange.CA, Cert: cert, Key: key}},
-			"Redis' certificate is signed by an authority that is not known here: set RS_REDIS_CA to a file with the certificate of that authority"},
+			"Redis' certificate is signed by an unknown authority: set RS_REDIS_CA to a file with the certificate of that authority"},
 		"another name": {Options{URL: "rediss://" + secure, TLS: TLS{CA: authority.CA, Cert: cert, Key: key, ServerName: "redis.test"}},
 			"Redis' certificate is not for the name redis.test: set RS_REDIS_SERVER_NAME to a name that it has"},
 		"a strange client": {Options{URL: "rediss://" + secure, TLS: TLS{CA: authority.CA, Cert: strangeCert, Key: strangeKey}},

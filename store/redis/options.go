@@ -107,11 +107,11 @@ func (o Options) address() (address, error) {
 	}
 	switch {
 	case a.user != "" && o.User != "":
-		return a, errors.New("the user stands in the URL and beside it; only one can be")
+		return a, errors.New("the user is given twice, in the URL and in a variable")
 	case a.password != "" && o.Password != "":
-		return a, errors.New("the password stands in the URL and beside it; only one can be")
+		return a, errors.New("the password is given twice, in the URL and in a variable")
 	case a.sentinelUser != "" && o.SentinelUser != "", a.sentinelPassword != "" && o.SentinelPassword != "":
-		return a, errors.New("the Sentinels' user or password stands in the URL and beside it; only one can be")
+		return a, errors.New("the user or password of the Sentinels is given twice, in the URL and in a variable")
 	case a.master == "" && o.SentinelUser+o.SentinelPassword != "":
 		return a, errors.New("a Sentinel's user and password need a URL with master_set")
 	}

@@ -70,7 +70,7 @@ func registryKeys(ns string) []string {
 // be found.
 func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout, error) {
 	if !validNamespace(g.ns) {
-		return layout{}, mistake(fmt.Sprintf("the namespace %q has braces, which a Redis Cluster takes for its own", g.ns[:len(g.ns)-1]))
+		return layout{}, mistake(fmt.Sprintf("the namespace %q has braces, which have a meaning in keys of a Redis Cluster", g.ns[:len(g.ns)-1]))
 	}
 	var set, get []command
 	for _, key := range g.keys {
@@ -111,7 +111,7 @@ func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout, e
 	case !validBuckets(there):
 		return layout{}, fmt.Errorf("%s says that apps are split into %d buckets", g.keys[0], there)
 	case there != g.buckets:
-		g.logf("warning: namespace %s is split into %d buckets, so the %d that are configured do not count",
+		g.logf("warning: namespace %s is split into %d buckets, so RS_BUCKETS=%d is ignored",
 			g.ns[:len(g.ns)-1], there, g.buckets)
 		g.buckets = there
 	}

@@ -29,16 +29,17 @@ const usage = `rest-sessions migrate copies all sessions to another Redis, a Red
   rest-sessions migrate --from URL --to URL [--from-namespace NS] [--to-namespace NS]
                         [--dry-run] [--rate N] [--list FILE] [--last]
 
-1. Run it with --dry-run: it writes nothing, and tells what there is to copy.
-2. Run it while servers use the source. It may be interrupted: the same command goes on.
+1. Run it with --dry-run: it writes nothing, and says what would be copied.
+2. Run it while servers use the source. If it is interrupted, run the same command again:
+   it goes on where it was.
 3. Stop the servers. Run it with --last: it copies what changed since, ends what ended
-   since, and counts. If source and target differ it says so, and exits with 1.
+   since, and counts. If source and target differ, it says so and exits with 1.
 4. Start the servers with the URL and the namespace of the target.
 
-A URL is one as RS_REDIS_URL takes, or @FILE for one in a file, where ps does not show its
-password. Without --from, it is the Redis that the RS_REDIS variables name. With rediss://,
-RS_REDIS_CA, RS_REDIS_CERT and RS_REDIS_KEY are for both. A Redis Cluster without
-sessions gets RS_BUCKETS buckets. Exit codes: 0 done, 1 not done, 2 a wrong command line.
+A URL is as in RS_REDIS_URL, or @FILE for a file that holds it, so that ps does not show its
+password. Without --from, the source is the Redis of the RS_REDIS variables. RS_REDIS_CA,
+RS_REDIS_CERT and RS_REDIS_KEY are for both sides, if their URL is rediss://. A Redis Cluster
+without sessions gets RS_BUCKETS buckets. Exit codes: 0 done, 1 not done, 2 wrong command line.
 
 `
 
@@ -78,14 +79,14 @@ func Command(args []string, server redis.Options, stdout io.Writer) int {
 func parse(args []string, server redis.Options, help io.Writer) (Options, error) {
 	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	from := flags.String("from", "", "`URL` of the source; the Redis of the RS_REDIS variables when left out")
+	from := flags.String("from", "", "`URL` of the source; default: the Redis of the RS_REDIS variables")
 	to := flags.String("to", "", "`URL` of the target")
-	fromNamespace := flags.String("from-namespace", server.Namespace, "`namespace` of the source; RS_NAMESPACE when left out")
-	toNamespace := flags.String("to-namespace", server.Namespace, "`namespace` of the target; RS_NAMESPACE when left out")
-	speed := flags.Int("rate", -1, fmt.Sprintf("most `sessions` a second, 0 for no limit; %d when left out, with --last 0", defaultRate))
-	dry := flags.Bool("dry-run", false, "write nothing, and tell what there is to copy")
+	fromNamespace := flags.String("from-namespace", server.Namespace, "`namespace` of the source; default: RS_NAMESPACE")
+	toNamespace := flags.String("to-namespace", server.Namespace, "`namespace` of the target; default: RS_NAMESPACE")
+	speed := flags.Int("rate", -1, fmt.Sprintf("most `sessions` per second, 0 for no limit; default %d, with --last 0", defaultRate))
+	dry := flags.Bool("dry-run", false, "write nothing, and say what would be copied")
 	last := flags.Bool("last", false, "no server uses the source any more: end the migration")
-	list := flags.String("list", "", "`file` for a line for each session that a Redis Cluster cannot have: app, token, id")
+	list := flags.String("list", "", "`file` that gets a line (app, token, id) per session that a Redis Cluster cannot have")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(help, usage)
@@ -93,17 +94,17 @@ func parse(args []string, server redis.Options, help io.Writer) (Options, error)
 			flags.PrintDefaults()
 			return Options{}, err
 		}
-		return Options{}, fmt.Errorf("%w; --help prints what there is", err)
+		return Options{}, fmt.Errorf("%w; see --help", err)
 	}
 	o := Options{Rate: *speed, DryRun: *dry, Last: *last, List: *list, From: server, To: server}
 	if flags.NArg() > 0 {
-		return o, fmt.Errorf("unknown argument %q; --help prints what there is", flags.Arg(0))
+		return o, fmt.Errorf("unknown argument %q; see --help", flags.Arg(0))
 	}
 	if *to == "" {
-		return o, errors.New("--to is missing; --help prints what there is")
+		return o, errors.New("--to is missing; see --help")
 	}
 	if *dry && *last {
-		return o, errors.New("--dry-run and --last do not go together")
+		return o, errors.New("--dry-run and --last cannot be used together")
 	}
 	if o.Rate < 0 {
 		if o.Rate = defaultRate; *last {

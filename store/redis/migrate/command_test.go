@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 		"--to":                                  "needs an argument",
 		"--to redis://b more":                   `"more"`,
 		"--to redis://b --rate many":            "--help",
-		"--to redis://b --last --dry-run":       "do not go together",
+		"--to redis://b --last --dry-run":       "cannot be used together",
 		"--to redis://b --to-namespace a:b":     "--to-namespace",
 		"--to http://:hunter@b":                 "--to: the URL must begin with",
 		"--from http://:hunter@b --to redis://": "--from: the URL",

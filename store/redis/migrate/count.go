@@ -25,7 +25,7 @@ type count struct {
 type counts map[string]*count
 
 // errEmptied ends a run before it ends every copy.
-var errEmptied = errors.New("the source holds no sessions any more: nothing more is taken for ended")
+var errEmptied = errors.New("the source has no sessions any more: was it emptied? No more copies are ended")
 
 // settleAndCount ends the copies of sessions that are not in the source any more, and
 // counts what both have, all as of one moment.

@@ -125,7 +125,7 @@ func (m *migration) begin(ctx context.Context) error {
 	}
 	held, err := m.sourceHolds(ctx)
 	if err == nil && !held {
-		err = fmt.Errorf("there are no sessions at %s: nothing is done (--from-namespace says which namespace; that of the original is rs)", m.From.Place())
+		err = fmt.Errorf("there are no sessions at %s: nothing is done (is --from-namespace right? The original uses rs)", m.From.Place())
 	}
 	return err
 }

@@ -221,7 +221,7 @@ func TestSame(t *testing.T) {
 	}
 	o.From = at(t, server, "-c")
 	create(t, open(t, o.From), "shop", "user")
-	if _, err := run(t, context.Background(), o); !isMistake(err) || !strings.Contains(err.Error(), "has begun, but from") {
+	if _, err := run(t, context.Background(), o); !isMistake(err) || !strings.Contains(err.Error(), "has begun; complete it with --last") {
 		t.Errorf("another source: %v", err)
 	}
 }

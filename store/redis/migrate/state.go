@@ -75,7 +75,7 @@ func (m *migration) loadState(ctx context.Context) error {
 			"if it is meant all the same, remove the key of its state, which ends in migration, by redis-cli", m.To.Place(), done))
 	}
 	if from := kept[fromField]; from != "" && from != m.From.Place() {
-		return Mistake(fmt.Sprintf("a migration into %s has begun, but from %s; it is to be completed with --last", m.To.Place(), from))
+		return Mistake(fmt.Sprintf("a migration into %s from %s has begun; complete it with --last first", m.To.Place(), from))
 	}
 	var err1, err2 error
 	m.state.since, err1 = strconv.ParseInt("0"+kept[sinceField], 10, 64)

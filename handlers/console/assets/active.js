@@ -6,7 +6,7 @@ import { Plot } from "./plot.js";
 import { inWords, isRefusal } from "./words.js";
 
 export class ActiveView {
-  #plot = new Plot(byId("plot-active"), [{ name: "active users", colour: "--line-1" }], (n) => whole(n));
+  #plot = new Plot("plot-active", ["active users"], whole, true);
   #app = "";
 
   // changed calls back when another length of time is chosen.

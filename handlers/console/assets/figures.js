@@ -6,9 +6,11 @@ import { histograms, quantile, since, valueOf } from "./prometheus.js";
 const seconds = 60; // that are looked back on
 
 const duration = "rest_sessions_request_duration_seconds";
+const requests = "rest_sessions_requests_total";
 
-// isHealth reports whether a route is one of those that ask the server itself.
-const isOwn = (route) => !route.startsWith("/{app}/");
+// isOfApp reports whether a route is for sessions: the console's own questions are not, nor
+// those of Prometheus and of load balancers.
+const isOfApp = ({ route }) => route?.startsWith("/{app}/");
 
 // History keeps the answers of the last minute, {at, samples}, at in seconds.
 export class History {
@@ -73,22 +75,24 @@ class Span {
   // most used first. failed counts answers of 500 and more.
   routes() {
     const before = histograms(this.before, duration, "route");
-    const failedBefore = histograms(this.before, duration, "route", isFailure);
-    const failedNow = histograms(this.now, duration, "route", isFailure);
+    const now = histograms(this.now, duration, "route");
+    const names = new Set((this.now.get(requests) ?? []).map((s) => s.labels.route));
     const rows = [];
-    for (const [route, now] of histograms(this.now, duration, "route")) {
-      const grown = since(now, before.get(route));
-      if (grown.count <= 0) continue;
-      const failed = (failedNow.get(route)?.count ?? 0) - (failedBefore.get(route)?.count ?? 0);
-      rows.push({ route, perSecond: grown.count / this.seconds, failed, p50: quantile(0.5, grown), p99: quantile(0.99, grown) });
+    for (const route of names) {
+      const count = this.counted(requests, (labels) => labels.route === route);
+      if (count <= 0) continue;
+      const times = since(now.get(route) ?? none, before.get(route));
+      const failed = this.counted(requests, (labels) => labels.route === route && labels.status >= "500");
+      rows.push({ route, perSecond: count / this.seconds, failed, p50: quantile(0.5, times), p99: quantile(0.99, times) });
     }
     return rows.sort((a, b) => b.perSecond - a.perSecond || a.route.localeCompare(b.route));
   }
 
-  // requests is {perSecond, p50, p99} of the routes for sessions together: the console's
-  // own questions are not among them, nor those of Prometheus and of load balancers.
+  // requests is {perSecond, failed, p50, p99} of the routes for sessions together.
   requests() {
-    return this.#times(duration, (labels) => !isOwn(labels.route));
+    const perSecond = this.counted(requests, isOfApp) / this.seconds;
+    const failed = this.counted(requests, (labels) => isOfApp(labels) && labels.status >= "500");
+    return { ...this.#times(duration, isOfApp), perSecond, failed };
   }
 
   roundTrips() {
@@ -96,11 +100,10 @@ class Span {
   }
 
   #times(name, keep) {
-    const none = { buckets: new Map(), count: 0, sum: 0 };
     const all = (samples) => histograms(samples, name, undefined, keep).get("") ?? none;
     const grown = since(all(this.now), all(this.before));
     return { perSecond: grown.count / this.seconds, p50: quantile(0.5, grown), p99: quantile(0.99, grown) };
   }
 }
 
-const isFailure = (labels) => labels.status >= "500";
+const none = { buckets: new Map(), count: 0, sum: 0 };

@@ -11,11 +11,8 @@ export const rate = (n) => (n > 0 && n < 0.05 ? "<0.1" : n === 0 || n >= 100 ? d
 // took shows a time in seconds as a request takes it.
 export function took(seconds) {
   if (!Number.isFinite(seconds)) return "–";
-  if (seconds < 0.001) return digits.format(seconds * 1e6) + " µs";
-  if (seconds < 0.01) return (seconds * 1e3).toFixed(2) + " ms";
-  if (seconds < 0.1) return (seconds * 1e3).toFixed(1) + " ms";
-  if (seconds < 1) return digits.format(seconds * 1e3) + " ms";
-  return seconds.toFixed(2) + " s";
+  const [unit, size] = seconds < 0.001 ? ["µs", 1e-6] : seconds < 1 ? ["ms", 1e-3] : ["s", 1];
+  return seconds === 0 ? "0" : `${Number((seconds / size).toPrecision(3))} ${unit}`;
 }
 
 // duration shows whole seconds in its two largest units.

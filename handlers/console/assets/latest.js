@@ -15,6 +15,7 @@ export class LatestView {
   #sessions = [];
   #cursor = undefined;
   #at = 0;
+  #failed = false;
   #asked = 0; // counts, so that an answer that comes too late is not shown
 
   // show calls back with the id of a user that is chosen.
@@ -30,6 +31,7 @@ export class LatestView {
 
   hide(why) {
     this.#client = null;
+    this.#failed = false;
     this.#asked++;
     byId("latest").hidden = byId("latest-more").hidden = true;
     byId("latest-sessions").replaceChildren();
@@ -51,6 +53,11 @@ export class LatestView {
     await this.#ask();
   }
 
+  // retry asks again if the last time there was no answer.
+  async retry() {
+    if (this.#failed) await this.#ask();
+  }
+
   async #more() {
     const known = this.#sessions.length;
     if (!(await this.#ask())) return;
@@ -64,6 +71,7 @@ export class LatestView {
     const query = { dt: this.#dt, limit, with: "handle,created,expires" };
     if (this.#cursor) query.cursor = this.#cursor;
     byId("latest-sessions").setAttribute("aria-busy", "true");
+    this.#failed = false;
     try {
       const { text, at } = await this.#client.get(`${this.#app}/soapp`, query);
       if (asked !== this.#asked) return false;
@@ -73,6 +81,7 @@ export class LatestView {
       this.#cursor = part.cursor;
     } catch (failure) {
       if (asked !== this.#asked) return false;
+      this.#failed = failure.status === 0 || failure.status >= 500;
       say(byId("latest-said"), inWords(failure), "bad");
       return false;
     } finally {

@@ -19,6 +19,7 @@ const open = new Client(""); // for what needs no key
 let client = open;
 let app = "";
 let rights = null; // what access.json says that the key may do
+let again = false; // whether to ask for that again, since there was no answer
 
 const server = new ServerView();
 const active = new ActiveView(() => poll.now());
@@ -39,7 +40,8 @@ const poll = new Poll(async () => {
     may("activity") && app ? active.poll(client, app) : false,
   ];
   const refused = (await Promise.all(tasks)).includes(true);
-  if (refused && asked === client) await access(); // the server's keys have changed
+  if ((refused || again) && asked === client) await access(); // keys that have changed; a server that is back
+  else if (byId("health").dataset.state === "good") await Promise.all([user.retry(), latest.retry()]);
   byId("polled").textContent = `as of ${clock(new Date())}`;
 }, (state) => {
   if (state === "paused") byId("polled").textContent = "paused while hidden";
@@ -48,12 +50,14 @@ const poll = new Poll(async () => {
 // access asks what the key may do, and opens what it opens.
 async function access() {
   rights = null;
+  again = false;
   try {
     rights = JSON.parse((await client.get("console/access.json", app ? { app } : {})).text);
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure;
     say(byId("access-said"), inWords(failure), "bad");
     if (failure.status === 401) store("key", "");
+    again = failure.status === 0 || failure.status >= 500;
     hide("");
     return;
   }

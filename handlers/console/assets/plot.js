@@ -1,37 +1,40 @@
 // A plot of what was seen since the page was opened, by uPlot.
 
+import { byId, el } from "./dom.js";
 import { clock } from "./format.js";
 
 /* global uPlot */
 
 const mostPoints = 2000; // some three hours at one in 5 s
+const least = 60; // seconds that are shown from the start on
+const steps = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400]; // seconds between marks
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// Plot draws lines over time into a place. A line is {name, colour: a CSS variable}; show
-// makes a text of a value.
+// Plot draws lines over time into the figure with an id. A line is {name, number}, its
+// colours are --line-1 and so on; show makes a text of a value; counts are whole numbers.
 export class Plot {
   #place;
+  #key;
   #lines;
   #show;
+  #counts;
   #data;
   #plot = null;
 
-  constructor(place, lines, show) {
-    this.#place = place;
-    this.#lines = lines;
-    this.#show = show;
+  constructor(id, lines, show, counts = false) {
+    this.#place = byId(id);
+    this.#key = byId(id + "-key");
+    [this.#lines, this.#show, this.#counts] = [lines, show, counts];
     this.clear();
-    place.setAttribute("role", "img");
-    new ResizeObserver(() => this.#fit()).observe(place);
-    for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"]) {
-      matchMedia(query).addEventListener("change", () => this.#draw());
-    }
+    new ResizeObserver(() => this.#fit()).observe(this.#place);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
   }
 
   clear() {
     this.#data = [[], ...this.#lines.map(() => [])];
     this.#draw();
+    this.#describe();
   }
 
   // add takes the values of a moment, in seconds; null is a gap.
@@ -41,51 +44,53 @@ export class Plot {
       this.#data[i].push(Number.isFinite(value) ? value : null);
       if (this.#data[i].length > mostPoints) this.#data[i].shift();
     });
-    if (this.#plot) this.#plot.setData(this.#data);
-    else this.#draw();
-    this.#describe(values);
+    this.#plot?.setData(this.#data);
+    this.#describe();
+    const last = this.#lines.map((line, i) => `${line} ${this.#text(this.#data[i + 1].at(-1))}`).join(", ");
+    this.#place.setAttribute("aria-label", `Plot over time. Now: ${last}`);
   }
 
-  // #describe says in words what is drawn.
-  #describe(values) {
-    const now = this.#lines.map((line, i) => `${line.name} ${this.#text(values[i])}`).join(", ");
-    this.#place.setAttribute("aria-label", `Now: ${now}`);
+  // #describe writes the values where the pointer is, or the last, beside the names.
+  #describe() {
+    const at = this.#plot?.cursor.idx ?? this.#data[0].length - 1;
+    const time = this.#plot?.cursor.idx == null ? "" : clock(new Date(this.#data[0][at] * 1000));
+    this.#key.replaceChildren(time, ...this.#lines.map((line, i) =>
+      el("span", { class: `key key-${i + 1}` }, `${line} `, el("b", {}, this.#text(this.#data[i + 1][at])))));
   }
 
-  #text = (value) => (value === null || value === undefined || Number.isNaN(value) ? "–" : this.#show(value));
+  #text = (value) => (value === null || value === undefined ? "–" : this.#show(value));
 
   #fit() {
     const width = this.#place.clientWidth;
-    if (width === 0) return;
-    if (this.#plot) this.#plot.setSize({ width, height: this.#height() });
+    if (width === 0 || width === this.#plot?.width) return;
+    if (this.#plot) this.#plot.setSize({ width, height: this.#place.clientHeight });
     else this.#draw();
   }
-
-  #height = () => (innerWidth < 600 ? 130 : 160);
 
   #draw() {
     this.#plot?.destroy();
     this.#plot = null;
-    const width = this.#place.clientWidth;
+    const [width, height] = [this.#place.clientWidth, this.#place.clientHeight];
     if (width === 0) return;
     const axis = { stroke: colour("--muted"), font: "11px system-ui, sans-serif", grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
+    const count = this.#counts ? { incrs: [1, 2, 5].flatMap((n) => [n, n * 10, n * 100, n * 1e3, n * 1e4, n * 1e5, n * 1e6]).sort((a, b) => a - b) } : {};
     this.#plot = new uPlot({
       width,
-      height: this.#height(),
-      legend: { show: true },
+      height,
+      legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+      padding: [8, 8, 0, 0],
+      scales: {
+        x: { range: (_, first, last) => [Math.min(first, last - least), last] },
+        y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] },
+      },
       axes: [
-        { ...axis, space: 80, values: (_, times) => times.map((t) => clock(new Date(t * 1000))) },
-        { ...axis, size: 56, values: (_, values) => values.map(this.#text) },
+        { ...axis, size: 24, space: 90, incrs: steps, values: (_, times) => times.map((t) => clock(new Date(t * 1000))) },
+        { ...axis, size: 56, space: 32, ...count, values: (_, values) => values.map(this.#text) },
       ],
-      series: [
-        { label: "at", value: (_, t) => (t === null ? "" : clock(new Date(t * 1000))) },
-        ...this.#lines.map((line) => ({
-          label: line.name, stroke: colour(line.colour), width: 2, dash: line.dash, points: { show: this.#data[0].length < 3 },
-          value: (_, value) => this.#text(value),
-        })),
-      ],
+      series: [{}, ...this.#lines.map((line, i) =>
+        ({ label: line, stroke: colour(`--line-${i + 1}`), width: 2, dash: i > 0 ? [6, 3] : undefined, points: { show: false } }))],
+      hooks: { setCursor: [() => this.#describe()] },
     }, this.#data, this.#place);
   }
 }

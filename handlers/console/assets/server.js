@@ -9,8 +9,9 @@ import { inWords, isRefusal } from "./words.js";
 
 export class ServerView {
   #history = new History();
-  #rates = new Plot(byId("plot-rate"), [{ name: "requests/s", colour: "--line-1" }], rate);
-  #times = new Plot(byId("plot-time"), [{ name: "p50", colour: "--line-1" }, { name: "p99", colour: "--line-2", dash: [6, 3] }], took);
+  #rates = new Plot("plot-rate", ["requests/s"], rate);
+  #times = new Plot("plot-time", ["p50", "p99"], took);
+  #note = ""; // of what the figures are, until a minute is whole
 
   // hide shows no figures, and why.
   hide(why) {
@@ -29,15 +30,18 @@ export class ServerView {
       return isRefusal(failure);
     }
     const at = performance.timeOrigin / 1000 + performance.now() / 1000; // which no clock sets back
-    const other = this.#history.add(at, parse(answer.text));
+    const now = parse(answer.text);
+    const other = this.#history.add(at, now);
     byId("server").hidden = false;
-    const notes = {
-      several: "Several servers answer at this address, in turns. The figures are of one at a time: open the console of each by its own address.",
-      other: "The server was started anew, or another one answered: the figures begin again.",
-    };
-    if (other) say(byId("server-said"), this.#history.several ? notes.several : notes.other, "warn");
-    else if (!byId("server-said").textContent.startsWith(notes.other.slice(0, 10))) say(byId("server-said"), "");
-    this.#show(parse(answer.text), at);
+    if (other) {
+      this.#note = this.#history.several
+        ? "Several servers answer at this address, in turns. The figures are of one at a time: open the console of each by its own address."
+        : "The server was started anew, or another one answered: the figures begin again.";
+    } else if (this.#history.lastMinute()?.seconds > 30) {
+      this.#note = "";
+    }
+    say(byId("server-said"), this.#note, this.#note ? "warn" : "");
+    this.#show(now, at);
     return false;
   }
 
@@ -57,9 +61,11 @@ export class ServerView {
     showStore(now, minute);
     byId("routes").replaceChildren(minute ? routesTable(minute) : "");
     byId("errors").replaceChildren(minute ? errorsTable(minute) : "");
-    if (byId("all").open || byId("all-figures").childElementCount === 0) byId("all-figures").replaceChildren(allTable(now));
+    byId("all-figures").replaceChildren(byId("all").open ? allTable(now) : "");
   }
 }
+
+const of = (n, most) => (most === undefined ? whole(n) : `${whole(n)} of ${whole(most)}`);
 
 function facts(place, rows) {
   place.replaceChildren(...rows.filter((row) => row).map(([name, value, state]) =>
@@ -69,12 +75,11 @@ function facts(place, rows) {
 function showTiles(now, minute) {
   const requests = minute?.requests();
   const shown = (text) => (minute ? text() : "–");
-  const failed = minute?.routes().reduce((n, row) => n + row.failed, 0);
   facts(byId("tiles"), [
     ["Requests/s", shown(() => rate(requests.perSecond))],
     ["p50", shown(() => took(requests.p50))],
     ["p99", shown(() => took(requests.p99))],
-    ["Answers of 5xx", shown(() => whole(failed)), failed > 0 ? "bad" : ""],
+    ["Answers of 5xx", shown(() => whole(requests.failed)), requests?.failed > 0 ? "bad" : ""],
     ["Tokens without a session", shown(() => whole(minute.counted("rest_sessions_misses_total")))],
     ["Refused", shown(() => whole(minute.counted("rest_sessions_refused_total")))],
   ]);
@@ -94,7 +99,8 @@ function showStore(now, minute) {
     has("store_evicts", (yes) => ["Eviction", yes ? "Redis can evict sessions when its memory is short" : "no session can be evicted", yes ? "warn" : ""]),
     trips?.perSecond > 0 && ["Round trips", `${rate(trips.perSecond)}/s, p50 ${took(trips.p50)}, p99 ${took(trips.p99)}`],
     has("requests_in_flight", (n) => ["Requests in flight", `${whole(n)}, of at most ${whole(value("in_flight_limit") ?? 0)} to the store now`]),
-    has("lists_in_flight", (n) => ["Lists in flight", whole(n)]),
+    has("lists_in_flight", (n) => ["Lists in flight", of(n, value("lists_limit"))]),
+    has("connections", (n) => ["Connections", of(n, value("connections_limit"))]),
     minute && ["Sessions served", `${rate(minute.counted("rest_sessions_sessions_served_total") / minute.seconds)}/s`],
     has("log_dropped_total", (n) => ["Log lines dropped", whole(n), n > 0 ? "warn" : ""]),
     (() => {
@@ -120,8 +126,9 @@ function routesTable(minute) {
 
 function errorsTable(minute) {
   const rows = [
-    ...minute.byLabel("rest_sessions_errors_total", "name").map((e) => ({ ...e, kind: "" })),
+    ...minute.byLabel("rest_sessions_errors_total", "name"),
     ...minute.byLabel("rest_sessions_refused_total", "reason").map((e) => ({ ...e, label: `refused: ${e.label}` })),
+    ...minute.byLabel("rest_sessions_shed_total", "reason").map((e) => ({ ...e, label: `turned away: ${e.label}` })),
   ].filter((row) => row.total > 0).sort((a, b) => b.grown - a.grown || b.total - a.total);
   if (rows.length === 0) return el("p", { class: "muted" }, "None since the server was started.");
   const columns = [{ title: "Name" }, { title: "new", number: true }, { title: "since the start", number: true }];
@@ -130,11 +137,11 @@ function errorsTable(minute) {
   ]));
 }
 
-// allTable has each figure of this server but for histograms' buckets, also those that a
-// later version has.
+// allTable has each figure of this server that is not 0, but for histograms' buckets; also
+// those that a later version has.
 function allTable(now) {
   const rows = [...now].filter(([name]) => name.startsWith("rest_sessions_") && !name.endsWith("_bucket")).flatMap(([name, samples]) =>
-    samples.map(({ labels, value }) => [
+    samples.filter(({ value }) => value !== 0).map(({ labels, value }) => [
       el("code", {}, name.replace("rest_sessions_", "") + (Object.keys(labels).length ? ` ${Object.entries(labels).map(([k, v]) => `${k}=${v}`).join(" ")}` : "")),
       String(value),
     ]));

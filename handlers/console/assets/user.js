@@ -19,6 +19,7 @@ export class UserView {
   #sessions = [];
   #cursor = undefined;
   #at = 0;
+  #failed = false;
   #asked = 0; // counts, so that an answer that comes too late is not shown
   #ending = false;
 
@@ -52,6 +53,7 @@ export class UserView {
 
   #clear() {
     this.#asked++;
+    this.#failed = false;
     this.#id = "";
     this.#sessions = [];
     byId("user-sessions").replaceChildren();
@@ -68,10 +70,16 @@ export class UserView {
     await this.#ask(before);
   }
 
+  // retry asks again if the last time there was no answer.
+  async retry() {
+    if (this.#failed && !this.#ending) await this.#ask("");
+  }
+
   // #ask asks for the next part and shows all that there is.
   async #ask(before) {
     const asked = ++this.#asked;
     const query = { limit, with: "handle,created,expires", ...(this.#cursor && { cursor: this.#cursor }) };
+    this.#failed = false;
     try {
       const { text, at } = await this.#client.get(userPath(this.#app, "soid", this.#id), query);
       if (asked !== this.#asked) return;
@@ -82,6 +90,7 @@ export class UserView {
       this.#at = at;
     } catch (failure) {
       if (asked !== this.#asked) return;
+      this.#failed = failure.name !== "unaskable" && (failure.status === 0 || failure.status >= 500);
       say(byId("user-said"), `${before} ${inWords(failure)}`.trim(), "bad");
       return;
     }

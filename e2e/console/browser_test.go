@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a test waits for what a page is to show.
-const patience = 15 * time.Second
+const patience = 45 * time.Second
 
 // browser starts Chromium, once for all tests, with a new directory for its data. Each test
 // has a tab with a storage of its own.
@@ -50,6 +50,12 @@ type tab struct {
 // have had no violation of the policy, no error and no request to another origin.
 func openTab(t *testing.T, origin, path string) *tab {
 	t.Helper()
+	return openTabFrom(t, origin, path, network.Headers{})
+}
+
+// openTabFrom is openTab with headers that each request has besides.
+func openTabFrom(t *testing.T, origin, path string, headers network.Headers) *tab {
+	t.Helper()
 	parent, err := browser()
 	if err != nil {
 		t.Fatalf("Chromium does not start (scripts/test installs it): %v", err)
@@ -69,6 +75,7 @@ func openTab(t *testing.T, origin, path string) *tab {
 		t.Fatal(err)
 	}
 	call(b, network.Enable, network.EnableParams{})
+	call(b, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: headers})
 	call(b, log.Enable, struct{}{})
 	b.size(1600, false)
 	b.do(chromedp.Navigate(origin + path))

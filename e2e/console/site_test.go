@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,9 +45,11 @@ func testMain(m *testing.M) int {
 
 // site is a server, and the Redis that it has.
 type site struct {
-	t      *testing.T
-	origin string
-	redis  *redistest.Server
+	t       *testing.T
+	origin  string
+	redis   *redistest.Server
+	environ []string
+	process *redistest.Process // of the server
 }
 
 // startSite starts both, the server with these variables too.
@@ -60,26 +63,60 @@ func startSite(t *testing.T, environ ...string) *site {
 	addr := listener.Addr().String()
 	listener.Close()
 	_, port, _ := net.SplitHostPort(addr)
+	s := &site{t: t, origin: "http://" + addr, redis: redis, environ: append([]string{
+		"RS_HOST=127.0.0.1", "RS_PORT=" + port, "RS_REDISHOST=127.0.0.1", fmt.Sprintf("RS_REDISPORT=%d", redis.Port()), "RS_LOGLEVEL=none", "RS_TIMEOUT=500ms",
+	}, environ...)}
+	s.start()
+	t.Cleanup(s.stop)
+	return s
+}
+
+// start starts the server and waits until it is ready.
+func (s *site) start() {
+	s.t.Helper()
 	cmd := exec.Command(program)
-	cmd.Env = append([]string{"RS_HOST=127.0.0.1", "RS_PORT=" + port, "RS_REDISHOST=127.0.0.1", fmt.Sprintf("RS_REDISPORT=%d", redis.Port()), "RS_LOGLEVEL=none", "RS_TIMEOUT=300ms"}, environ...)
-	process, err := redistest.StartProcess(cmd)
-	if err != nil {
-		t.Fatal(err)
+	cmd.Env = s.environ
+	var err error
+	if s.process, err = redistest.StartProcess(cmd); err != nil {
+		s.t.Fatal(err)
 	}
-	t.Cleanup(process.Kill)
-	s := &site{t, "http://" + addr, redis}
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		response, err := http.Get(s.origin + "/readyz")
 		if err == nil {
 			response.Body.Close()
 			if response.StatusCode == 200 {
-				return s
+				return
 			}
 		}
 		if time.Now().After(end) {
-			t.Fatalf("the server is not ready: %v", err)
+			s.t.Fatalf("the server is not ready: %v", err)
 		}
 	}
+}
+
+// stop kills the server.
+func (s *site) stop() { s.process.Kill() }
+
+// hangup has the server read its keys again.
+func (s *site) hangup() { s.process.Signal(syscall.SIGHUP) }
+
+// write writes a file.
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// between is what stands in a text after one and before another.
+func between(t *testing.T, text, after, before string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(text, after)
+	found2 := false
+	if rest, _, found2 = strings.Cut(rest, before); !found || !found2 {
+		t.Fatalf("%s is not of the form …%s…%s…", text, after, before)
+	}
+	return rest
 }
 
 // ask sends a request with a key, "" for none, and returns the answer, which must be 200.

@@ -4,6 +4,7 @@ import { userPath } from "./api.js";
 import { sessionsOf } from "./json.js";
 
 const part = 1000; // the most that a list gives at once
+const atOnce = 4; // requests
 
 const killed = (text) => JSON.parse(text).kill; // a count
 
@@ -33,18 +34,28 @@ async function handlesOf(client, app, id) {
   return handles;
 }
 
-// endOthers ends all sessions of a user but the one with the handle keep, one after the
-// other: the server has no call for it that does not ask for the token. Sessions that begin
-// meanwhile are left. If the one to keep is gone nothing is ended, and kept is false. progress
-// hears how many were ended, of how many; done has it too, when it fails.
+// endOthers ends all sessions of a user but the one with the handle keep, one by one: the
+// server has no call for it that does not ask for the token. Sessions that begin meanwhile
+// are left. If the one to keep is gone nothing is ended, and kept is false. progress hears
+// how many were asked for, of how many. When one fails no further is begun.
 export async function endOthers(client, app, id, keep, progress) {
   const handles = await handlesOf(client, app, id);
   if (!handles.delete(keep)) return { kept: false, ended: 0, begun: 0 };
-  let ended = 0, asked = 0;
-  for (const handle of handles) {
-    if (await endOne(client, app, id, handle)) ended++;
-    progress(++asked, handles.size);
-  }
+  let ended = 0, asked = 0, failure = null;
+  const rest = handles.values();
+  const worker = async () => {
+    for (const handle of rest) {
+      try {
+        if (await endOne(client, app, id, handle)) ended++;
+      } catch (error) {
+        failure ??= error;
+      }
+      if (failure) return;
+      progress(++asked, handles.size);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  if (failure) throw failure;
   const left = await handlesOf(client, app, id);
   left.delete(keep);
   return { kept: true, ended, begun: left.size };

@@ -38,4 +38,7 @@ export const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-
 export const visible = (text) =>
   text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
 
+// named is visible in a sentence: in quotes if the text's bounds would not be seen.
+export const named = (id) => (/\s/.test(id) ? `“${visible(id)}”` : visible(id));
+
 export const count = (n, one, many = one + "s") => `${whole(n)} ${n === 1 ? one : many}`;

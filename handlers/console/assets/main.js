@@ -49,12 +49,16 @@ const poll = new Poll(async () => {
 
 // access asks what the key may do, and opens what it opens.
 async function access() {
+  const asked = client;
   rights = null;
   again = false;
   try {
-    rights = JSON.parse((await client.get("console/access.json", app ? { app } : {})).text);
+    const { text } = await asked.get("console/access.json", app ? { app } : {});
+    if (asked !== client) return; // another was entered meanwhile
+    rights = JSON.parse(text);
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure;
+    if (asked !== client) return;
     say(byId("access-said"), inWords(failure), "bad");
     if (failure.status === 401) store("key", "");
     again = failure.status === 0 || failure.status >= 500;
@@ -76,7 +80,8 @@ function show() {
   const locked = rights.key_required && rights.name === undefined;
   const lacks = locked ? "This needs a key." : `The key may not ask for this.`;
   const none = "Name an app above to see its sessions.";
-  if (!may("metrics")) server.hide(rights.key_required ? lacks : "The server shows its figures to its own machine alone, since it has no keys.");
+  if (may("metrics")) server.open();
+  else server.hide(rights.key_required ? lacks : "The server shows its figures to its own machine alone, since it has no keys.");
   const part = (view, route, open) => {
     if (!may(route)) view.hide(lacks);
     else if (app === "") view.hide(none);

@@ -81,7 +81,7 @@ export class Plot {
       cursor: { y: false, drag: { x: false, y: false } },
       padding: [8, 8, 0, 0],
       scales: {
-        x: { range: (_, first, last) => [Math.min(first, last - least), last] },
+        x: { range: (_, first, last) => (last ? [Math.min(first, last - least), last] : [Date.now() / 1000 - least, Date.now() / 1000]) },
         y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] },
       },
       axes: [
@@ -89,7 +89,7 @@ export class Plot {
         { ...axis, size: 56, space: 32, ...count, values: (_, values) => values.map(this.#text) },
       ],
       series: [{}, ...this.#lines.map((line, i) =>
-        ({ label: line, stroke: colour(`--line-${i + 1}`), width: 2, dash: i > 0 ? [6, 3] : undefined, points: { show: false } }))],
+        ({ label: line, stroke: colour(`--line-${i + 1}`), width: 2, dash: i > 0 ? [6, 3] : undefined, points: { size: 4 } }))],
       hooks: { setCursor: [() => this.#describe()] },
     }, this.#data, this.#place);
   }

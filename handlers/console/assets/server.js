@@ -17,7 +17,13 @@ export class ServerView {
   hide(why) {
     byId("server").hidden = true;
     this.#history.clear();
+    for (const place of document.querySelectorAll(".window")) place.textContent = "";
     say(byId("server-said"), why);
+  }
+
+  // open makes room for the figures.
+  open() {
+    byId("server").hidden = false;
   }
 
   // poll asks for the figures and shows them. It reports whether the key was refused.
@@ -32,7 +38,6 @@ export class ServerView {
     const at = performance.timeOrigin / 1000 + performance.now() / 1000; // which no clock sets back
     const now = parse(answer.text);
     const other = this.#history.add(at, now);
-    byId("server").hidden = false;
     if (other) {
       this.#note = this.#history.several
         ? "Several servers answer at this address, in turns. The figures are of one at a time: open the console of each by its own address."
@@ -131,7 +136,7 @@ function errorsTable(minute) {
     ...minute.byLabel("rest_sessions_shed_total", "reason").map((e) => ({ ...e, label: `turned away: ${e.label}` })),
   ].filter((row) => row.total > 0).sort((a, b) => b.grown - a.grown || b.total - a.total);
   if (rows.length === 0) return el("p", { class: "muted" }, "None since the server was started.");
-  const columns = [{ title: "Name" }, { title: "new", number: true }, { title: "since the start", number: true }];
+  const columns = [{ title: "Name" }, { title: `in ${duration(Math.round(minute.seconds))}`, number: true }, { title: "since the start", number: true }];
   return table("Errors and refusals", columns, rows.map((row) => [
     el("code", {}, row.label), row.grown ? el("strong", {}, whole(row.grown)) : "0", whole(row.total),
   ]));

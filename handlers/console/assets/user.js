@@ -4,7 +4,7 @@ import { userPath } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { button, byId, el, say } from "./dom.js";
 import { endAll, endOne, endOthers } from "./ending.js";
-import { clock, count, visible } from "./format.js";
+import { clock, count, named, visible } from "./format.js";
 import { sessionsOf } from "./json.js";
 import { code, sessionsTable } from "./sessions.js";
 import { inWords } from "./words.js";
@@ -60,10 +60,11 @@ export class UserView {
     byId("user-more").hidden = byId("end-all").hidden = true;
   }
 
-  // show lists a user's sessions. before stands before what is said of them.
+  // show lists a user's sessions. before stands before what is said of them. What is there
+  // of the same user stays until there is an answer.
   async show(id, before = "") {
     if (!this.#client) return;
-    this.#clear();
+    if (id !== this.#id) this.#clear();
     this.#id = id;
     this.#cursor = undefined;
     byId("id").value = id;
@@ -84,14 +85,16 @@ export class UserView {
       const { text, at } = await this.#client.get(userPath(this.#app, "soid", this.#id), query);
       if (asked !== this.#asked) return;
       const part = sessionsOf(text);
-      const known = new Set(this.#sessions.map((s) => s.handle)); // one that moved meanwhile may come again
-      this.#sessions = this.#sessions.concat(part.sessions.filter((s) => !known.has(s.handle)));
+      const earlier = query.cursor ? this.#sessions : [];
+      const known = new Set(earlier.map((s) => s.handle)); // one that moved meanwhile may come again
+      this.#sessions = earlier.concat(part.sessions.filter((s) => !known.has(s.handle)));
       this.#cursor = part.cursor;
       this.#at = at;
     } catch (failure) {
       if (asked !== this.#asked) return;
       this.#failed = failure.name !== "unaskable" && (failure.status === 0 || failure.status >= 500);
-      say(byId("user-said"), `${before} ${inWords(failure)}`.trim(), "bad");
+      const words = inWords(failure);
+      say(byId("user-said"), before.includes(words) ? before : `${before} ${words}`.trim(), "bad");
       return;
     }
     this.#render(before);
@@ -101,11 +104,11 @@ export class UserView {
     const n = this.#sessions.length;
     const handle = { title: "Handle", cell: (s) => code(s.handle) };
     const end = this.#mayEnd ? { title: "End", cell: (s) => this.#buttons(s) } : undefined;
-    byId("user-sessions").replaceChildren(n ? sessionsTable(`Sessions of ${visible(this.#id)}`, this.#sessions, this.#at, handle, end) : "");
+    byId("user-sessions").replaceChildren(n ? sessionsTable(`Sessions of ${named(this.#id)}`, this.#sessions, this.#at, handle, end) : "");
     byId("user-more").hidden = this.#cursor === undefined;
     byId("end-all").hidden = !this.#mayEnd || n === 0;
     const more = this.#cursor === undefined ? "" : "; there are more";
-    say(byId("user-said"), `${before} ${visible(this.#id)} has ${n ? count(n, "session") + more : "no session"}, as of ${clock(new Date(this.#at * 1000))}.`.trim());
+    say(byId("user-said"), `${before} ${named(this.#id)} has ${n ? count(n, "session") + more : "no session"}, as of ${clock(new Date(this.#at * 1000))}.`.trim());
   }
 
   #buttons(session) {
@@ -116,13 +119,13 @@ export class UserView {
   }
 
   #endOne(session) {
-    const text = `The session ${session.handle} of ${visible(this.#id)}, from ${visible(session.ip)}. Who uses it is logged out at once. Its data is lost.`;
+    const text = `The session ${session.handle} of ${named(this.#id)}, from ${visible(session.ip)}. Who uses it is logged out at once. Its data is lost.`;
     return this.#end("End this session?", text, "End the session", async (client, app, id) =>
       (await endOne(client, app, id, session.handle)) ? "The session has ended." : "The session had ended already.");
   }
 
   #endOthers(session) {
-    const text = `All sessions of ${visible(this.#id)} but ${session.handle}, one after the other. Sessions that begin meanwhile are left. Their data is lost.`;
+    const text = `All sessions of ${named(this.#id)} but ${session.handle}, one by one. Sessions that begin meanwhile are left. Their data is lost.`;
     return this.#end("End all other sessions?", text, "End the others", async (client, app, id) => {
       const { kept, ended, begun } = await endOthers(client, app, id, session.handle, (done, all) =>
         say(byId("user-said"), `${done} of ${count(all, "session")}…`));
@@ -132,7 +135,7 @@ export class UserView {
   }
 
   #endAll() {
-    const text = `Every session of ${visible(this.#id)}, also one that begins in this moment. The user is logged out everywhere. Their data is lost.`;
+    const text = `Every session of ${named(this.#id)}, also one that begins in this moment. The user is logged out everywhere. Their data is lost.`;
     return this.#end("End all sessions of the user?", text, "End all", async (client, app, id) => `${count(await endAll(client, app, id), "session")} ended.`);
   }
 

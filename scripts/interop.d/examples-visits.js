@@ -67,6 +67,7 @@ module.exports = (site) => {
     await guest.is(null, ['lamp']);
     await user.is(strange);
     assert.deepEqual(await site.sessionsOf('anna'), []);
+    await user.post('/logout');
   });
 
   it("makes a guest's session the user's at the login: another token, the same cart", async () => {
@@ -122,13 +123,18 @@ module.exports = (site) => {
     assert.notEqual(a.handle, b.handle);
     await other.post('/devices/end', { handle: a.handle });
     await one.is('anna');
+    const [its, more] = [await other.devices(), await site.loggedIn(strange)];
+    assert.equal(its.length, 1);
+    await more.post('/devices/end', { handle: its[0].handle });
+    await other.is(null);
+    await more.is(strange);
     for (const handle of ['', 'x', `${a.handle}x`, '../../shop/killall']) assert.equal((await one.request('POST', '/devices/end', { handle })).status, 400, handle);
     assert.equal((await one.request('POST', '/devices/end', {})).status, 400);
     await one.post('/devices/end', { handle: b.handle });
     assert.equal((await two.is(null)).cookie?.ended, true);
     await one.is('anna');
     assert.deepEqual((await one.devices()).map(({ handle }) => handle), [a.handle]);
-    await other.post('/logout');
+    await more.post('/logout');
     await one.post('/logout');
   });
 

@@ -13,13 +13,9 @@ import (
 // TestManualLinks wants each link of the manual that leads into the tree to name a
 // file, and with a fragment a heading, that is there.
 func TestManualLinks(t *testing.T) {
-	pages, err := filepath.Glob("docs/*.md")
-	if err != nil || len(pages) < 8 {
-		t.Fatalf("the pages are %v, %v", pages, err)
-	}
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	checked := 0
-	for _, page := range append(pages, "README.md", "CONTRIBUTING.md", "SECURITY.md", "loadtest/README.md") {
+	for _, page := range manualPages(t) {
 		for _, m := range link.FindAllStringSubmatch(readText(t, page), -1) {
 			if strings.Contains(m[1], "://") {
 				continue

@@ -26,17 +26,6 @@ func TestManualConsole(t *testing.T) {
 	}
 }
 
-// TestManualRoutes wants an example of each route that keeps sessions in docs/api.md.
-func TestManualRoutes(t *testing.T) {
-	text := readText(t, "docs/api.md")
-	for _, route := range []string{"create", "get", "auth", "set", "touch", "rotate", "kill", "soid", "killsoid", "activity", "soapp", "killall"} {
-		example := regexp.MustCompile(`(?m)^\$ curl .*localhost:3000/shop/` + route + `\b`)
-		if !example.MatchString(text) {
-			t.Errorf("docs/api.md has no example of %s", route)
-		}
-	}
-}
-
 // What differs from one run to the next: tokens, handles, cursors and times.
 var (
 	consoleName  = regexp.MustCompile(`[A-Za-z0-9]{64}|"[A-Za-z0-9]{22}"|"cursor":"[A-Za-z0-9_-]+"`)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"rest-sessions/handlers/admission"
 	"rest-sessions/handlers/apikey"
 )
 
@@ -18,7 +19,7 @@ type access struct {
 	// roles are those of the keys that may use the route.
 	roles apikey.Role
 	// queue is where the request waits, for scopeApp.
-	queue queue
+	queue admission.Queue
 	// proxy is that of a route whose 401 says that a visitor has no session: the lack
 	// of a key must not look like that, so it is 403.
 	proxy bool
@@ -43,16 +44,16 @@ var (
 	accessAny = access{from: scopeKey, roles: anyRole}
 
 	// Of the routes that the console uses too.
-	accessActivity = allow(short, apikey.ReadOnly)
-	accessSoapp    = allow(short, apikey.ReadOnly)
-	accessSoid     = allow(short, apikey.ReadOnly|apikey.Web)
-	accessKillsoid = allow(long, apikey.Web)
+	accessActivity = allow(admission.Short, apikey.ReadOnly)
+	accessSoapp    = allow(admission.Short, apikey.ReadOnly)
+	accessSoid     = allow(admission.Short, apikey.ReadOnly|apikey.Web)
+	accessKillsoid = allow(admission.Long, apikey.Web)
 	accessMetrics  = access{from: scopeLocal, roles: apikey.Full | apikey.ReadOnly}
 )
 
 // allow is the access of a route that asks the store: for keys with one of the roles,
 // and those with the role Full.
-func allow(to queue, roles apikey.Role) access {
+func allow(to admission.Queue, roles apikey.Role) access {
 	return access{from: scopeApp, roles: apikey.Full | roles, queue: to}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"rest-sessions/handlers/admission"
 	"rest-sessions/handlers/apikey"
 	"rest-sessions/store"
 )
@@ -29,7 +30,7 @@ const (
 	maxHeaderData = 4 << 10
 )
 
-var accessAuth = access{from: scopeApp, roles: apikey.Full | apikey.ReadOnly | apikey.Web | apikey.Auth, queue: short, proxy: true}
+var accessAuth = access{from: scopeApp, roles: apikey.Full | apikey.ReadOnly | apikey.Web | apikey.Auth, queue: admission.Short, proxy: true}
 
 // auth answers /{app}/auth?data= and /{app}/auth/{page}; see hot for most of them.
 func (a *API) auth(ctx *fasthttp.RequestCtx) error {

@@ -22,10 +22,9 @@ func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			auth(ctx)
 			return
 		}
+		entered, err := a.enter(ctx, accessGet, app)
 		counts.Start()
-		entered := nowhere
-		defer a.end(ctx, counts, &entered)
-		err := a.enter(ctx, accessGet, app, &entered)
+		defer a.end(ctx, counts, entered)
 		how := getOptions{}
 		if err == nil && len(ctx.Request.Header.RequestURI()) > len("//get/")+len(app)+len(token) {
 			if err = knownParameters(ctx, parameters[routeGet]); err == nil {
@@ -53,10 +52,9 @@ func (a *API) hotAuth(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			next(ctx)
 			return
 		}
+		entered, err := a.enter(ctx, accessAuth, app)
 		counts.Start()
-		entered := nowhere
-		defer a.end(ctx, counts, &entered)
-		err := a.enter(ctx, accessAuth, app, &entered)
+		defer a.end(ctx, counts, entered)
 		if err == nil {
 			err = a.answerAuth(ctx, app, under)
 		}

@@ -14,7 +14,7 @@ func NewMetrics(version string) *metrics.Metrics {
 // metricSources are what an API has to be asked for.
 func (a *API) metricSources() metrics.Sources {
 	return metrics.Sources{
-		InFlightLimit:   func() int { return int(a.admission.limit.Load()) },
+		InFlightLimit:   func() int { return a.admission.Limit() },
 		Lists:           func() int { return int(a.lists.inFlight.Load()) },
 		ListLimit:       func() int { return int(a.lists.max) },
 		ConnectionLimit: func() int { return int(a.maxConnections) },

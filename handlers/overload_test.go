@@ -101,25 +101,3 @@ func TestOverloaded(t *testing.T) {
 	}
 	api.store = s
 }
-
-// TestInFlight counts what is let in, of both queues.
-func TestInFlight(t *testing.T) {
-	a := newAdmission(3)
-	for _, q := range []queue{short, long} {
-		for i := range 5 {
-			if got := a.enter(q, epoch); got != (i < 3) {
-				t.Errorf("queue %d, request %d: let in is %v", q, i, got)
-			}
-		}
-		a.leave(q, epoch.Add(-time.Second), 0) // before the first window ends
-		if a.answered.Load() != 0 || a.fastest.Load() != unknown {
-			t.Error("what the store did not answer counts as an answer")
-		}
-		if !a.enter(q, epoch) || a.enter(q, epoch) {
-			t.Errorf("queue %d: not one more", q)
-		}
-		if !a.enter(nowhere, epoch) {
-			t.Error("what does not ask the store is shed")
-		}
-	}
-}

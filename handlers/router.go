@@ -14,6 +14,7 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 
+	"rest-sessions/handlers/admission"
 	"rest-sessions/handlers/apikey"
 	"rest-sessions/handlers/listener"
 	"rest-sessions/handlers/metrics"
@@ -28,7 +29,7 @@ type API struct {
 	draining   atomic.Bool
 	keys       atomic.Pointer[keyring] // nil for none
 	sources    *sources
-	admission  *admission
+	admission  *admission.Controller
 	lists      listLimit
 	hijacked   sync.Map // net.Conn to the *list that waits for fasthttp to hand it over
 	headTokens headTokens
@@ -49,7 +50,7 @@ type API struct {
 // nothing is counted and there is no route /metrics.
 func New(s store.Store, m *metrics.Metrics, logf func(format string, args ...any)) *API {
 	a := &API{store: s, logf: logf, metrics: m, maxConnections: listener.MaxConnections(), writeTimeout: writeTimeout, ctx: context.Background()}
-	a.LimitInFlight(DefaultMaxInFlight)
+	a.LimitInFlight(admission.DefaultMax)
 	a.LimitLists(DefaultMaxLists)
 	a.SetCookie(DefaultCookie)
 	a.metrics.Watch(a.metricSources())
@@ -60,7 +61,7 @@ func New(s store.Store, m *metrics.Metrics, logf func(format string, args ...any
 // LimitInFlight sets how many requests may be on their way to the store at once, at
 // least one. It is called before the first request.
 func (a *API) LimitInFlight(most int) {
-	a.admission = newAdmission(most)
+	a.admission = admission.New(most)
 }
 
 // CountConnections has the listener count those that are open, since it closes some. It
@@ -70,7 +71,7 @@ func (a *API) CountConnections(count func() int32) { a.connections = count }
 // routeGet is the route of nine requests in ten.
 const routeGet = "/{app}/get/{token}"
 
-var accessGet = allow(short, apikey.ReadOnly|apikey.Web)
+var accessGet = allow(admission.Short, apikey.ReadOnly|apikey.Web)
 
 // matchedAgain marks a request whose target is as expressTarget made it, with whether it
 // had a slash at its end.
@@ -106,17 +107,17 @@ func (a *API) Handler() fasthttp.RequestHandler {
 		r.Handle(method, path, a.answer(path, need, e))
 	}
 	// Each route names the roles of keys that may use it; the role Full may all.
-	handle("PUT", "/{app}/create/{id}", allow(short, apikey.Web), a.create)
+	handle("PUT", "/{app}/create/{id}", allow(admission.Short, apikey.Web), a.create)
 	handle("GET", routeGet, accessGet, a.get)
-	handle("POST", "/{app}/set/{token}", allow(short, apikey.Web), a.set)
-	handle("POST", "/{app}/touch/{token}", allow(short, apikey.Web), a.touch)
-	handle("POST", "/{app}/rotate/{token}", allow(short, apikey.Web), a.rotate)
+	handle("POST", "/{app}/set/{token}", allow(admission.Short, apikey.Web), a.set)
+	handle("POST", "/{app}/touch/{token}", allow(admission.Short, apikey.Web), a.touch)
+	handle("POST", "/{app}/rotate/{token}", allow(admission.Short, apikey.Web), a.rotate)
 	handle("GET", "/{app}/activity", accessActivity, a.activity)
 	handle("GET", "/{app}/soapp", accessSoapp, a.soapp)
 	handle("GET", "/{app}/soid/{id}", accessSoid, a.soid)
-	handle("DELETE", "/{app}/kill/{token}", allow(short, apikey.Web), a.kill)
+	handle("DELETE", "/{app}/kill/{token}", allow(admission.Short, apikey.Web), a.kill)
 	handle("DELETE", "/{app}/killsoid/{id}", accessKillsoid, a.killsoid)
-	handle("DELETE", "/{app}/killall", allow(long, 0), a.killall)
+	handle("DELETE", "/{app}/killall", allow(admission.Long, 0), a.killall)
 	handle(router.MethodWild, routeAuth, accessAuth, a.auth)
 	r.ANY(routeAuthUnder, a.answer(routeAuth, accessAuth, a.auth))
 	for _, method := range []string{"GET", "HEAD"} {
@@ -132,7 +133,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 	}
 	a.handleConsole(r, &known)
 	a.routes = known
-	return a.hot(r.Handler)
+	return a.recovered(a.hot(r.Handler))
 }
 
 // answer makes a handler of an endpoint, counted as route, for those who have the
@@ -142,11 +143,10 @@ func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHand
 	known, strict := parameters[route]
 	strict = strict && route != routeAuth // whose query may be another's, see authKeys
 	return func(ctx *fasthttp.RequestCtx) {
-		counts.Start()
-		entered := nowhere
-		defer a.end(ctx, counts, &entered)
 		app, _ := pathApp(ctx) // one that is malformed is nobody's, and the endpoint's 400
-		err := a.enter(ctx, need, app, &entered)
+		entered, err := a.enter(ctx, need, app)
+		counts.Start()
+		defer a.end(ctx, counts, entered)
 		if err == nil && strict {
 			err = knownParameters(ctx, known)
 		}
@@ -171,28 +171,40 @@ func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
 }
 
 // enter lets a request in, if who sends it has the access that it needs and, where the
-// store is asked, not too many others are on their way. What it has entered is for end.
-func (a *API) enter(ctx *fasthttp.RequestCtx, need access, app string, entered *queue) error {
+// store is asked, not too many others are in flight. It returns what the request has
+// entered, for end.
+func (a *API) enter(ctx *fasthttp.RequestCtx, need access, app string) (admission.Queue, error) {
 	key, err := a.authorize(ctx, need, app)
 	a.keys.Load().count(key)
 	if err != nil {
-		return err
+		return admission.None, err
 	}
-	if !a.admission.enter(need.queue, ctx.Time()) {
-		if need.queue == long {
+	if !a.admission.Enter(need.queue, ctx.Time()) {
+		if need.queue == admission.Long {
 			a.metrics.Shed(metrics.ShedRemovals)
 		} else {
 			a.metrics.Shed(metrics.ShedRequests)
 		}
-		return errOverloaded
+		return admission.None, errOverloaded
 	}
-	*entered = need.queue
-	return nil
+	return need.queue, nil
+}
+
+// recovered answers 500 to a request that panics before end is deferred.
+func (a *API) recovered(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		defer func() {
+			if p := recover(); p != nil {
+				a.fail(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+			}
+		}()
+		next(ctx)
+	}
 }
 
 // end is deferred by whoever answers: it counts the answer, and makes one of a
 // panic, a 500, which fasthttp would let end the process.
-func (a *API) end(ctx *fasthttp.RequestCtx, counts metrics.Route, entered *queue) {
+func (a *API) end(ctx *fasthttp.RequestCtx, counts metrics.Route, entered admission.Queue) {
 	if p := recover(); p != nil {
 		a.fail(ctx, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
 	}
@@ -205,5 +217,5 @@ func (a *API) end(ctx *fasthttp.RequestCtx, counts metrics.Route, entered *queue
 	if ctx.Response.StatusCode() != fasthttp.StatusOK {
 		took = 0 // the store was not asked, or did not answer
 	}
-	a.admission.leave(*entered, now, took)
+	a.admission.Leave(entered, now, took)
 }

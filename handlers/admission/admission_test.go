@@ -1,6 +1,6 @@
 //go:build !race
 
-package handlers
+package admission
 
 import (
 	"math/rand/v2"
@@ -17,7 +17,7 @@ func TestOverload(t *testing.T) {
 	}{
 		{20_000, 200 * time.Microsecond}, {2_000, 500 * time.Microsecond}, {50_000, time.Millisecond}, {5_000, 20 * time.Millisecond},
 	} {
-		s := newSimulation(DefaultMaxInFlight, c.capacity, c.delay)
+		s := newSimulation(DefaultMax, c.capacity, c.delay)
 		normal, _, shed := s.run(c.capacity*0.7, 15*time.Second)
 		if shed > 0 {
 			t.Errorf("%+v: %d shed at 0.7 of the capacity", c, s.shed)
@@ -34,10 +34,10 @@ func TestOverload(t *testing.T) {
 			t.Errorf("%+v: %.0f%% of the capacity used when overloaded", c, 100*used)
 		}
 		ended := s.now
-		if after, _, _ := s.run(c.capacity/2, lingering+2*admissionWindow); s.lastShed > ended+2*admissionWindow || after > allowed {
+		if after, _, _ := s.run(c.capacity/2, lingering+2*window); s.lastShed > ended+2*window || after > allowed {
 			t.Errorf("%+v: shed until %v after the overload, p99 %v", c, s.lastShed-ended, after)
 		}
-		if s.a.phase != open || s.a.limit.Load() != DefaultMaxInFlight {
+		if s.a.phase != open || s.a.limit.Load() != DefaultMax {
 			t.Errorf("%+v: the limit is %d soon after the overload", c, s.a.limit.Load())
 		}
 	}
@@ -46,7 +46,7 @@ func TestOverload(t *testing.T) {
 // TestCrowdAfterOverload lets nobody come after an overload, and then a crowd at once: the
 // limit is of another time, although no answer has ended its windows.
 func TestCrowdAfterOverload(t *testing.T) {
-	s := newSimulation(DefaultMaxInFlight, 20_000, 200*time.Microsecond)
+	s := newSimulation(DefaultMax, 20_000, 200*time.Microsecond)
 	for range 10 {
 		s.run(40_000, 5*time.Second)
 		if s.a.phase != shedding {
@@ -62,7 +62,7 @@ func TestCrowdAfterOverload(t *testing.T) {
 // TestOverloadChanges lets the capacity fall to a half and rise to the double of it
 // while twice of it is asked for.
 func TestOverloadChanges(t *testing.T) {
-	s := newSimulation(DefaultMaxInFlight, 10_000, 3*time.Millisecond)
+	s := newSimulation(DefaultMax, 10_000, 3*time.Millisecond)
 	s.run(7_000, 5*time.Second)
 	for _, capacity := range []float64{10_000, 2_000, 20_000, 10_000} {
 		s.service = time.Duration(float64(time.Second) / capacity)
@@ -79,7 +79,7 @@ func TestOverloadChanges(t *testing.T) {
 func TestNoQueue(t *testing.T) {
 	for seed := range uint64(5) {
 		const capacity = 20_000
-		s := newSimulation(DefaultMaxInFlight, capacity, 200*time.Microsecond)
+		s := newSimulation(DefaultMax, capacity, 200*time.Microsecond)
 		s.random = rand.New(rand.NewPCG(seed, 0))
 		none := func(what string) {
 			t.Helper()
@@ -113,7 +113,7 @@ func TestNoQueue(t *testing.T) {
 			none("in a burst")
 		}
 		// A store that is far away from the beginning, with up to 800 in flight.
-		s = newSimulation(DefaultMaxInFlight, 2*capacity, 20*time.Millisecond)
+		s = newSimulation(DefaultMax, 2*capacity, 20*time.Millisecond)
 		for _, load := range []float64{0.05, 0.4, 0.95} {
 			s.run(load*2*capacity, 20*time.Second)
 			none("far away")
@@ -125,7 +125,7 @@ func TestNoQueue(t *testing.T) {
 // in unseen: the trial that finds no queue is the only one.
 func TestFarther(t *testing.T) {
 	const capacity, load = 50_000, 35_000
-	s := newSimulation(DefaultMaxInFlight, capacity, 200*time.Microsecond)
+	s := newSimulation(DefaultMax, capacity, 200*time.Microsecond)
 	s.run(load, 15*time.Second)
 	s.delay = 20 * time.Millisecond
 	if s.run(load, time.Second); s.shed == 0 || s.shed > load/5 {
@@ -135,7 +135,7 @@ func TestFarther(t *testing.T) {
 		t.Errorf("%d shed afterwards", s.shed)
 	}
 	// And again, in the midst of an overload.
-	s = newSimulation(DefaultMaxInFlight, capacity, 200*time.Microsecond)
+	s = newSimulation(DefaultMax, capacity, 200*time.Microsecond)
 	s.run(load, 15*time.Second)
 	s.run(2*capacity, 2*time.Second)
 	s.delay = 20 * time.Millisecond
@@ -147,7 +147,7 @@ func TestFarther(t *testing.T) {
 
 // TestPauseInOverload lets the store stand still while it is overloaded.
 func TestPauseInOverload(t *testing.T) {
-	s := newSimulation(DefaultMaxInFlight, 20_000, 200*time.Microsecond)
+	s := newSimulation(DefaultMax, 20_000, 200*time.Microsecond)
 	s.run(40_000, s.crest())
 	for range 10 {
 		s.free = max(s.free, s.now) + 100*time.Millisecond
@@ -160,9 +160,9 @@ func TestPauseInOverload(t *testing.T) {
 
 // TestLongOnesDoNotBlock lets removals that take for ever run while a queue is found.
 func TestLongOnesDoNotBlock(t *testing.T) {
-	s := newSimulation(DefaultMaxInFlight, 10_000, time.Millisecond)
+	s := newSimulation(DefaultMax, 10_000, time.Millisecond)
 	for range 100 {
-		s.a.enter(long, epoch)
+		s.a.Enter(Long, epoch)
 	}
 	s.run(5_000, time.Second)
 	if _, used, _ := s.run(20_000, 20*time.Second); used < 0.95 {
@@ -183,7 +183,7 @@ func TestTinyMax(t *testing.T) {
 // still be answered: a low limit would only say no more often.
 func TestSayingNoCosts(t *testing.T) {
 	for _, c := range []struct{ cost, least float64 }{{0.05, 0.9}, {0.2, 0.7}, {0.55, 0.55}} {
-		s := newSimulation(DefaultMaxInFlight, 20_000, 200*time.Microsecond)
+		s := newSimulation(DefaultMax, 20_000, 200*time.Microsecond)
 		s.clients = 800
 		s.no = time.Duration(c.cost * float64(s.service))
 		s.run(10_000, time.Second)
@@ -201,7 +201,7 @@ func TestSayingNoCosts(t *testing.T) {
 
 // TestFarAndNear overloads a store that is near again after it was far away.
 func TestFarAndNear(t *testing.T) {
-	s := newSimulation(DefaultMaxInFlight, 10_000, 30*time.Millisecond)
+	s := newSimulation(DefaultMax, 10_000, 30*time.Millisecond)
 	s.run(9_500, 15*time.Second) // some 300 in flight
 	if meant := time.Duration(s.a.meant()); meant < s.delay {
 		t.Errorf("%v is meant, of a store that takes %v", meant, s.delay)
@@ -229,7 +229,7 @@ func TestLongQueue(t *testing.T) {
 // store can do, and no overload.
 func TestPatientClients(t *testing.T) {
 	for _, capacity := range []float64{1_000, 2_000, 20_000} {
-		s := newSimulation(DefaultMaxInFlight, capacity, time.Millisecond)
+		s := newSimulation(DefaultMax, capacity, time.Millisecond)
 		s.clients = 500
 		if p99, used, shed := s.run(1e6, 10*time.Second); shed > 0 || used < 0.99 {
 			t.Errorf("p99 %v, %.0f%% used, %.1f%% shed", p99, 100*used, 100*shed)
@@ -240,7 +240,7 @@ func TestPatientClients(t *testing.T) {
 // TestImpatientClients has 1,200 that ask again as soon as they hear a no, which costs half
 // of what an answer does: most of what can be done must still be answers.
 func TestImpatientClients(t *testing.T) {
-	s := newSimulation(DefaultMaxInFlight, 20_000, 0)
+	s := newSimulation(DefaultMax, 20_000, 0)
 	s.clients, s.no = 1200, s.service*6/10
 	if p99, used, shed := s.run(1e6, 20*time.Second); used < 0.55 || p99 > 1200*s.service {
 		t.Errorf("p99 %v, %.0f%% used, %.1f%% shed", p99, 100*used, 100*shed)

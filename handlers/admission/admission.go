@@ -1,4 +1,6 @@
-package handlers
+// Package admission bounds how many requests ask the store at once, so that in an overload
+// those that are let in need not wait. It knows no routes and no HTTP.
+package admission
 
 import (
 	"sync"
@@ -6,10 +8,10 @@ import (
 	"time"
 )
 
-// DefaultMaxInFlight is how many requests may be on their way to the store at once: those
+// DefaultMax is how many requests may be on their way to the store at once: those
 // that come in 100 ms at 20,000 a second, so that a store that stands still for as long, for
 // a fork or a collection, costs nobody an error. It also bounds memory.
-const DefaultMaxInFlight = 2048
+const DefaultMax = 2048
 
 const (
 	// suspectShare is the share of max, 512 of the default, up to which all are let in
@@ -23,9 +25,9 @@ const (
 	// without a queue, where that is more than slowest.
 	meantFactor = 1.25
 
-	// admissionWindow is how long answers are watched before anything may change. Under
+	// window is how long answers are watched before anything may change. Under
 	// any load that can queue up it holds enough of them.
-	admissionWindow = 25 * time.Millisecond
+	window = 25 * time.Millisecond
 	// standingWindows is for how many more of them a queue stands before it is one: 200 ms,
 	// twice CoDel's interval.
 	standingWindows = 8
@@ -51,8 +53,8 @@ const (
 	longMean = 5 * time.Second
 )
 
-// admission bounds the requests that are on their way to the store at once: to max, and
-// to less when they stand in a queue.
+// Controller bounds the requests that are in flight to the store: to max, and to less when
+// they stand in a queue. It is safe for concurrent use.
 //
 // It suspects a queue as CoDel does: not when an answer is slow, which one list or one
 // pause can make, but when many are in flight and for 200 ms none was fast; and not if they
@@ -65,7 +67,7 @@ const (
 //
 // Requests that take as long as there are sessions to remove, long ones, are counted by
 // themselves, up to max: they would be a queue that nobody waits in.
-type admission struct {
+type Controller struct {
 	max      int32
 	limit    atomic.Int32 // of short
 	inFlight atomic.Int32 // short
@@ -90,7 +92,7 @@ type admission struct {
 	base    base
 }
 
-// phase is what an admission is about.
+// phase is what a Controller is about.
 type phase int
 
 const (
@@ -99,20 +101,21 @@ const (
 	shedding              // it keeps one short
 )
 
-// queue is what a request has entered.
-type queue int
+// Queue is what a request has entered.
+type Queue int
 
 const (
-	nowhere queue = iota // it does not ask the store
-	short
-	long
+	None  Queue = iota // it does not ask the store
+	Short              // it takes a round trip, or is a list
+	Long               // it takes as long as there are sessions to remove
 )
 
 // epoch is what times are counted from: numbers fit an atomic, a time.Time does not.
 var epoch = time.Now()
 
-func newAdmission(most int) *admission {
-	a := &admission{max: int32(most)}
+// New returns a Controller that lets in at most so many requests of each queue.
+func New(most int) *Controller {
+	a := &Controller{max: int32(most)}
 	a.limit.Store(a.max)
 	a.fastest.Store(unknown)
 	return a
@@ -122,10 +125,10 @@ func newAdmission(most int) *admission {
 // a float64.
 const unknown = 1 << 62
 
-// enter lets a request that came at now in or says no.
-func (a *admission) enter(to queue, now time.Time) bool {
+// Enter lets a request that came at now in or says no.
+func (a *Controller) Enter(to Queue, now time.Time) bool {
 	switch to {
-	case short:
+	case Short:
 		if a.inFlight.Add(1) > a.limit.Load() && !a.outlived(now) {
 			a.inFlight.Add(-1)
 			if !a.refused.Load() {
@@ -133,7 +136,7 @@ func (a *admission) enter(to queue, now time.Time) bool {
 			}
 			return false
 		}
-	case long:
+	case Long:
 		if a.long.Add(1) > a.max {
 			a.long.Add(-1)
 			return false
@@ -142,9 +145,12 @@ func (a *admission) enter(to queue, now time.Time) bool {
 	return true
 }
 
+// Limit is how many requests are let in now.
+func (a *Controller) Limit() int { return int(a.limit.Load()) }
+
 // outlived reports whether the limit was one of another time, since when nothing has been
 // answered, and the request is within max.
-func (a *admission) outlived(now time.Time) bool {
+func (a *Controller) outlived(now time.Time) bool {
 	if a.limit.Load() == a.max || int64(now.Sub(epoch))-a.end.Load() < int64(lingering) || !a.mu.TryLock() {
 		return false
 	}
@@ -153,13 +159,13 @@ func (a *admission) outlived(now time.Time) bool {
 	return a.inFlight.Load() <= a.max
 }
 
-// leave ends a request that was let in. took is how long the store's answer took, or 0 if
+// Leave ends a request that was let in. took is how long the store's answer took, or 0 if
 // it gave none: to a request that was wrong, or in an outage.
-func (a *admission) leave(from queue, now time.Time, took time.Duration) {
-	if from == long {
+func (a *Controller) Leave(from Queue, now time.Time, took time.Duration) {
+	if from == Long {
 		a.long.Add(-1)
 	}
-	if from != short {
+	if from != Short {
 		return
 	}
 	inFlight := a.inFlight.Add(-1) + 1
@@ -183,13 +189,13 @@ func (a *admission) leave(from queue, now time.Time, took time.Duration) {
 }
 
 // turn ends a window and begins the next. mu is held.
-func (a *admission) turn(at int64, inFlight int32) {
+func (a *Controller) turn(at int64, inFlight int32) {
 	fastest, answered := float64(a.fastest.Swap(unknown)), float64(a.answered.Swap(0))
 	refused := a.refused.Swap(false)
 	lasted := at - a.begin
 	rate := answered / float64(lasted)
 	a.begin = at
-	a.end.Store(at + int64(admissionWindow))
+	a.end.Store(at + int64(window))
 	switch {
 	case lasted > int64(lingering):
 		a.reopen() // that was another time
@@ -197,13 +203,13 @@ func (a *admission) turn(at int64, inFlight int32) {
 		a.try(at, inFlight, fastest, rate)
 	case a.phase == shedding:
 		a.shed(at, refused, rate, float64(lasted))
-	case lasted <= 2*int64(admissionWindow): // else the store, or this process, stood still
+	case lasted <= 2*int64(window): // else the store, or this process, stood still
 		a.suspect(at, inFlight, fastest, rate)
 	}
 }
 
 // suspect looks for a queue and begins a trial if there may be one.
-func (a *admission) suspect(at int64, inFlight int32, fastest, rate float64) {
+func (a *Controller) suspect(at int64, inFlight int32, fastest, rate float64) {
 	if inFlight <= a.max/suspectShare {
 		a.base.note(at, fastest)
 		a.windows = 0
@@ -229,7 +235,7 @@ func (a *admission) suspect(at int64, inFlight int32, fastest, rate float64) {
 }
 
 // try ends a trial when its limit has held for long enough.
-func (a *admission) try(at int64, inFlight int32, fastest, rate float64) {
+func (a *Controller) try(at int64, inFlight int32, fastest, rate float64) {
 	if a.windows == 0 {
 		if float64(inFlight) <= (1+standingLoss)*float64(a.limit.Load()) {
 			a.windows, a.rate, a.least = 1, 0, unknown
@@ -252,7 +258,7 @@ func (a *admission) try(at int64, inFlight int32, fastest, rate float64) {
 
 // shed lets the limit follow the most that the store has been answering, not what it does
 // now: a limit that itself lowers that would go down and down.
-func (a *admission) shed(at int64, refused bool, rate, lasted float64) {
+func (a *Controller) shed(at int64, refused bool, rate, lasted float64) {
 	if refused {
 		a.refusal = at
 	}
@@ -268,18 +274,18 @@ func (a *admission) shed(at int64, refused bool, rate, lasted float64) {
 }
 
 // reopen lets all in again, up to max.
-func (a *admission) reopen() {
+func (a *Controller) reopen() {
 	a.phase, a.windows = open, 0
 	a.limit.Store(a.max)
 }
 
 // let sets the limit.
-func (a *admission) let(limit float64) {
+func (a *Controller) let(limit float64) {
 	a.limit.Store(int32(min(float64(a.max), max(leastInFlight, limit))))
 }
 
 // meant is what the fastest answer of a window may take, in ns.
-func (a *admission) meant() float64 { return max(float64(slowest), meantFactor*a.base.fastest()) }
+func (a *Controller) meant() float64 { return max(float64(slowest), meantFactor*a.base.fastest()) }
 
 // base remembers what the fastest answers took lately when there was no queue, in ns.
 type base struct {

@@ -1,6 +1,6 @@
 //go:build !race
 
-package handlers
+package admission
 
 import (
 	"math/rand/v2"
@@ -11,7 +11,7 @@ import (
 // simulation is a store in virtual time: requests come at random, wait in one queue, are
 // served one at a time, and are told so after a delay.
 type simulation struct {
-	a       *admission
+	a       *Controller
 	now     time.Duration
 	service time.Duration // of one request, so capacity is one by this
 	delay   time.Duration // on top of it, whatever the queue
@@ -31,7 +31,7 @@ type departure struct{ at, took time.Duration }
 
 func newSimulation(most int, capacity float64, delay time.Duration) *simulation {
 	return &simulation{
-		a: newAdmission(most), service: time.Duration(float64(time.Second) / capacity), delay: delay,
+		a: New(most), service: time.Duration(float64(time.Second) / capacity), delay: delay,
 		random: rand.New(rand.NewPCG(1, 2)),
 	}
 }
@@ -53,7 +53,7 @@ func (s *simulation) run(rate float64, lasting time.Duration) (p99 time.Duration
 		if s.clients > 0 && len(s.leaving) == s.clients {
 			continue
 		}
-		if !s.a.enter(short, s.time()) {
+		if !s.a.Enter(Short, s.time()) {
 			s.shed++
 			s.lastShed = s.now
 			if s.no > 0 {
@@ -85,7 +85,7 @@ func (s *simulation) depart(d departure) {
 func (s *simulation) leave() {
 	for len(s.leaving) > 0 && s.leaving[0].at <= s.now {
 		if d := s.leaving[0]; d.took > 0 {
-			s.a.leave(short, start.Add(d.at), d.took)
+			s.a.Leave(Short, start.Add(d.at), d.took)
 		}
 		s.leaving = s.leaving[1:]
 	}
@@ -100,5 +100,5 @@ func (s *simulation) time() time.Time { return start.Add(s.now) }
 // until as many are in flight as are let in whatever they take, until that is seen to
 // stand, and until the queue of these times has been served.
 func (s *simulation) crest() time.Duration {
-	return (time.Duration(s.a.max/suspectShare)*s.service + standingWindows*admissionWindow) * 5 / 2
+	return (time.Duration(s.a.max/suspectShare)*s.service + standingWindows*window) * 5 / 2
 }

@@ -49,11 +49,11 @@ const stop = async (children, signal = 'SIGTERM') => {
 };
 
 // ask sends a request and returns status, headers and text of the answer.
-const ask = (port, target, { method = 'GET', headers = {}, body, key } = {}) => new Promise((resolve, reject) => {
+const ask = (port, target, { method = 'GET', headers = {}, body, key, agent = false } = {}) => new Promise((resolve, reject) => {
   const all = { ...headers };
   if (key) all.Authorization = `Bearer ${key}`;
   if (body !== undefined) all['Content-Length'] = Buffer.byteLength(body);
-  const req = http.request({ host: '127.0.0.1', port, method, path: target, headers: all, agent: false }, (res) => {
+  const req = http.request({ host: '127.0.0.1', port, method, path: target, headers: all, agent }, (res) => {
     let text = '';
     res.setEncoding('utf8');
     res.on('data', (chunk) => { text += chunk; });

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"rest-sessions/internal/jsontext"
 	"rest-sessions/store"
 )
 
@@ -65,7 +66,7 @@ func parseData(body []byte) (store.Data, error) {
 	place := places{}
 	// text is valid JSON: only where its parts end is left to find out.
 	for pos := skipSpace(text, 1); text[pos] == '"'; {
-		end := stringEnd(text, pos)
+		end := jsontext.StringEnd(text, pos)
 		key := canonicalKey(text[pos:end])
 		value, end, depth := valueAt(text, skipSpace(text, skipSpace(text, end)+1)) // over the colon
 		if depth > maxDepth {

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-json"
+
+	"rest-sessions/internal/jsontext"
 )
 
 // What follows finds its way in a text that is valid JSON.
@@ -19,25 +21,13 @@ func skipSpace(text string, pos int) int {
 	return pos
 }
 
-// stringEnd returns the index after the string that starts at text[pos].
-func stringEnd(text string, pos int) int {
-	for i := pos + 1; ; i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-}
-
 // valueAt returns the value that starts at text[pos], in an object, without white
 // space between its tokens; the index after it; and how many arrays and objects in it
 // hold each other.
 func valueAt(text string, pos int) (value string, end, depth int) {
 	switch text[pos] {
 	case '"':
-		end = stringEnd(text, pos)
+		end = jsontext.StringEnd(text, pos)
 	case '{', '[':
 		return nestedAt(text, pos)
 	default:
@@ -53,7 +43,7 @@ func nestedAt(text string, start int) (value string, end, depth int) {
 	for pos := start; ; {
 		switch text[pos] {
 		case '"':
-			pos = stringEnd(text, pos)
+			pos = jsontext.StringEnd(text, pos)
 			continue
 		case ' ', '\t', '\r', '\n':
 			compact = append(compact, text[copied:pos]...)

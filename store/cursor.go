@@ -56,7 +56,8 @@ func (c *Cursor) Text(list string) string {
 	b = append(b, cursorVersion)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Start))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.LastActivity))
-	b = appendPacked(b, c.Token)
+	token := packed(c.Token)
+	b = append(b, token[:packedToken]...)
 	b = binary.BigEndian.AppendUint32(b, checksum(b, list))
 	return base64.RawURLEncoding.EncodeToString(b)
 }
@@ -75,11 +76,13 @@ func ParseCursor(text, list string) (Cursor, error) {
 	}
 	fields, sum := b[:cursorLen-cursorSum], b[cursorLen-cursorSum:]
 	start, la := binary.BigEndian.Uint64(fields[1:]), binary.BigEndian.Uint64(fields[9:])
-	token, ok := unpackToken(fields[17:])
-	if binary.BigEndian.Uint32(sum) != checksum(fields, list) || start > maxCursorInt || la > maxCursorInt || !ok {
+	var token PackedToken
+	copy(token[:], fields[17:])
+	text = token.String()[:CursorTokenLen]
+	if binary.BigEndian.Uint32(sum) != checksum(fields, list) || start > maxCursorInt || la > maxCursorInt || strings.Contains(text, "?") {
 		return Cursor{}, ErrCursor
 	}
-	return Cursor{Start: int64(start), LastActivity: int64(la), Token: token}, nil
+	return Cursor{Start: int64(start), LastActivity: int64(la), Token: text}, nil
 }
 
 func checksum(b []byte, list string) uint32 {
@@ -88,30 +91,4 @@ func checksum(b []byte, list string) uint32 {
 	d.Write(b)
 	d.WriteString(list)
 	return uint32(d.Sum64())
-}
-
-// appendPacked appends the first CursorTokenLen characters of a token at six bits
-// each.
-func appendPacked(b []byte, token string) []byte {
-	for i := 0; i < CursorTokenLen; i += 4 {
-		v := uint32(base62Digit[token[i]])<<18 | uint32(base62Digit[token[i+1]])<<12 |
-			uint32(base62Digit[token[i+2]])<<6 | uint32(base62Digit[token[i+3]])
-		b = append(b, byte(v>>16), byte(v>>8), byte(v))
-	}
-	return b
-}
-
-func unpackToken(b []byte) (string, bool) {
-	var token [CursorTokenLen]byte
-	for i, j := 0, 0; i < len(b); i, j = i+3, j+4 {
-		v := uint32(b[i])<<16 | uint32(b[i+1])<<8 | uint32(b[i+2])
-		for k := range 4 {
-			digit := v >> (18 - 6*k) & 63
-			if digit >= uint32(len(base62)) {
-				return "", false
-			}
-			token[j+k] = base62[digit]
-		}
-	}
-	return string(token[:]), true
 }

@@ -1,6 +1,10 @@
 package store
 
-import "strings"
+import (
+	"strings"
+
+	"rest-sessions/internal/jsontext"
+)
 
 // Field is one key and its new value in a Data.
 type Field struct {
@@ -90,13 +94,13 @@ func eachField(text string, f func(key, value string)) bool {
 		return false
 	}
 	for pos := 1; ; pos++ {
-		end := stringEnd(text, pos)
+		end := jsontext.StringEnd(text, pos)
 		if end < 0 || end >= len(text) || text[end] != ':' {
 			return false
 		}
 		key := text[pos:end]
 		pos = end + 1
-		if end = valueEnd(text, pos); end <= pos || end >= len(text) {
+		if end = jsontext.ValueEnd(text, pos); end <= pos || end >= len(text) {
 			return false
 		}
 		f(key, text[pos:end])
@@ -107,68 +111,6 @@ func eachField(text string, f func(key, value string)) bool {
 			return false
 		}
 	}
-}
-
-// valueEnd returns the index after the JSON value that starts at text[pos], or -1 if
-// it does not end. Of one that is no string, array or object, that is the end of a run
-// of anything that a number, true, false or null has.
-func valueEnd(text string, pos int) int {
-	if pos >= len(text) {
-		return -1
-	}
-	switch text[pos] {
-	case '"':
-		return stringEnd(text, pos)
-	case '[', '{':
-		return nestedEnd(text, pos)
-	}
-	for pos < len(text) && isScalar(text[pos]) {
-		pos++
-	}
-	return pos
-}
-
-// nestedEnd returns the index after the array or object that starts at text[pos], or
-// -1 if it does not end.
-func nestedEnd(text string, pos int) int {
-	depth := 0
-	for pos < len(text) {
-		switch text[pos] {
-		case '"':
-			if pos = stringEnd(text, pos); pos < 0 {
-				return -1
-			}
-			continue
-		case '[', '{':
-			depth++
-		case ']', '}':
-			if depth--; depth == 0 {
-				return pos + 1
-			}
-		}
-		pos++
-	}
-	return -1
-}
-
-// isScalar reports whether c can stand in a number, true, false or null.
-func isScalar(c byte) bool { return isAlnum(c) || c == '.' || c == '+' || c == '-' }
-
-// stringEnd returns the index after the JSON string that starts at text[pos],
-// or -1 if none does or it does not end.
-func stringEnd(text string, pos int) int {
-	if pos >= len(text) || text[pos] != '"' {
-		return -1
-	}
-	for i := pos + 1; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return -1
 }
 
 // Text returns d as the text of a JSON object, nulls included.

@@ -4,18 +4,13 @@ package store
 // their texts do.
 type PackedToken [TokenLen * 6 / 8]byte
 
-// sextet is the six-bit number of each character of a token.
-var sextet = func() (n [256]uint32) {
-	for i := range base62 {
-		n[base62[i]] = uint32(i)
-	}
-	return n
-}()
-
 // PackToken packs a valid token.
-func PackToken(text string) (t PackedToken) {
-	for i, j := 0, 0; i < len(t); i, j = i+3, j+4 {
-		v := sextet[text[j]]<<18 | sextet[text[j+1]]<<12 | sextet[text[j+2]]<<6 | sextet[text[j+3]]
+func PackToken(text string) PackedToken { return packed(text[:TokenLen]) }
+
+// packed packs a token, or its first characters, a multiple of four.
+func packed(text string) (t PackedToken) {
+	for i, j := 0, 0; j < len(text); i, j = i+3, j+4 {
+		v := base62Digit[text[j]]<<18 | base62Digit[text[j+1]]<<12 | base62Digit[text[j+2]]<<6 | base62Digit[text[j+3]]
 		t[i], t[i+1], t[i+2] = byte(v>>16), byte(v>>8), byte(v)
 	}
 	return t

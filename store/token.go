@@ -14,9 +14,9 @@ const Buckets = 1024
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // base62Digit is the inverse of base62, indexed by character.
-var base62Digit = func() (d [256]uint16) {
+var base62Digit = func() (d [256]uint32) {
 	for i := range base62 {
-		d[base62[i]] = uint16(i)
+		d[base62[i]] = uint32(i)
 	}
 	return d
 }()

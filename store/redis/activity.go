@@ -8,25 +8,27 @@ import (
 	"sync/atomic"
 
 	"github.com/redis/rueidis"
+
+	"rest-sessions/store/redis/internal/layout"
 )
 
-// Activity implements store.Store. A user is in one part of an app, so the sum of
-// the parts is exact.
+// Activity implements store.Store. A user is in one bucket of an app, so the sum of
+// the buckets is exact.
 func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, error) {
 	l, err := s.layout(ctx)
 	if err != nil {
 		return 0, err
 	}
-	parts := l.parts(app)
-	counts := make([]activityCount, len(parts))
-	for i, p := range parts {
-		counts[i] = newActivityCount(p, dt)
+	buckets := l.Buckets(app)
+	counts := make([]activityCount, len(buckets))
+	for i, b := range buckets {
+		counts[i] = newActivityCount(b, dt)
 	}
 	var active atomic.Int64
-	if len(parts) > 1 {
+	if len(buckets) > 1 {
 		// First all at once, with few hashes each: where few users were active
 		// just dt seconds ago, that is all.
-		commands := make([]command, len(parts))
+		commands := make([]command, len(buckets))
 		for i, c := range counts {
 			commands[i] = command{script: s.scripts.activity, keys: c.keys, args: append(c.args[:2:2], firstHashes)}
 		}
@@ -34,7 +36,7 @@ func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, erro
 		if err != nil {
 			return 0, err
 		}
-		var partsLeft []part
+		var bucketsLeft []layout.Bucket
 		var countsLeft []activityCount
 		for i := range replies {
 			n, err := counts[i].take(replies[i])
@@ -44,12 +46,12 @@ func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, erro
 			if n >= 0 {
 				active.Add(n)
 			} else {
-				partsLeft, countsLeft = append(partsLeft, parts[i]), append(countsLeft, counts[i])
+				bucketsLeft, countsLeft = append(bucketsLeft, buckets[i]), append(countsLeft, counts[i])
 			}
 		}
-		parts, counts = partsLeft, countsLeft
+		buckets, counts = bucketsLeft, countsLeft
 	}
-	err = each(ctx, parts, func(ctx context.Context, i int, _ part) error {
+	err = each(ctx, buckets, func(ctx context.Context, i int, _ layout.Bucket) error {
 		for c := &counts[i]; ; {
 			reply, err := s.exec(ctx, s.scripts.activity, c.keys, c.args)
 			if err != nil {
@@ -71,16 +73,16 @@ func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, erro
 	return active.Load(), nil
 }
 
-// firstHashes is how many hashes a part's first call may look at, of many at once.
+// firstHashes is how many hashes a bucket's first call may read, of many at once.
 const firstHashes = "4"
 
-// activityCount is a count on its way through the pages of a part.
+// activityCount counts in pages the active users of a bucket.
 type activityCount struct{ keys, args []string }
 
-func newActivityCount(p part, dt int64) activityCount {
+func newActivityCount(b layout.Bucket, dt int64) activityCount {
 	return activityCount{
-		keys: []string{p.users()},
-		args: []string{p.prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)},
+		keys: []string{b.Users()},
+		args: []string{b.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)},
 	}
 }
 

@@ -32,7 +32,7 @@ func TestUsersWindow(t *testing.T) {
 	}
 	clock.Advance(store.UsersWindow - 1)
 	score := func(i int) string {
-		return fmt.Sprint(server.Do(t, "ZSCORE", s.keys.users("app"), "user"+strconv.Itoa(i)))
+		return fmt.Sprint(server.Do(t, "ZSCORE", classicKeys(s).users("app"), "user"+strconv.Itoa(i)))
 	}
 	before := score(0)
 	for i := 0; i < users; i += 2 {
@@ -103,7 +103,7 @@ func TestTwins(t *testing.T) {
 	f := &flight[*read, readCargo]{}
 	add := func(app, token string) {
 		f.passengers = append(f.passengers, &read{
-			key: []byte(s.keys.session(app, token)), prefixEnd: len(s.keys.prefix(app)), seat: newSeat(),
+			key: []byte(classicKeys(s).session(app, token)), prefixEnd: len(classicKeys(s).prefix(app)), seat: newSeat(),
 		})
 	}
 	one, two, other := create(t, s, "app", "one", 1000), create(t, s, "app", "two", 1000), create(t, s, "other", "one", 1000)
@@ -152,8 +152,8 @@ func TestTwins(t *testing.T) {
 		t.Errorf("the batch answers\n%v, not\n%v", got, want)
 	}
 	for _, s := range []struct{ key, r, m string }{
-		{s.keys.session("app", one), "4", "5"}, {s.keys.session("other", other), "4", "5"},
-		{s.keys.session("other", ending), "7", "8"}, {s.keys.session("app", two), "2", "3"},
+		{classicKeys(s).session("app", one), "4", "5"}, {classicKeys(s).session("other", other), "4", "5"},
+		{classicKeys(s).session("other", ending), "7", "8"}, {classicKeys(s).session("app", two), "2", "3"},
 	} {
 		if h := hashOf(t, server, s.key); h["r"] != s.r || h["m"] != s.m {
 			t.Errorf("the hash is %v, not r %s and m %s", h, s.r, s.m)

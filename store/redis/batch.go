@@ -17,6 +17,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 const (
@@ -29,7 +30,8 @@ const (
 )
 
 // reader makes batches of concurrent reads: each flight of its lane is one script
-// call, or on a Redis Cluster one for each part of an app, all in one go. Reads of one session in a batch are one read to Redis, counted as many.
+// call, or on a Redis Cluster one for each bucket of an app, all in one go. Reads of one
+// session in a batch are one read to Redis, counted as many.
 type reader struct {
 	s        *Store
 	sharded  bool // whether its keys are of the sharded layout
@@ -80,13 +82,13 @@ func newReader(s *Store, sharded, detailed bool) *reader {
 	return r
 }
 
-// get reads a session with the next batch. p is its part in the sharded layout.
-func (r *reader) get(ctx context.Context, l layout, p part, app, token string) (store.Session, error) {
+// get reads a session with the next batch. b is its bucket in the sharded layout.
+func (r *reader) get(ctx context.Context, l layout.Layout, b layout.Bucket, app, token string) (store.Session, error) {
 	q := r.reads.Get().(*read)
 	if q.key = q.key[:0]; r.sharded {
-		q.key = append(q.key, p.prefix...)
+		q.key = append(q.key, b.Prefix...)
 	} else {
-		q.key = append(append(append(q.key, l.ns...), app...), ':')
+		q.key = append(append(append(q.key, l.NS...), app...), ':')
 	}
 	q.prefixEnd = len(q.key)
 	q.key = append(q.key, token...)
@@ -124,7 +126,7 @@ func (r *reader) flags() string {
 	return flags
 }
 
-// prefix returns what the keys of the read's app, or part of it, begin with.
+// prefix returns what the keys of the read's bucket begin with.
 func (q *read) prefix() []byte { return q.key[:q.prefixEnd] }
 
 // gather finds the reads of one session and sorts the firsts by prefix.
@@ -160,17 +162,17 @@ func (c *readCargo) gather(reads []*read) {
 }
 
 // prepare makes the calls for the firsts; flags are as get.lua has them.
-func (c *readCargo) prepare(l layout, get *script, flags string) {
+func (c *readCargo) prepare(l layout.Layout, get *script, flags string) {
 	c.calls = c.calls[:0]
 	for i := 0; i < len(c.firsts); {
 		first := i
 		prefix := string(c.firsts[i].prefix())
-		if len(c.calls) == 0 || l.sharded() {
+		if len(c.calls) == 0 || l.Sharded() {
 			n := len(c.calls)
 			c.calls = slices.Grow(c.calls, 1)[:n+1] // with what it has for keys and args
 			call := &c.calls[n]
 			call.script, call.first, call.text, call.err = get, i, "", nil
-			call.keys, call.args = append(call.keys[:0], l.wipeOf(prefix)), call.args[:0]
+			call.keys, call.args = append(call.keys[:0], l.WipeOf(prefix)), call.args[:0]
 		}
 		call := &c.calls[len(c.calls)-1]
 		call.keys = append(call.keys, prefix+"_sessions", prefix+"_users")
@@ -184,9 +186,9 @@ func (c *readCargo) prepare(l layout, get *script, flags string) {
 		if !more {
 			c.counts = c.counts[:0]
 		}
-		call.args = append(call.args, l.appOf(prefix), strconv.Itoa(i-first), string(c.counts))
-		if call.end = i; l.sharded() {
-			call.keys = append(call.keys, prefix+"none") // see whole
+		call.args = append(call.args, l.AppOf(prefix), strconv.Itoa(i-first), string(c.counts))
+		if call.end = i; l.Sharded() {
+			call.keys = append(call.keys, layout.Missing(prefix)) // see Keyspace.Guard
 		}
 	}
 	if flags != "" {
@@ -203,7 +205,7 @@ func (r *reader) send(f *flight[*read, readCargo]) {
 	c := &f.cargo
 	c.gather(f.passengers) // answer needs it, whatever comes
 	conn, err := r.s.connector.current(context.Background())
-	if err == nil && conn.layout.sharded() != r.sharded {
+	if err == nil && conn.layout.Sharded() != r.sharded {
 		err = errOtherLayout
 	}
 	if err != nil {

@@ -31,7 +31,7 @@ func TestBatches(t *testing.T) {
 	// Some tokens are not there, and one session cannot be read.
 	missing := store.NewToken("nobody")
 	broken := store.NewToken("broken")
-	server.Do(t, "SET", s.keys.session("app0", broken), "not a hash")
+	server.Do(t, "SET", classicKeys(s).session("app0", broken), "not a hash")
 
 	before := calls(t, server)["evalsha"]
 	var wg sync.WaitGroup
@@ -91,9 +91,9 @@ func TestBrokenSession(t *testing.T) {
 	add := func(id string) string {
 		token := create(t, s, "app", id, 1000)
 		b.passengers = append(b.passengers, &read{
-			key: []byte(s.keys.session("app", token)), prefixEnd: len(s.keys.prefix("app")), seat: newSeat(),
+			key: []byte(classicKeys(s).session("app", token)), prefixEnd: len(classicKeys(s).prefix("app")), seat: newSeat(),
 		})
-		return s.keys.session("app", token)
+		return classicKeys(s).session("app", token)
 	}
 	for i, field := range spoilt {
 		// Twice, as idle for no time and as idle for ten seconds: the script writes
@@ -215,7 +215,7 @@ func TestBigReplies(t *testing.T) {
 	r.mu.Lock()
 	for range maxBatch {
 		r.waiting = append(r.waiting, &read{
-			key: []byte(s.keys.session("app", token)), prefixEnd: len(s.keys.prefix("app")),
+			key: []byte(classicKeys(s).session("app", token)), prefixEnd: len(classicKeys(s).prefix("app")),
 			seat: newSeat(),
 		})
 	}

@@ -19,10 +19,10 @@ func (c *connector) connectCluster(ctx context.Context, option rueidis.ClientOpt
 	if err != nil {
 		return nil, err
 	}
-	layout, err := c.cluster(ctx, client)
+	l, err := c.cluster(ctx, client)
 	if err != nil {
 		client.Close()
 		return nil, err
 	}
-	return &connection{client: client, layout: layout}, nil
+	return &connection{client: client, layout: l}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/redistest"
 )
 
@@ -25,7 +26,7 @@ func BenchmarkRedisCPU(b *testing.B) {
 		s       *Store
 	}{
 		{"one", []*redistest.Server{one}, openTest(b, one, nil)},
-		{"cluster", cluster.Masters, openCluster(b, cluster, DefaultBuckets, nil)},
+		{"cluster", cluster.Masters, openCluster(b, cluster, layout.DefaultBuckets, nil)},
 	}
 	ctx := context.Background()
 	tokens := map[string][]string{}

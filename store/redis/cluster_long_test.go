@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/storetest"
 )
 
@@ -23,15 +24,15 @@ func TestClusterConformance(t *testing.T) {
 // TestClusterSpread creates 100,000 sessions and counts them on each master.
 func TestClusterSpread(t *testing.T) {
 	cluster := ofCluster(t)
-	s := openCluster(t, cluster, DefaultBuckets, nil)
+	s := openCluster(t, cluster, layout.DefaultBuckets, nil)
 	defer s.Close()
 	const n = 100_000
 	seed(t, s, "app", n, 7200)
 	total := 0
 	for _, master := range cluster.Masters {
 		held := 0
-		for _, p := range s.connector.made.Load().layout.parts("app") {
-			if k, ok := master.Do(t, "ZCARD", p.sessions()).(int64); ok { // else MOVED
+		for _, p := range s.connector.made.Load().layout.Buckets("app") {
+			if k, ok := master.Do(t, "ZCARD", p.Sessions()).(int64); ok { // else MOVED
 				held += int(k)
 			}
 		}

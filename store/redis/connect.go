@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 const (
@@ -28,7 +29,7 @@ const (
 // connection is a client that has once reached Redis; it redials by itself.
 type connection struct {
 	client rueidis.Client
-	layout layout
+	layout layout.Layout
 }
 
 // connector makes the connection in the background, however long Redis takes to
@@ -37,13 +38,13 @@ type connector struct {
 	option *currentOptions
 	note   func(error) (logged bool) // told the outcome of each attempt
 	logf   func(format string, args ...any)
-	keys   keyspace
+	keys   layout.Keyspace
 	// anyRole says that a replica will do.
 	anyRole bool
 	// patience is how long a call may take: what is replaced is closed after it.
 	patience time.Duration
 	// cluster finds the layout of what is a Redis Cluster.
-	cluster func(context.Context, rueidis.Client) (layout, error)
+	cluster func(context.Context, rueidis.Client) (layout.Layout, error)
 	// reached is called with each client that has reached Redis.
 	reached func(context.Context, rueidis.Client)
 	// reloaded is told what came of each renew; nil for nobody.
@@ -110,7 +111,7 @@ func (c *connector) heed(conn *connection, err error) {
 	}
 	switch codeOf(said) {
 	case "MOVED", "CLUSTERDOWN", "CROSSSLOT":
-		if conn.layout.sharded() {
+		if conn.layout.Sharded() {
 			return
 		}
 		err = unreachable{err}

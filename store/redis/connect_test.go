@@ -66,7 +66,7 @@ func TestPasswordAndDatabase(t *testing.T) {
 		}
 		token := create(t, s, "app", "user", 100)
 		server.Do(t, "SELECT", "3")
-		if n := server.Do(t, "EXISTS", s.keys.session("app", token)); n != int64(1) {
+		if n := server.Do(t, "EXISTS", classicKeys(s).session("app", token)); n != int64(1) {
 			t.Errorf("%s: the session is not in database 3", o.URL)
 		}
 	}
@@ -153,7 +153,7 @@ func TestClusterByTLS(t *testing.T) {
 			t.Errorf("%s: %v", method, err)
 		}
 	}
-	if conn, err := s.connector.current(context.Background()); err != nil || !conn.layout.sharded() {
+	if conn, err := s.connector.current(context.Background()); err != nil || !conn.layout.Sharded() {
 		t.Errorf("no sharded layout: %v\n%s", err, log)
 	}
 	if _, log, err := reach(t, Options{URL: "rediss://:secret@" + addr + "/1", TLS: good}); !errors.Is(err, store.ErrUnavailable) ||

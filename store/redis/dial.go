@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/redis/rueidis"
+
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // mistake is what is wrong with how the server was set up, or with what it was
@@ -23,7 +25,7 @@ func (c *connector) connect(ctx context.Context) (*connection, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
+		return &connection{client: client, layout: layout.Classic(c.keys.NS)}, nil
 	}
 	var all error
 	for _, addr := range option.InitAddress {
@@ -67,7 +69,7 @@ func (c *connector) connectTo(ctx context.Context, all rueidis.ClientOption, add
 	case role != "" && role != "master" && !c.anyRole:
 		err = fmt.Errorf("it is a %s, not a master: it accepts no writes", role)
 	default:
-		return &connection{client: client, layout: layout{keyspace: c.keys}}, nil
+		return &connection{client: client, layout: layout.Classic(c.keys.NS)}, nil
 	}
 	client.Close()
 	return nil, err

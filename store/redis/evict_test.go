@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
@@ -85,20 +86,20 @@ func TestEviction(t *testing.T) {
 	if len(all) < 10 {
 		t.Fatalf("of 20 sessions that are read all the time %d are left", len(all))
 	}
-	p := s.mustLayout(t).classic("app")
+	p := s.mustLayout(t).Buckets("app")[0]
 	want := map[string]int64{}
 	for _, x := range all {
 		want[x.id]++
 		for what, reply := range map[string]any{
-			"SESSIONS":  server.Do(t, "ZSCORE", p.wipe, "app:"+x.token+":"+x.id),
-			"_sessions": server.Do(t, "ZSCORE", p.sessions(), x.token+":"+x.id),
-			"_users":    server.Do(t, "ZSCORE", p.users(), x.id),
+			"SESSIONS":  server.Do(t, "ZSCORE", p.Wipe, "app:"+x.token+":"+x.id),
+			"_sessions": server.Do(t, "ZSCORE", p.Sessions(), x.token+":"+x.id),
+			"_users":    server.Do(t, "ZSCORE", p.Users(), x.id),
 		} {
 			if reply == nil {
 				t.Errorf("%s lacks a session of %s", what, x.id)
 			}
 		}
-		if server.Do(t, "SISMEMBER", p.user(x.id), x.token) != int64(1) {
+		if server.Do(t, "SISMEMBER", p.User(x.id), x.token) != int64(1) {
 			t.Errorf("the set of %s lacks a session", x.id)
 		}
 	}
@@ -116,7 +117,7 @@ func TestEviction(t *testing.T) {
 	}
 }
 
-func (s *Store) mustLayout(t *testing.T) layout {
+func (s *Store) mustLayout(t *testing.T) layout.Layout {
 	t.Helper()
 	l, err := s.layout(context.Background())
 	if err != nil {
@@ -141,19 +142,19 @@ func TestMendedByAWindow(t *testing.T) {
 		},
 	} {
 		token := create(t, s, "app", "user", 7200)
-		p := s.mustLayout(t).classic("app")
-		server.Do(t, "DEL", p.wipe, p.sessions(), p.users(), p.user("user"))
+		p := s.mustLayout(t).Buckets("app")[0]
+		server.Do(t, "DEL", p.Wipe, p.Sessions(), p.Users(), p.User("user"))
 		clock.Advance(60)
 		token, err := touch(token)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		for _, index := range []string{p.wipe, p.sessions(), p.users()} {
+		for _, index := range []string{p.Wipe, p.Sessions(), p.Users()} {
 			if server.Do(t, "ZCARD", index) != int64(1) {
 				t.Errorf("%s: no entry in %s", name, index)
 			}
 		}
-		if server.Do(t, "SISMEMBER", p.user("user"), token) != int64(1) {
+		if server.Do(t, "SISMEMBER", p.User("user"), token) != int64(1) {
 			t.Errorf("%s: the user's set lacks the session", name)
 		}
 		if n, err := s.KillApp(ctx, "app"); n != 1 || err != nil {

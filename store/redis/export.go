@@ -13,6 +13,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // Pages of a migration. Each holds Redis for about half a millisecond, measured on a busy machine.
@@ -25,13 +26,13 @@ const (
 
 // Part is what a migration works on at a time: an app of the classic layout, a
 // bucket of one in the sharded.
-type Part struct{ part }
+type Part struct{ bucket layout.Bucket }
 
 // Name is a name that no other part of the namespace has.
-func (p Part) Name() string { return p.prefix }
+func (p Part) Name() string { return p.bucket.Prefix }
 
 // App is the app whose part it is.
-func (p Part) App() string { return p.app }
+func (p Part) App() string { return p.bucket.App }
 
 // Position is where a walk up an index is: after the entry Member, or at the first
 // with Score if that is empty. A walk that has not begun has the Score "-inf", one that
@@ -73,17 +74,17 @@ func (s *Store) Apps(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.sharded() {
+	if l.Sharded() {
 		held, err := s.registryFields(ctx, s.registry.keys)
 		if err != nil {
 			return nil, err
 		}
 		return appsOf(held), nil
 	}
-	pattern := escapeGlob(l.ns) + "*:_sessions"
+	pattern := escapeGlob(l.NS) + "*:_sessions"
 	var apps []string
 	for cursor := uint64(0); ; {
-		reply, err := s.do(ctx, classicZone, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		reply, err := s.do(ctx, layout.ClassicGroup, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 			return client.Do(ctx, client.B().Scan().Cursor(cursor).Match(pattern).Count(scanPage).Build())
 		})
 		if err != nil {
@@ -95,7 +96,7 @@ func (s *Store) Apps(ctx context.Context) ([]string, error) {
 		}
 		for _, key := range page.Elements {
 			// An id may look like the end of an index' name, but then this is no app.
-			if app := strings.TrimSuffix(key[len(l.ns):], ":_sessions"); store.ValidApp(app) {
+			if app := strings.TrimSuffix(key[len(l.NS):], ":_sessions"); store.ValidApp(app) {
 				apps = append(apps, app)
 			}
 		}
@@ -118,7 +119,7 @@ func (s *Store) Parts(ctx context.Context, app string) ([]Part, error) {
 		return nil, err
 	}
 	var parts []Part
-	for _, p := range l.parts(app) {
+	for _, p := range l.Buckets(app) {
 		parts = append(parts, Part{p})
 	}
 	return parts, nil
@@ -128,7 +129,7 @@ func (s *Store) Parts(ctx context.Context, app string) ([]Part, error) {
 // a token must carry the bucket of its user.
 func (s *Store) Sharded(ctx context.Context) (bool, error) {
 	l, err := s.layout(ctx)
-	return l.sharded(), err
+	return l.Sharded(), err
 }
 
 // Now is the time by the store's own clock, to the middle of the round trip.
@@ -137,8 +138,8 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	key := l.ns + "x"
-	if l.sharded() {
+	key := l.NS + "x"
+	if l.Sharded() {
 		key = s.registry.keys[0]
 	}
 	began := time.Now()
@@ -156,7 +157,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 
 // Size returns how many entries the index of a part has from a score on.
 func (s *Store) Size(ctx context.Context, p Part, from string) (int64, error) {
-	replies, err := s.all(ctx, []command{{keys: []string{p.sessions()}, args: []string{"ZCOUNT", from, "+inf"}}})
+	replies, err := s.all(ctx, []command{{keys: []string{p.bucket.Sessions()}, args: []string{"ZCOUNT", from, "+inf"}}})
 	if err != nil {
 		return 0, err
 	}
@@ -167,8 +168,8 @@ func (s *Store) Size(ctx context.Context, p Part, from string) (int64, error) {
 // since, in Unix seconds, or later.
 func (s *Store) Export(ctx context.Context, p Part, at Position, since int64) (Exported, error) {
 	var e Exported
-	reply, err := s.exec(ctx, s.scripts.export, []string{p.sessions(), p.users()},
-		[]string{p.prefix, strconv.Itoa(exportPage), strconv.Itoa(listPageBytes), at.Score, at.Member, strconv.FormatInt(since, 10)})
+	reply, err := s.exec(ctx, s.scripts.export, []string{p.bucket.Sessions(), p.bucket.Users()},
+		[]string{p.bucket.Prefix, strconv.Itoa(exportPage), strconv.Itoa(listPageBytes), at.Score, at.Member, strconv.FormatInt(since, 10)})
 	if err != nil {
 		return e, err
 	}
@@ -191,10 +192,10 @@ func (s *Store) Export(ctx context.Context, p Part, at Position, since int64) (E
 		if err != nil || len(fields) < 2 {
 			return e, fmt.Errorf("%w: export: %v", errReply, err)
 		}
-		if raw, ok := parseRaw(p.app, fields); ok {
+		if raw, ok := parseRaw(p.bucket.App, fields); ok {
 			e.Live = append(e.Live, raw)
 		} else {
-			e.Bad = append(e.Bad, Unreadable{p.app, fields[1]})
+			e.Bad = append(e.Bad, Unreadable{p.bucket.App, fields[1]})
 		}
 	}
 	return e, nil
@@ -253,8 +254,8 @@ func (s *Store) Live(ctx context.Context, p Part, at Position, now int64, copies
 	if copies {
 		only = "1"
 	}
-	reply, err := s.exec(ctx, s.scripts.live, []string{p.sessions(), p.migrated()},
-		[]string{p.prefix, strconv.Itoa(livePage), strconv.FormatInt(now, 10), only, at.Score, at.Member})
+	reply, err := s.exec(ctx, s.scripts.live, []string{p.bucket.Sessions(), p.bucket.Migrated()},
+		[]string{p.bucket.Prefix, strconv.Itoa(livePage), strconv.FormatInt(now, 10), only, at.Score, at.Member})
 	if err != nil {
 		return nil, next, err
 	}
@@ -283,15 +284,15 @@ func (s *Store) There(ctx context.Context, app string, tokens []string, now int6
 	of := map[string]int{} // the command for a part, by its prefix
 	places := make([][2]int, len(tokens))
 	for i, token := range tokens {
-		p := l.ofToken(app, token)
-		k, ok := of[p.prefix]
+		p := l.OfToken(app, token)
+		k, ok := of[p.Prefix]
 		if !ok {
 			k = len(commands)
-			of[p.prefix] = k
+			of[p.Prefix] = k
 			commands = append(commands, command{script: s.scripts.there, args: at})
 		}
 		places[i] = [2]int{k, len(commands[k].keys)}
-		commands[k].keys = append(commands[k].keys, p.session(token))
+		commands[k].keys = append(commands[k].keys, p.Session(token))
 	}
 	var replies []rueidis.RedisMessage
 	if len(commands) == 1 { // it need not wait for a place among those that go to many nodes

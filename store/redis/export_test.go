@@ -139,8 +139,8 @@ func TestImport(t *testing.T) {
 	checkIndexesOn(t, cluster.Masters, third)
 	checkIndexes(t, server, fourth)
 	for _, token := range tokens {
-		want := hashOf(t, server, first.keys.session("shop", token))
-		got := hashOf(t, server, fourth.keys.session("shop", token))
+		want := hashOf(t, server, classicKeys(first).session("shop", token))
+		got := hashOf(t, server, classicKeys(fourth).session("shop", token))
 		if len(got) > 0 && !maps.Equal(got, want) {
 			t.Errorf("%s was %v and is %v", token, want, got)
 		}
@@ -201,11 +201,11 @@ func TestImportHeedsTheTarget(t *testing.T) {
 	for what, f := range do {
 		f(tokens[what])
 	}
-	before := server.Do(t, "HGETALL", to.keys.session("shop", tokens["both"]))
+	before := server.Do(t, "HGETALL", classicKeys(to).session("shop", tokens["both"]))
 	if got := copyAll(t, from, to, 0, false); !maps.Equal(got, want) {
 		t.Errorf("it did %v, not %v", got, want)
 	}
-	if after := server.Do(t, "HGETALL", to.keys.session("shop", tokens["both"])); !slices.Equal(strs(t, after), strs(t, before)) {
+	if after := server.Do(t, "HGETALL", classicKeys(to).session("shop", tokens["both"])); !slices.Equal(strs(t, after), strs(t, before)) {
 		t.Errorf("a session used in both was %v and is %v", before, after)
 	}
 	if s, err := to.Get(ctx, "shop", tokens["newer"]); err != nil || s.R != 2 {
@@ -315,7 +315,7 @@ func TestForget(t *testing.T) {
 	server := redistest.Start(t)
 	s := openTest(t, server, nil)
 	defer s.Close()
-	key := s.keys.ns + "shop:migrated"
+	key := s.keys.NS + "shop:migrated"
 	for i := range 50 {
 		args := []string{"HSET", key}
 		for range 100 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/redistest"
 )
 
@@ -87,7 +88,7 @@ func TestFailover(t *testing.T) {
 // masterOf returns the index of the master that a slot was given to at the start.
 func masterOf(slot int) int {
 	for i := range 3 {
-		if slot < (i+1)*slots/3 {
+		if slot < (i+1)*layout.Slots/3 {
 			return i
 		}
 	}
@@ -103,9 +104,9 @@ func probe(t *testing.T, s *Store) (tokens [3][]string) {
 		t.Fatal(err)
 	}
 	seen := map[int]bool{}
-	for i := 0; len(seen) < lay.tags.buckets; i++ {
+	for i := 0; len(seen) < len(lay.Buckets("probe")); i++ {
 		id := "probe" + strconv.Itoa(i)
-		slot := lay.ofID("probe", id).slot
+		slot := lay.OfID("probe", id).Slot
 		if !seen[slot] {
 			seen[slot] = true
 			tokens[masterOf(slot)] = append(tokens[masterOf(slot)], create(t, s, "probe", id, 7200))

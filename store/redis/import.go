@@ -27,14 +27,11 @@ const (
 	CopiedNothing Copied = "other"   // one that is no copy has this token, and stays
 )
 
-// migrated is the hash that notes what a migration copied into a part: see import.lua.
-func (p part) migrated() string { return p.prefix + "migrated" }
-
 // Belongs reports whether a session can be kept here under its token: in the sharded
 // layout, only if that carries the bucket of its user.
 func (s *Store) Belongs(ctx context.Context, token, id string) (bool, error) {
 	l, err := s.layout(ctx)
-	return !l.sharded() || l.tags.bucketOfToken(token) == l.tags.bucketOfID(id), err
+	return l.Belongs(token, id), err
 }
 
 // Import makes copies of sessions of one app, which belong here, or brings them up to
@@ -48,17 +45,17 @@ func (s *Store) Import(ctx context.Context, app string, sessions []Raw, ahead in
 	if err != nil {
 		return nil, err
 	}
-	if l.sharded() && !dry {
+	if l.Sharded() && !dry {
 		if err := s.register(ctx, app); err != nil {
 			return nil, err
 		}
 	}
 	commands := make([]command, len(sessions))
 	for i, raw := range sessions {
-		p := l.ofToken(app, raw.Token)
+		p := l.OfToken(app, raw.Token)
 		commands[i] = command{
 			script: s.scripts.importing,
-			keys:   []string{p.session(raw.Token), p.sessions(), p.users(), p.wipe, p.user(raw.ID), p.migrated()},
+			keys:   []string{p.Session(raw.Token), p.Sessions(), p.Users(), p.Wipe, p.User(raw.ID), p.Migrated()},
 			args:   importArgs(raw, ahead, dry),
 		}
 	}
@@ -132,8 +129,8 @@ func text(n int64) string {
 // the next, "0" after the last; "0" begins. None that is there throughout is missed; one
 // may be met twice.
 func (s *Store) Copies(ctx context.Context, p Part, cursor string) (tokens []string, next string, err error) {
-	scan := command{keys: []string{p.migrated()}, args: []string{"HSCAN", cursor, "COUNT", strconv.Itoa(copiesPage)}}
-	reply, err := s.do(ctx, s.zoneOf(p.migrated()), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+	scan := command{keys: []string{p.bucket.Migrated()}, args: []string{"HSCAN", cursor, "COUNT", strconv.Itoa(copiesPage)}}
+	reply, err := s.do(ctx, s.keys.GroupOf(p.bucket.Migrated()), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 		return client.Do(ctx, scan.build(client, false))
 	})
 	if err != nil {
@@ -185,12 +182,12 @@ func (s *Store) Settle(ctx context.Context, p Part, tokens []string, there []byt
 		if slices.Contains(there, '0') {
 			size = min(size, pageSize) // of removals, see there
 		}
-		keys := []string{p.migrated(), p.sessions(), p.users(), p.wipe}
+		keys := []string{p.bucket.Migrated(), p.bucket.Sessions(), p.bucket.Users(), p.bucket.Wipe}
 		for _, token := range tokens[:size] {
-			keys = append(keys, p.session(token))
+			keys = append(keys, p.bucket.Session(token))
 		}
 		reply, err := s.exec(ctx, s.scripts.settle, keys,
-			[]string{p.app, p.prefix, l.cache(), strconv.FormatInt(now, 10), only, string(there[:size])})
+			[]string{p.bucket.App, p.bucket.Prefix, l.Cache(), strconv.FormatInt(now, 10), only, string(there[:size])})
 		if err != nil {
 			return n, err
 		}
@@ -222,7 +219,7 @@ func (s *Store) Forget(ctx context.Context, p Part, cursor string) (next string,
 	if err != nil || len(tokens) == 0 {
 		return next, err
 	}
-	_, err = s.all(ctx, []command{{keys: []string{p.migrated()}, args: append([]string{"HDEL"}, tokens...)}})
+	_, err = s.all(ctx, []command{{keys: []string{p.bucket.Migrated()}, args: append([]string{"HDEL"}, tokens...)}})
 	return next, err
 }
 
@@ -232,10 +229,7 @@ func (s *Store) stateKey(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if l.sharded() {
-		return registryParts(l.ns)[0].prefix + "migration", nil
-	}
-	return l.ns + "migration", nil
+	return l.State(), nil
 }
 
 // State returns what SetState kept.

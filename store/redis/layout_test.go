@@ -25,7 +25,7 @@ func TestLayout(t *testing.T) {
 	if _, err := s.Create(ctx, "app", token, n); err != nil {
 		t.Fatal(err)
 	}
-	ns := strings.TrimSuffix(s.keys.ns, ":")
+	ns := strings.TrimSuffix(s.keys.NS, ":")
 	want := []string{ns + "-clock", ns + "-clock-us", ns + ":SESSIONS", ns + ":app:" + token, ns + ":app:_sessions", ns + ":app:_users", ns + ":app:us:a:b"}
 	if got := strs(t, server.Do(t, "KEYS", "*")); !sameSet(got, want) {
 		t.Errorf("keys are %q, not %q", got, want)
@@ -61,7 +61,7 @@ func sameSet(a, b []string) bool {
 
 func checkHash(t *testing.T, server *redistest.Server, s *Store, token string, want map[string]string) {
 	t.Helper()
-	if got := hashOf(t, server, s.keys.session("app", token)); fmt.Sprint(got) != fmt.Sprint(want) {
+	if got := hashOf(t, server, classicKeys(s).session("app", token)); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("the hash is %v, not %v", got, want)
 	}
 }
@@ -101,7 +101,7 @@ func checkIndexesOn(t *testing.T, nodes []*redistest.Server, s *Store) {
 	}
 	var keys []nodeKey
 	for _, server := range nodes {
-		for _, key := range strs(t, server.Do(t, "KEYS", s.keys.ns+"*")) {
+		for _, key := range strs(t, server.Do(t, "KEYS", s.keys.NS+"*")) {
 			if !slices.Contains(s.registry.keys, key) {
 				keys = append(keys, nodeKey{server, key})
 			}
@@ -159,15 +159,15 @@ func checkIndexesOn(t *testing.T, nodes []*redistest.Server, s *Store) {
 		}
 		last, _ := strconv.ParseInt(h["end"], 10, 64)
 		armed := store.WipeAt(la, ttl, h["no_resave"] == "1", last)
-		app := l.appOf(prefix)
-		of := l.ofToken(app, token)
-		if of.prefix != prefix || l.ofID(app, h["id"]) != of {
-			t.Errorf("%s of %q belongs into %s", key, h["id"], of.prefix)
+		app := l.AppOf(prefix)
+		of := l.OfToken(app, token)
+		if of.Prefix != prefix || l.OfID(app, h["id"]) != of {
+			t.Errorf("%s of %q belongs into %s", key, h["id"], of.Prefix)
 		}
-		take(of.sessions(), token+":"+h["id"], la-store.MaxWindow+1, la)
-		take(of.wipe, app+":"+token+":"+h["id"], armed, armed)
-		users[of.users()+" "+h["id"]] = true
-		if member := of.user(h["id"]) + " " + token; !sets[member] {
+		take(of.Sessions(), token+":"+h["id"], la-store.MaxWindow+1, la)
+		take(of.Wipe, app+":"+token+":"+h["id"], armed, armed)
+		users[of.Users()+" "+h["id"]] = true
+		if member := of.User(h["id"]) + " " + token; !sets[member] {
 			t.Errorf("no set entry %s", member)
 		} else {
 			delete(sets, member)
@@ -212,13 +212,13 @@ func TestNodeWiper(t *testing.T) {
 	const ttl = 7200
 	token := create(t, s, "app", "user", ttl)
 	clock.Advance(5)
-	server.Do(t, "ZADD", s.keys.wipe(), strconv.FormatInt(clock.Now()+ttl, 10), "app:"+token+":user")
-	server.Do(t, "HINCRBY", s.keys.session("app", token), "r", "1")
+	server.Do(t, "ZADD", classicKeys(s).wipe(), strconv.FormatInt(clock.Now()+ttl, 10), "app:"+token+":user")
+	server.Do(t, "HINCRBY", classicKeys(s).session("app", token), "r", "1")
 	clock.Advance(5)
 	if _, err := s.Get(ctx, "app", token); err != nil {
 		t.Fatal(err)
 	}
-	armed, _ := strconv.ParseFloat(fmt.Sprint(server.Do(t, "ZSCORE", s.keys.wipe(), "app:"+token+":user")), 64)
+	armed, _ := strconv.ParseFloat(fmt.Sprint(server.Do(t, "ZSCORE", classicKeys(s).wipe(), "app:"+token+":user")), 64)
 	if last := clock.Now() + ttl; armed <= float64(last) {
 		t.Errorf("a Node wiper ends the session at %f, and it is alive until %d", armed, last)
 	}
@@ -235,7 +235,7 @@ func TestWipeRearms(t *testing.T) {
 	for i := range 3 * pageSize {
 		id := "user" + strconv.Itoa(i)
 		token := create(t, s, "app", id, 7200)
-		server.Do(t, "ZADD", s.keys.wipe(), "1", "app:"+token+":"+id)
+		server.Do(t, "ZADD", classicKeys(s).wipe(), "1", "app:"+token+":"+id)
 	}
 	if n, err := s.Wipe(context.Background()); n != 0 || err != nil {
 		t.Errorf("the wipe removed %d (%v) of sessions that are alive", n, err)
@@ -251,13 +251,13 @@ func TestWipeCleansLeftovers(t *testing.T) {
 	s := openTest(t, server, clock)
 	defer s.Close()
 	token := create(t, s, "app", "a:b", 7200)
-	server.Do(t, "DEL", s.keys.session("app", token))
-	server.Do(t, "ZADD", s.keys.wipe(), "1", "nonsense")
+	server.Do(t, "DEL", classicKeys(s).session("app", token))
+	server.Do(t, "ZADD", classicKeys(s).wipe(), "1", "nonsense")
 	clock.Advance(7300)
 	if _, err := s.Wipe(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if keys := strs(t, server.Do(t, "KEYS", s.keys.ns+"*")); len(keys) > 0 {
+	if keys := strs(t, server.Do(t, "KEYS", s.keys.NS+"*")); len(keys) > 0 {
 		t.Errorf("left behind: %q", keys)
 	}
 }
@@ -272,7 +272,7 @@ func TestCacheChannel(t *testing.T) {
 	listener, cancel := context.WithCancel(ctx)
 	defer cancel()
 	subscribed := make(chan struct{})
-	go subscriber(listener, s, s.keys.ns+"cache", subscribed, told)
+	go subscriber(listener, s, s.keys.NS+"cache", subscribed, told)
 	<-subscribed
 	token := create(t, s, "app", "user", 100)
 	expect := func(what, want string) {

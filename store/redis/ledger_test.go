@@ -170,7 +170,7 @@ func (l *ledger) create(w int, r *rand.Rand) *entry {
 	if err != nil {
 		l.t.Error(err)
 	}
-	e.slot = lay.ofToken(e.app, e.token).slot
+	e.slot = lay.OfToken(e.app, e.token).Slot
 	l.mu.Lock()
 	l.entries = append(l.entries, e)
 	l.mu.Unlock()

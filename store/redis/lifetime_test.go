@@ -54,7 +54,7 @@ func TestRotateLayout(t *testing.T) {
 	checkIndexes(t, server, s)
 
 	// What expired is made again where the later aliases find it, and answers nobody.
-	server.Do(t, "DEL", s.keys.session("app", first), s.keys.session("app", second))
+	server.Do(t, "DEL", classicKeys(s).session("app", first), classicKeys(s).session("app", second))
 	fourth := rotate(third, 60)
 	checkHash(t, server, s, third, map[string]string{"root": first, "end": "1700000095"})
 	checkHash(t, server, s, first, map[string]string{"to": fourth})
@@ -90,10 +90,10 @@ func TestSpoiltAlias(t *testing.T) {
 		if _, _, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10); err != nil {
 			t.Fatal(err)
 		}
-		spoil(s.keys.session("app", old))
+		spoil(classicKeys(s).session("app", old))
 		f := &flight[*read, readCargo]{}
 		for _, token := range []string{old, other} {
-			f.passengers = append(f.passengers, &read{key: []byte(s.keys.session("app", token)), prefixEnd: len(s.keys.prefix("app")), seat: newSeat()})
+			f.passengers = append(f.passengers, &read{key: []byte(classicKeys(s).session("app", token)), prefixEnd: len(classicKeys(s).prefix("app")), seat: newSeat()})
 		}
 		reads := slices.Clone(f.passengers)
 		s.reader.lane.carry(f)
@@ -136,9 +136,9 @@ func TestNodeTouchesMaxAge(t *testing.T) {
 		}
 		clock.Advance(5)
 		now := strconv.FormatInt(clock.Now(), 10)
-		server.Do(t, "HINCRBY", s.keys.session("app", token), "r", "1")
-		server.Do(t, "HSET", s.keys.session("app", token), "la", now)
-		server.Do(t, "ZADD", s.keys.wipe(), strconv.FormatInt(clock.Now()+ttl, 10), "app:"+token+":"+id)
+		server.Do(t, "HINCRBY", classicKeys(s).session("app", token), "r", "1")
+		server.Do(t, "HSET", classicKeys(s).session("app", token), "la", now)
+		server.Do(t, "ZADD", classicKeys(s).wipe(), strconv.FormatInt(clock.Now()+ttl, 10), "app:"+token+":"+id)
 		clock.Advance(1)
 		if err := touch(token); err != nil {
 			t.Fatal(err)
@@ -166,7 +166,7 @@ func TestWipeRearmsMaxAge(t *testing.T) {
 	if _, err := s.Create(ctx, "app", token, store.New{ID: "user", IP: "::1", TTL: 7200, MaxAge: 100}); err != nil {
 		t.Fatal(err)
 	}
-	server.Do(t, "ZADD", s.keys.wipe(), "1", "app:"+token+":user")
+	server.Do(t, "ZADD", classicKeys(s).wipe(), "1", "app:"+token+":user")
 	if n, err := s.Wipe(ctx); n != 0 || err != nil {
 		t.Errorf("wiped %d, %v", n, err)
 	}

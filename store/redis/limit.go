@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 const (
@@ -23,14 +24,14 @@ var errOutrun = fmt.Errorf("redis: %w: sessions of the user come faster than the
 
 // createWithin starts a session whose user may have so many with it. When there are
 // too many for the script to end at once, they are ended in pages first.
-func (s *Store) createWithin(ctx context.Context, l layout, p part, id string, limit int, keys, args []string) (now int64, err error) {
-	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize), l.cache())
+func (s *Store) createWithin(ctx context.Context, l layout.Layout, b layout.Bucket, id string, limit int, keys, args []string) (now int64, err error) {
+	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize), l.Cache())
 	for range trimTries {
 		n, err := s.count(ctx, s.scripts.create, keys, args)
 		if n > 0 || err != nil {
 			return n, err
 		}
-		if err := s.trim(ctx, l, p, id, limit, ""); err != nil {
+		if err := s.trim(ctx, l, b, id, limit, ""); err != nil {
 			return 0, err
 		}
 	}
@@ -39,9 +40,9 @@ func (s *Store) createWithin(ctx context.Context, l layout, p part, id string, l
 
 // trim ends, in pages, all of a user's sessions that are over and of the others all
 // but the keep latest. That of the token but stays too, if it is not "".
-func (s *Store) trim(ctx context.Context, l layout, p part, id string, keep int, but string) error {
+func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id string, keep int, but string) error {
 	var pace pace
-	all, err := s.ages(ctx, &pace, p, id)
+	all, err := s.ages(ctx, &pace, b, id)
 	if err != nil {
 		return err
 	}
@@ -54,8 +55,8 @@ func (s *Store) trim(ctx context.Context, l layout, p part, id string, keep int,
 	for alive < len(all) && all[alive].la > 0 {
 		alive++
 	}
-	keys := []string{p.user(id), p.sessions(), p.users(), p.wipe}
-	args := []string{p.app, id, p.prefix, l.cache(), "", ""}
+	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
+	args := []string{b.App, id, b.Prefix, l.Cache(), "", ""}
 	for page := range slices.Chunk(all[min(keep, alive):], pageSize) {
 		args := slices.Clone(args)
 		for _, h := range page {
@@ -70,12 +71,12 @@ func (s *Store) trim(ctx context.Context, l layout, p part, id string, keep int,
 
 // ages returns the tokens of a user's sessions and when each was active last, 0 of
 // one that is over. SSCAN never misses one that is there throughout.
-func (s *Store) ages(ctx context.Context, pace *pace, p part, id string) ([]hit, error) {
+func (s *Store) ages(ctx context.Context, pace *pace, b layout.Bucket, id string) ([]hit, error) {
 	var all []hit
 	seen := make(map[store.PackedToken]struct{})
-	keys := []string{p.user(id)}
+	keys := []string{b.User(id)}
 	for cursor := "0"; ; {
-		reply, err := pace.exec(ctx, s, s.scripts.ages, keys, []string{p.prefix, cursor, strconv.Itoa(listPageSize)})
+		reply, err := pace.exec(ctx, s, s.scripts.ages, keys, []string{b.Prefix, cursor, strconv.Itoa(listPageSize)})
 		if err != nil {
 			return nil, err
 		}

@@ -66,9 +66,9 @@ func (p *idPages) scan(ctx context.Context) ([]store.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	of := l.ofID(p.app, p.id)
-	reply, err := p.pace.exec(ctx, p.s, p.s.scripts.soid, []string{of.user(p.id)},
-		[]string{of.prefix, p.cursor, strconv.Itoa(listPageSize), strconv.Itoa(listPageBytes), strconv.Itoa(wholeUser)})
+	of := l.OfID(p.app, p.id)
+	reply, err := p.pace.exec(ctx, p.s, p.s.scripts.soid, []string{of.User(p.id)},
+		[]string{of.Prefix, p.cursor, strconv.Itoa(listPageSize), strconv.Itoa(listPageBytes), strconv.Itoa(wholeUser)})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (p *idPages) findRotated(ctx context.Context) error {
 		return err
 	}
 	gone := p.takeGone()
-	keys := []string{l.ofID(p.app, p.id).user(p.id)}
+	keys := []string{l.OfID(p.app, p.id).User(p.id)}
 	for cursor := "0"; ; {
 		reply, err := p.call(ctx, p.s.scripts.tokens, 2, keys, []string{cursor, strconv.Itoa(scanStep), "", ""})
 		if err != nil {

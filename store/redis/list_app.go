@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // SessionsOfApp implements store.Store.
@@ -64,11 +65,11 @@ func (p *appPages) find(ctx context.Context, dt int64, only heads) error {
 	if err != nil {
 		return err
 	}
-	parts := l.parts(p.app)
+	parts := l.Buckets(p.app)
 	lists := make([][]hit, len(parts))
 	var mu sync.Mutex
 	begun, first := p.start, int64(0)
-	err = each(ctx, parts, func(ctx context.Context, i int, of part) error {
+	err = each(ctx, parts, func(ctx context.Context, i int, of layout.Bucket) error {
 		hits, start, err := p.walk(ctx, of, dt, begun, only)
 		if err != nil {
 			return err
@@ -102,7 +103,7 @@ const (
 
 // walk walks the index of a part and returns its hits, and when it began. Start is
 // that if it is not 0.
-func (p *appPages) walk(ctx context.Context, of part, dt, start int64, only heads) (hits []hit, _ int64, err error) {
+func (p *appPages) walk(ctx context.Context, of layout.Bucket, dt, start int64, only heads) (hits []hit, _ int64, err error) {
 	began := p.s.paceClock.now()
 	from := began // when the walk that is on began
 	steps, start, err := p.walkFrom(ctx, of, dt, start, "", only, &hits)
@@ -116,9 +117,9 @@ func (p *appPages) walk(ctx context.Context, of part, dt, start int64, only head
 
 // walkFrom walks from a score on, or from the least that may be listed if it is "". It
 // returns in how many steps, and start, or when it began if that is 0.
-func (p *appPages) walkFrom(ctx context.Context, of part, dt, start int64, score string, only heads, to *[]hit) (steps int, _ int64, _ error) {
-	keys := []string{of.sessions()}
-	args := []string{of.prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)}
+func (p *appPages) walkFrom(ctx context.Context, of layout.Bucket, dt, start int64, score string, only heads, to *[]hit) (steps int, _ int64, _ error) {
+	keys := []string{of.Sessions()}
+	args := []string{of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)}
 	if start != 0 {
 		args = append(args, strconv.FormatInt(start, 10), score, "")
 	}

@@ -55,7 +55,7 @@ func merger(tb testing.TB, inRedis int) func(tb testing.TB, stored string, d sto
 	tb.Cleanup(s.Close)
 	s.mergedInRedis = inRedis
 	token := create(tb, s, "app", "user", 1_000_000)
-	key := s.keys.session("app", token)
+	key := classicKeys(s).session("app", token)
 	return func(tb testing.TB, stored string, d store.Data) (string, error) {
 		server.Do(tb, "HSET", key, "d", stored)
 		session, err := s.Set(context.Background(), "app", token, d)

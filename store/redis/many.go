@@ -13,6 +13,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 const (
@@ -20,14 +21,14 @@ const (
 	// a slot was moving. To move a small slot takes a few milliseconds.
 	shortestWait = 2 * time.Millisecond
 	longestWait  = 40 * time.Millisecond
-	// together is how many calls for an app's parts go at once, pipelined node by
+	// together is how many calls for an app's buckets go at once, pipelined node by
 	// node. Redis runs all those of a node in a row, so they are for scripts that
 	// take microseconds.
 	together = 64
 	// maxWide is how many such go at once, beside what is in the lanes.
 	maxWide = 4
-	// workers is how many parts of an app are worked on at once by scripts that
-	// take a good part of a millisecond.
+	// workers is how many buckets of an app are worked on at once by scripts that
+	// take a good share of a millisecond.
 	workers = 4
 )
 
@@ -142,7 +143,7 @@ func (s *Store) some(ctx context.Context, commands []command) (replies []rueidis
 		attempt := make([]command, len(left))
 		for i, k := range left {
 			if attempt[i] = commands[k]; attempt[i].script != nil {
-				attempt[i].keys = s.whole(attempt[i].keys)
+				attempt[i].keys = s.keys.Guard(attempt[i].keys)
 			}
 		}
 		start := time.Now()
@@ -169,20 +170,20 @@ func (s *Store) some(ctx context.Context, commands []command) (replies []rueidis
 	return replies, errs, nil
 }
 
-// each calls f for each part, a few at once, from different ends of the slots, so
-// mostly on different nodes. After an error no more is begun; what is on its way is
-// not called off (see pingCluster).
-func each(ctx context.Context, parts []part, f func(ctx context.Context, index int, p part) error) error {
-	if len(parts) == 1 {
-		return f(ctx, 0, parts[0])
+// each calls f for each bucket, a few at once, from different ends of the slots, so
+// mostly on different nodes. After an error no more is begun; what is in flight is
+// not canceled (see pingCluster).
+func each(ctx context.Context, buckets []layout.Bucket, f func(ctx context.Context, index int, b layout.Bucket) error) error {
+	if len(buckets) == 1 {
+		return f(ctx, 0, buckets[0])
 	}
 	var wg sync.WaitGroup
 	var failed atomic.Bool
 	errs := make([]error, workers)
 	for w := range workers {
 		wg.Go(func() {
-			for i := w * len(parts) / workers; i < (w+1)*len(parts)/workers && !failed.Load(); i++ {
-				if errs[w] = f(ctx, i, parts[i]); errs[w] != nil {
+			for i := w * len(buckets) / workers; i < (w+1)*len(buckets)/workers && !failed.Load(); i++ {
+				if errs[w] = f(ctx, i, buckets[i]); errs[w] != nil {
 					failed.Store(true)
 				}
 			}

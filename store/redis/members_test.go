@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/redistest"
 )
 
@@ -26,7 +27,7 @@ func FuzzMembers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, member string) {
 		left := func(what string) {
 			t.Helper()
-			if keys := strs(t, server.Do(t, "KEYS", s.keys.ns+"*")); len(keys) > 0 {
+			if keys := strs(t, server.Do(t, "KEYS", s.keys.NS+"*")); len(keys) > 0 {
 				t.Errorf("id %q, member %q: %s leaves %q", id, member, what, keys)
 				server.Do(t, append([]string{"DEL"}, keys...)...)
 			}
@@ -36,14 +37,14 @@ func FuzzMembers(f *testing.F) {
 				"killall":  func(string) (int64, error) { return s.KillApp(ctx, "app") },
 				"killsoid": func(string) (int64, error) { return s.KillID(ctx, "app", id, "") },
 				"wipe": func(token string) (int64, error) {
-					server.Do(t, "HSET", s.keys.session("app", token), "la", "1")
-					server.Do(t, "ZADD", s.keys.wipe(), "1", "app:"+token+":"+id)
+					server.Do(t, "HSET", classicKeys(s).session("app", token), "la", "1")
+					server.Do(t, "ZADD", classicKeys(s).wipe(), "1", "app:"+token+":"+id)
 					return s.Wipe(ctx)
 				},
 			} {
 				token := create(t, s, "app", id, 1000)
-				p := s.keys.classicLayout().ofID("app", id)
-				if got := p.token(p.session(token)); got != token || s.keys.classicLayout().appOf(p.prefix) != "app" {
+				p := layout.Classic(s.keys.NS).OfID("app", id)
+				if got := p.Token(p.Session(token)); got != token || layout.Classic(s.keys.NS).AppOf(p.Prefix) != "app" {
 					t.Errorf("the key of %q names %q", token, got)
 				}
 				if all, err := readPages(ctx, s.SessionsOfApp(ctx, "app", 60)); err != nil || len(all) != 1 || all[0].ID != id {
@@ -62,15 +63,15 @@ func FuzzMembers(f *testing.F) {
 		app, rest, _ := strings.Cut(member, ":")
 		token, user, whole := strings.Cut(rest, ":")
 		if whole && app != "other" && token != "_users" && token != "_sessions" { // half a session, and its entries
-			server.Do(t, "SADD", s.keys.ns+app+":us:"+user, token)
-			server.Do(t, "HSET", s.keys.ns+app+":"+token, "r", "1")
-			server.Do(t, "ZADD", s.keys.ns+app+":_users", "1", user)
-			server.Do(t, "ZADD", s.keys.ns+app+":_sessions", "1", token+":"+user)
+			server.Do(t, "SADD", s.keys.NS+app+":us:"+user, token)
+			server.Do(t, "HSET", s.keys.NS+app+":"+token, "r", "1")
+			server.Do(t, "ZADD", s.keys.NS+app+":_users", "1", user)
+			server.Do(t, "ZADD", s.keys.NS+app+":_sessions", "1", token+":"+user)
 		}
 		if app != "other" {
-			server.Do(t, "ZADD", s.keys.wipe(), "1", member)
+			server.Do(t, "ZADD", classicKeys(s).wipe(), "1", member)
 		}
-		server.Do(t, "ZADD", s.keys.sessions("app"), "1", member)
+		server.Do(t, "ZADD", classicKeys(s).sessions("app"), "1", member)
 		if _, err := s.Wipe(ctx); err != nil {
 			t.Errorf("%q: wipe: %v", member, err)
 		}
@@ -90,9 +91,9 @@ func FuzzMembers(f *testing.F) {
 // contents returns what there is of an app's session.
 func contents(t *testing.T, server *redistest.Server, s *Store, app string) []any {
 	t.Helper()
-	prefix := s.keys.prefix(app)
+	prefix := classicKeys(s).prefix(app)
 	return []any{
 		server.Do(t, "ZRANGE", prefix+"_sessions", "0", "-1", "WITHSCORES"), server.Do(t, "ZRANGE", prefix+"_users", "0", "-1", "WITHSCORES"),
-		server.Do(t, "SMEMBERS", prefix+"us:stays"), strings.Count(fmt.Sprint(server.Do(t, "ZRANGE", s.keys.wipe(), "0", "-1")), app+":"),
+		server.Do(t, "SMEMBERS", prefix+"us:stays"), strings.Count(fmt.Sprint(server.Do(t, "ZRANGE", classicKeys(s).wipe(), "0", "-1")), app+":"),
 	}
 }

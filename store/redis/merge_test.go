@@ -33,7 +33,7 @@ func TestSetHoldsRedisBriefly(t *testing.T) {
 		few := all[:min(len(all), mergedInRedis/40)]
 		for name, change := range map[string]store.Data{"one key": one, "some keys": few, "all keys": all} {
 			token := create(t, s, "app", "user", 1_000_000)
-			key := s.keys.session("app", token)
+			key := classicKeys(s).session("app", token)
 			server.Do(t, "HSET", key, "d", stored)
 			want, _ := change.Merge(stored)
 			var took []int
@@ -64,7 +64,7 @@ func TestSetsOfLargeData(t *testing.T) {
 	server := redistest.Start(t)
 	a := openTest(t, server, nil)
 	defer a.Close()
-	b, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: strings.TrimSuffix(a.keys.ns, ":"), Timeout: testTimeout, Logf: t.Logf})
+	b, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: strings.TrimSuffix(a.keys.NS, ":"), Timeout: testTimeout, Logf: t.Logf})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestSetsOfLargeData(t *testing.T) {
 	ctx := context.Background()
 	token := create(t, a, "app", "user", 1_000_000)
 	stored := shapes[0].data(30_000)
-	server.Do(t, "HSET", a.keys.session("app", token), "d", stored)
+	server.Do(t, "HSET", classicKeys(a).session("app", token), "d", stored)
 	const clients, sets = 24, 20
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -127,7 +127,7 @@ func TestSetGivesUp(t *testing.T) {
 	s := openTest(t, server, nil)
 	defer s.Close()
 	token := create(t, s, "app", "user", 1_000_000)
-	key := s.keys.session("app", token)
+	key := classicKeys(s).session("app", token)
 	stored := shapes[0].data(10_000)
 	server.Do(t, "HSET", key, "d", stored)
 	s.scripts.set = newScript(strings.Replace(s.scripts.set.text, "\nlocal merged_by_caller =", "\nredis.call('HINCRBY', KEYS[1], 'w', 1)\nlocal merged_by_caller =", 1))
@@ -150,7 +150,7 @@ func TestSetKeepsWhatOthersWrote(t *testing.T) {
 	} {
 		s := openTest(t, server, nil)
 		token := create(t, s, "app", "user", 1_000_000)
-		key := s.keys.session("app", token)
+		key := classicKeys(s).session("app", token)
 		server.Do(t, "HSET", key, "d", shapes[0].data(10_000))
 		// The second call comes after it.
 		s.scripts.set = newScript(strings.Replace(s.scripts.set.text, "\nlocal merged_by_caller =",
@@ -183,7 +183,7 @@ func TestSetOverTheLimit(t *testing.T) {
 	ctx := context.Background()
 	for _, size := range []int{1500, 80_000} {
 		token := create(t, s, "app", "user", 1_000_000)
-		key := s.keys.session("app", token)
+		key := classicKeys(s).session("app", token)
 		stored := `{"a":"` + strings.Repeat("x", size) + `","n":1}`
 		server.Do(t, "HSET", key, "d", stored)
 		for _, d := range []store.Data{number(22), {{Key: `"b"`, Value: "1"}}} {

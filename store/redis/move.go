@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // moveTries is how often a move to another slot begins again since the session was
@@ -23,13 +24,13 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 		return store.Details{}, err
 	}
 	m.ID, m.IP = strings.Clone(m.ID), strings.Clone(m.IP)
-	from, to := l.ofToken(app, token), l.ofID(app, m.ID)
-	if from.prefix != to.prefix {
+	from, to := l.OfToken(app, token), l.OfID(app, m.ID)
+	if from.Prefix != to.Prefix {
 		return s.moveAcross(ctx, l, from, to, token, fresh, m)
 	}
-	freshKey := to.session(fresh)
-	keys := []string{from.session(token), freshKey, to.sessions(), to.users(), to.wipe, to.user(m.ID)}
-	args := []string{to.app, to.token(freshKey), m.ID, m.IP, l.cache(),
+	freshKey := to.Session(fresh)
+	keys := []string{from.Session(token), freshKey, to.Sessions(), to.Users(), to.Wipe, to.User(m.ID)}
+	args := []string{to.App, to.Token(freshKey), m.ID, m.IP, l.Cache(),
 		text(int64(m.MaxSessions)), strconv.Itoa(limitLook), strconv.Itoa(pageSize)}
 	for range trimTries {
 		reply, err := s.exec(ctx, s.scripts.move, keys, args)
@@ -55,12 +56,12 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 // ended if it has not changed since, else copied again. So no change is lost; and if it
 // breaks off, the session is there twice, not gone. The user's surplus sessions end
 // last, so that a move that comes too late ends none.
-func (s *Store) moveAcross(ctx context.Context, l layout, from, to part, token, fresh string, m store.Move) (store.Details, error) {
-	if err := s.register(ctx, to.app); err != nil {
+func (s *Store) moveAcross(ctx context.Context, l layout.Layout, from, to layout.Bucket, token, fresh string, m store.Move) (store.Details, error) {
+	if err := s.register(ctx, to.App); err != nil {
 		return store.Details{}, err
 	}
-	key, freshKey := from.session(token), to.session(fresh)
-	arriveKeys := []string{freshKey, to.sessions(), to.users(), to.wipe, to.user(m.ID)}
+	key, freshKey := from.Session(token), to.Session(fresh)
+	arriveKeys := []string{freshKey, to.Sessions(), to.Users(), to.Wipe, to.User(m.ID)}
 	for try := range moveTries {
 		reply, err := s.exec(ctx, s.scripts.carry, []string{key}, nil)
 		if err != nil {
@@ -75,13 +76,13 @@ func (s *Store) moveAcross(ctx context.Context, l layout, from, to part, token, 
 		}
 		now, version := fields[0], fields[1]
 		reply, err = s.exec(ctx, s.scripts.arrive, arriveKeys,
-			append([]string{to.app, to.token(freshKey), m.ID, m.IP, now}, fields[2:]...))
+			append([]string{to.App, to.Token(freshKey), m.ID, m.IP, now}, fields[2:]...))
 		session, err := sessionIn(reply, err, fresh)
 		if err != nil {
 			return store.Details{}, err
 		}
 		left, err := s.count(ctx, s.scripts.depart,
-			[]string{key, from.sessions(), from.users(), from.wipe}, []string{from.app, l.cache(), version})
+			[]string{key, from.Sessions(), from.Users(), from.Wipe}, []string{from.App, l.Cache(), version})
 		if err != nil {
 			return store.Details{}, err
 		}
@@ -91,7 +92,7 @@ func (s *Store) moveAcross(ctx context.Context, l layout, from, to part, token, 
 		case 1:
 			if m.MaxSessions > 0 {
 				// Who is told of an error here would not learn the new token.
-				if err := s.keepWithin(ctx, l, to, m.ID, m.MaxSessions, to.token(freshKey)); err != nil {
+				if err := s.keepWithin(ctx, l, to, m.ID, m.MaxSessions, to.Token(freshKey)); err != nil {
 					s.logf("error: a session was moved, but the surplus sessions of its user have not ended: %v", err)
 				}
 			}
@@ -106,15 +107,15 @@ func (s *Store) moveAcross(ctx context.Context, l layout, from, to part, token, 
 
 // keepWithin ends those of a user's sessions that are too many, with the one of the token,
 // which stays.
-func (s *Store) keepWithin(ctx context.Context, l layout, p part, id string, limit int, token string) error {
-	keys := []string{p.user(id), p.sessions(), p.users(), p.wipe}
-	args := []string{p.app, id, p.prefix, l.cache(), token, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize)}
+func (s *Store) keepWithin(ctx context.Context, l layout.Layout, b layout.Bucket, id string, limit int, token string) error {
+	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
+	args := []string{b.App, id, b.Prefix, l.Cache(), token, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize)}
 	for range trimTries {
 		n, err := s.count(ctx, s.scripts.limit, keys, args)
 		if n > 0 || err != nil {
 			return err
 		}
-		if err := s.trim(ctx, l, p, id, limit, token); err != nil {
+		if err := s.trim(ctx, l, b, id, limit, token); err != nil {
 			return err
 		}
 	}
@@ -123,11 +124,11 @@ func (s *Store) keepWithin(ctx context.Context, l layout, p part, id string, lim
 
 // unmake ends the copy that a move has made, if it has, since the session is not there
 // any more, and returns ErrNotFound.
-func (s *Store) unmake(ctx context.Context, l layout, to part, fresh string, made bool) error {
+func (s *Store) unmake(ctx context.Context, l layout.Layout, to layout.Bucket, fresh string, made bool) error {
 	if made {
-		key := to.session(fresh)
-		_, err := s.exec(ctx, s.scripts.kill, []string{key, to.sessions(), to.users(), to.wipe},
-			[]string{to.app, to.token(key), to.prefix, l.cache()})
+		key := to.Session(fresh)
+		_, err := s.exec(ctx, s.scripts.kill, []string{key, to.Sessions(), to.Users(), to.Wipe},
+			[]string{to.App, to.Token(key), to.Prefix, l.Cache()})
 		if err != nil {
 			return err
 		}

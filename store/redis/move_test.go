@@ -42,7 +42,7 @@ func TestMoveLayout(t *testing.T) {
 	checkHash(t, server, s, third, hash)
 	checkIndexes(t, server, s)
 	for _, token := range []string{first, second} {
-		if h := hashOf(t, server, s.keys.session("app", token)); h["id"] != "" || h["to"] != "" {
+		if h := hashOf(t, server, classicKeys(s).session("app", token)); h["id"] != "" || h["to"] != "" {
 			t.Errorf("of an old token there is %v", h)
 		}
 	}

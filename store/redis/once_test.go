@@ -19,7 +19,7 @@ import (
 // counter reads r or w of a session from Redis itself.
 func counter(t *testing.T, server *redistest.Server, s *Store, token, name string) int {
 	t.Helper()
-	text, _ := server.Do(t, "HGET", s.keys.session("app", token), name).(string)
+	text, _ := server.Do(t, "HGET", classicKeys(s).session("app", token), name).(string)
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		t.Fatalf("%s is %q", name, text)
@@ -111,7 +111,7 @@ func TestCutUnderLoad(t *testing.T) {
 		eventually(t, "it is cut", func() bool { return proxy.Cuts() == i+1 })
 	}
 	setting.Wait()
-	d, _ := server.Do(t, "HGET", s.keys.session("app", token), "d").(string)
+	d, _ := server.Do(t, "HGET", classicKeys(s).session("app", token), "d").(string)
 	if got, want := counter(t, server, s, token, "w")-1, strings.Count(d, `"k`); got != want {
 		t.Errorf("w counts %d sets, and %d keys were written", got, want)
 	}

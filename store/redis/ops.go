@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // Create implements store.Store.
@@ -26,14 +27,14 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) (sto
 	if store.TooLarge("", d, s.maxData) {
 		return store.Details{}, store.ErrTooLarge
 	}
-	p := l.ofToken(app, token)
-	if l.sharded() {
-		if err := s.register(ctx, p.app); err != nil {
+	b := l.OfToken(app, token)
+	if l.Sharded() {
+		if err := s.register(ctx, b.App); err != nil {
 			return store.Details{}, err
 		}
 	}
-	key := p.session(token)
-	token = p.token(key)
+	key := b.Session(token)
+	token = b.Token(key)
 	id, ip := strings.Clone(n.ID), strings.Clone(n.IP)
 	noResave := ""
 	if n.NoResave {
@@ -43,11 +44,11 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) (sto
 	if n.MaxAge > 0 {
 		maxAge = strconv.FormatInt(n.MaxAge, 10)
 	}
-	keys := []string{key, p.sessions(), p.users(), p.wipe, p.user(id)}
-	args := []string{p.app, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d, maxAge}
+	keys := []string{key, b.Sessions(), b.Users(), b.Wipe, b.User(id)}
+	args := []string{b.App, token, id, ip, strconv.FormatInt(n.TTL, 10), noResave, d, maxAge}
 	var now int64
 	if n.MaxSessions > 0 {
-		now, err = s.createWithin(ctx, l, p, id, n.MaxSessions, keys, args)
+		now, err = s.createWithin(ctx, l, b, id, n.MaxSessions, keys, args)
 	} else {
 		var reply rueidis.RedisMessage
 		if reply, err = s.brief(ctx, s.scripts.create, keys, append(args, "")); err == nil {
@@ -70,11 +71,11 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 	if err != nil {
 		return store.Session{}, err
 	}
-	if !l.sharded() {
-		return s.reader.get(ctx, l, part{}, app, token)
+	if !l.Sharded() {
+		return s.reader.get(ctx, l, layout.Bucket{}, app, token)
 	}
-	p := l.ofToken(app, token)
-	return s.zones[zoneOfSlot(p.slot)].reader.get(ctx, l, p, app, token)
+	b := l.OfToken(app, token)
+	return s.zones[layout.GroupOfSlot(b.Slot)].reader.get(ctx, l, b, app, token)
 }
 
 // GetWith implements store.Store.
@@ -83,11 +84,11 @@ func (s *Store) GetWith(ctx context.Context, app, token string) (store.Session, 
 	if err != nil {
 		return store.Session{}, err
 	}
-	if !l.sharded() {
-		return s.zones[classicZone].detailed.get(ctx, l, part{}, app, token)
+	if !l.Sharded() {
+		return s.zones[layout.ClassicGroup].detailed.get(ctx, l, layout.Bucket{}, app, token)
 	}
-	p := l.ofToken(app, token)
-	return s.zones[zoneOfSlot(p.slot)].detailed.get(ctx, l, p, app, token)
+	b := l.OfToken(app, token)
+	return s.zones[layout.GroupOfSlot(b.Slot)].detailed.get(ctx, l, b, app, token)
 }
 
 // Peek implements store.Store.
@@ -96,7 +97,7 @@ func (s *Store) Peek(ctx context.Context, app, token string) (store.Session, err
 	if err != nil {
 		return store.Session{}, err
 	}
-	key := l.ofToken(app, token).session(token)
+	key := l.OfToken(app, token).Session(token)
 	reply, err := s.brief(ctx, s.scripts.peek, []string{key}, nil)
 	return sessionIn(reply, err, token)
 }
@@ -107,10 +108,10 @@ func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64)
 	if err != nil {
 		return store.Session{}, err
 	}
-	p := l.ofToken(app, token)
+	b := l.OfToken(app, token)
 	reply, err := s.brief(ctx, s.scripts.touch,
-		[]string{p.session(token), p.sessions(), p.users(), p.wipe},
-		[]string{p.app, l.cache(), s.eviction.flag(), text(ttl), text(maxAge)})
+		[]string{b.Session(token), b.Sessions(), b.Users(), b.Wipe},
+		[]string{b.App, l.Cache(), s.eviction.flag(), text(ttl), text(maxAge)})
 	return sessionIn(reply, err, token)
 }
 
@@ -142,10 +143,10 @@ func (s *Store) set(ctx context.Context, app, token, w string, d store.Data) (st
 	if err != nil {
 		return store.Session{}, err
 	}
-	p := l.ofToken(app, token)
-	key := p.session(token)
-	return s.merge(ctx, []string{key, p.sessions(), p.users(), p.wipe},
-		[]string{p.app, p.token(key), l.cache(), s.eviction.flag(), w}, token, d)
+	b := l.OfToken(app, token)
+	key := b.Session(token)
+	return s.merge(ctx, []string{key, b.Sessions(), b.Users(), b.Wipe},
+		[]string{b.App, b.Token(key), l.Cache(), s.eviction.flag(), w}, token, d)
 }
 
 // appendFields appends keys and values by turns, copied, all with one allocation.
@@ -167,11 +168,11 @@ func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	p := l.ofToken(app, token)
-	key := p.session(token)
+	b := l.OfToken(app, token)
+	key := b.Session(token)
 	reply, err := s.brief(ctx, s.scripts.kill,
-		[]string{key, p.sessions(), p.users(), p.wipe},
-		[]string{p.app, p.token(key), p.prefix, l.cache()})
+		[]string{key, b.Sessions(), b.Users(), b.Wipe},
+		[]string{b.App, b.Token(key), b.Prefix, l.Cache()})
 	if err != nil {
 		return false, err
 	}
@@ -195,12 +196,12 @@ func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, e
 		return false, err
 	}
 	id = strings.Clone(id)
-	p := l.ofID(app, id)
-	keys := []string{p.user(id), p.sessions(), p.users(), p.wipe}
+	b := l.OfID(app, id)
+	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
 	hash := store.HandleHash(handle)
 	var pace pace
 	for walk, cursor, steps := 0, "0", 1; ; steps++ {
-		args := []string{p.app, id, p.prefix, l.cache(), hash, store.HandleDomain, cursor, strconv.Itoa(handlePage)}
+		args := []string{b.App, id, b.Prefix, l.Cache(), hash, store.HandleDomain, cursor, strconv.Itoa(handlePage)}
 		reply, err := pace.exec(ctx, s, s.scripts.killhandle, keys, args)
 		if err != nil {
 			return false, err
@@ -232,13 +233,13 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 		return 0, err
 	}
 	id = strings.Clone(id)
-	p := l.ofID(app, id)
-	keys := []string{p.user(id), p.sessions(), p.users(), p.wipe}
+	b := l.OfID(app, id)
+	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
 	kept := strings.Clone(except)
 	var pace pace
 	for killed := int64(0); ; {
 		// Each page has arguments of its own, since those of the last may still be read.
-		args := []string{p.app, id, p.prefix, l.cache(), strconv.Itoa(pageSize), kept}
+		args := []string{b.App, id, b.Prefix, l.Cache(), strconv.Itoa(pageSize), kept}
 		reply, err := pace.exec(ctx, s, s.scripts.killsoid, keys, args)
 		if err != nil {
 			return 0, err
@@ -266,11 +267,11 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 	if err != nil {
 		return "", store.Details{}, err
 	}
-	p := l.ofToken(app, token)
-	key, freshKey := p.session(token), p.session(fresh)
+	b := l.OfToken(app, token)
+	key, freshKey := b.Session(token), b.Session(fresh)
 	reply, err := s.exec(ctx, s.scripts.rotate,
-		[]string{key, freshKey, p.sessions(), p.users(), p.wipe},
-		[]string{p.app, p.token(key), p.token(freshKey), strconv.FormatInt(grace, 10), l.cache(), s.eviction.flag()})
+		[]string{key, freshKey, b.Sessions(), b.Users(), b.Wipe},
+		[]string{b.App, b.Token(key), b.Token(freshKey), strconv.FormatInt(grace, 10), l.Cache(), s.eviction.flag()})
 	if err != nil {
 		return "", store.Details{}, err
 	}
@@ -291,7 +292,7 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 // brief runs a script that is short and that a client waits for, on the node of its
 // first key. For the arguments see exec.
 func (s *Store) brief(ctx context.Context, script *script, keys, args []string) (rueidis.RedisMessage, error) {
-	return s.zones[s.zoneOf(keys[0])].pipeline.exec(ctx, script, s.whole(keys), args)
+	return s.zones[s.keys.GroupOf(keys[0])].pipeline.exec(ctx, script, s.keys.Guard(keys), args)
 }
 
 // count runs a script that returns a number.

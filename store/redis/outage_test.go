@@ -190,17 +190,17 @@ func TestFault(t *testing.T) {
 	ctx := context.Background()
 	token := create(t, s, "app", "user", 100)
 	for _, d := range []string{`[1]`, `{"a"`, `{"a":1`, `{"a":1}x`, `{"a":{"b":1}`, `{"a":[1}`, `{"a" :1}`, `x`} {
-		server.Do(t, "HSET", s.keys.session("app", token), "d", d)
+		server.Do(t, "HSET", classicKeys(s).session("app", token), "d", d)
 		_, err := s.Set(ctx, "app", token, store.Data{{Key: `"b"`, Value: "1"}})
 		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("set on d = %s: %v", d, err)
 		}
-		if got := server.Do(t, "HGET", s.keys.session("app", token), "w"); got != "1" {
+		if got := server.Do(t, "HGET", classicKeys(s).session("app", token), "w"); got != "1" {
 			t.Errorf("set on d = %s counted: w is %v", d, got)
 		}
 	}
 	other := store.NewToken("other")
-	server.Do(t, "SET", s.keys.session("app", other), "x")
+	server.Do(t, "SET", classicKeys(s).session("app", other), "x")
 	if _, err := s.Get(ctx, "app", other); err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("get of what is no hash: %v", err)
 	}

@@ -93,7 +93,7 @@ func TestBigApp(t *testing.T) {
 			t.Errorf("killed %d, %v", n, err)
 		}
 	})
-	if keys := strs(t, server.Do(t, "KEYS", s.keys.ns+"*")); len(keys) > 0 {
+	if keys := strs(t, server.Do(t, "KEYS", s.keys.NS+"*")); len(keys) > 0 {
 		t.Errorf("%d keys are left", len(keys))
 	}
 }
@@ -160,9 +160,9 @@ func TestListBehindTheWalk(t *testing.T) {
 	for i := range n { // all in one second: all with one score
 		create(t, s, "app", "user"+strconv.Itoa(i), 1000)
 	}
-	members := strs(t, server.Do(t, "ZRANGE", s.keys.sessions("app"), "0", "-1"))
+	members := strs(t, server.Do(t, "ZRANGE", classicKeys(s).sessions("app"), "0", "-1"))
 	for i, member := range members {
-		s.watch = &onceAfter{f: func() { server.Do(t, "ZADD", s.keys.sessions("app"), "1700000040", member) }}
+		s.watch = &onceAfter{f: func() { server.Do(t, "ZADD", classicKeys(s).sessions("app"), "1700000040", member) }}
 		seen := map[string]int{}
 		for pages := s.SessionsOfApp(context.Background(), "app", 60); ; {
 			page, err := pages.Next(context.Background())
@@ -184,7 +184,7 @@ func TestListBehindTheWalk(t *testing.T) {
 		if len(seen) != n {
 			t.Fatalf("entry %d moved: %d sessions listed of %d", i, len(seen), n)
 		}
-		server.Do(t, "ZADD", s.keys.sessions("app"), "1700000040.000001", member)
+		server.Do(t, "ZADD", classicKeys(s).sessions("app"), "1700000040.000001", member)
 	}
 }
 
@@ -209,14 +209,14 @@ func TestSoappCursor(t *testing.T) {
 	defer s.Close()
 	const n = 3 * listPageSize
 	seed(t, s, "app", n, 1000) // all in one second: all with one score
-	key := s.keys.sessions("app")
+	key := classicKeys(s).sessions("app")
 	pages := s.SessionsOfApp(context.Background(), "app", 60)
 	members := strs(t, server.Do(t, "ZRANGE", key, "0", "-1"))
 	for _, last := range []int{listPageSize - 1, 2*listPageSize - 1} {
 		score := fmt.Sprint(server.Do(t, "ZSCORE", key, members[last]))
 		server.Do(t, "ZREM", key, members[last])
 		reply, err := s.exec(context.Background(), s.scripts.soapp, []string{key},
-			[]string{s.keys.prefix("app"), "60", strconv.Itoa(listPageSize), strconv.FormatInt(clock.Now(), 10), score, members[last]})
+			[]string{classicKeys(s).prefix("app"), "60", strconv.Itoa(listPageSize), strconv.FormatInt(clock.Now(), 10), score, members[last]})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,7 +92,7 @@ func (p *listPart) ofUser(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	keys := []string{l.ofID(p.app, id).user(id)}
+	keys := []string{l.OfID(p.app, id).User(id)}
 	first := store.NewFirst(p.limit+1, byToken) // SSCAN may give a token twice
 	for cursor := "0"; ; {
 		reply, err := p.call(ctx, p.s.scripts.tokens, 2, keys,

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // One call of a walk looks at leastStep to mostStep entries and reads the hash of each,
@@ -27,7 +28,7 @@ func (p *listPart) ofApp(ctx context.Context, dt int64) error {
 	if err != nil {
 		return err
 	}
-	first, err := p.walkDown(ctx, l.parts(p.app), &c, dt)
+	first, err := p.walkDown(ctx, l.Buckets(p.app), &c, dt)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func byActivity(a, b hit) int {
 
 // walk is a walk down the index of a part of an app.
 type walk struct {
-	of            part
+	of            layout.Bucket
 	score, member string // of the entry after which it goes on, "" at the top
 	done          bool
 	now           int64 // by the node's clock
@@ -59,7 +60,7 @@ type walk struct {
 
 // walkDown walks the indexes of an app's parts downwards until it has the first sessions
 // after c, and one more than the limit.
-func (p *listPart) walkDown(ctx context.Context, parts []part, c *store.Cursor, dt int64) (*store.First[hit], error) {
+func (p *listPart) walkDown(ctx context.Context, parts []layout.Bucket, c *store.Cursor, dt int64) (*store.First[hit], error) {
 	score := ""
 	if c.Start != 0 {
 		score = strconv.FormatInt(c.LastActivity+1, 10)
@@ -73,7 +74,7 @@ func (p *listPart) walkDown(ctx context.Context, parts []part, c *store.Cursor, 
 	after := *c // where the part begins; c.Start is set by the first step
 	for ; ; size = min(mostStep, 2*size) {
 		var ahead []*walk
-		var of []part
+		var of []layout.Bucket
 		for _, w := range walks {
 			if more, err := w.ahead(first); err != nil {
 				return nil, err
@@ -84,7 +85,7 @@ func (p *listPart) walkDown(ctx context.Context, parts []part, c *store.Cursor, 
 		if len(ahead) == 0 {
 			return first, nil
 		}
-		err := each(ctx, of, func(ctx context.Context, i int, _ part) error {
+		err := each(ctx, of, func(ctx context.Context, i int, _ layout.Bucket) error {
 			return p.step(ctx, ahead[i], &after, dt, size)
 		})
 		if err != nil {
@@ -117,11 +118,11 @@ func (w *walk) ahead(first *store.First[hit]) (bool, error) {
 
 // step takes w a step on.
 func (p *listPart) step(ctx context.Context, w *walk, after *store.Cursor, dt int64, size int) error {
-	args := []string{w.of.prefix, strconv.FormatInt(dt, 10), strconv.Itoa(size), strconv.FormatInt(after.Start, 10), w.score, w.member}
+	args := []string{w.of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(size), strconv.FormatInt(after.Start, 10), w.score, w.member}
 	if after.Start != 0 {
 		args = append(args, strconv.FormatInt(after.LastActivity, 10), after.Token)
 	}
-	reply, err := p.call(ctx, p.s.scripts.latest, 4, []string{w.of.sessions()}, args)
+	reply, err := p.call(ctx, p.s.scripts.latest, 4, []string{w.of.Sessions()}, args)
 	if err != nil {
 		return err
 	}

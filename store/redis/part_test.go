@@ -30,7 +30,7 @@ func TestPartsOfABusyMinute(t *testing.T) {
 		}
 		token := create(t, s, "app", "user"+strconv.Itoa(i), 7200)
 		tokens = append(tokens, token)
-		server.Do(t, "ZADD", s.keys.sessions("app"), strconv.FormatInt(clock.Now(), 10), token+":user"+strconv.Itoa(i))
+		server.Do(t, "ZADD", classicKeys(s).sessions("app"), strconv.FormatInt(clock.Now(), 10), token+":user"+strconv.Itoa(i))
 	}
 	clock.Advance(20)
 	for i := 0; i < n; i += 10 { // the index says nothing of it
@@ -115,7 +115,7 @@ func TestPartOfACursorAlone(t *testing.T) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
-	namespace := strings.TrimSuffix(s.keys.ns, ":")
+	namespace := strings.TrimSuffix(s.keys.NS, ":")
 	other, err := open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout}, keyClock(namespace))
 	if err != nil {
 		t.Fatal(err)

@@ -84,7 +84,7 @@ func (p *pipeline) exec(ctx context.Context, script *script, keys, args []string
 func (p *pipeline) send(f *flight[*call, pipelineCargo]) {
 	ctx := context.Background()
 	conn, err := p.s.connector.current(ctx)
-	if err == nil && conn.layout.sharded() != p.sharded {
+	if err == nil && conn.layout.Sharded() != p.sharded {
 		err = errOtherLayout
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // reading is a list of an app's sessions that is being read.
@@ -57,7 +58,7 @@ func (r *reading) read(ctx context.Context) ([]store.Session, error) {
 	}
 	page := r.left[:min(len(r.left), listPageSize)]
 	var texts []string
-	if l.sharded() {
+	if l.Sharded() {
 		texts, err = r.textsSpread(ctx, l, page)
 	} else {
 		texts, err = r.texts(ctx, l, page)
@@ -70,11 +71,11 @@ func (r *reading) read(ctx context.Context) ([]store.Session, error) {
 }
 
 // texts returns what the script sessions says of a page's tokens, or the first of them.
-func (r *reading) texts(ctx context.Context, l layout, page []string) ([]string, error) {
+func (r *reading) texts(ctx context.Context, l layout.Layout, page []string) ([]string, error) {
 	keys := make([]string, len(page))
-	of := l.classic(r.app)
+	of := l.Buckets(r.app)[0] // of one Redis
 	for i, token := range page {
-		keys[i] = of.session(token)
+		keys[i] = of.Session(token)
 	}
 	reply, err := r.pace.exec(ctx, r.s, r.s.scripts.sessions, keys, []string{strconv.Itoa(listPageBytes)})
 	if err != nil {

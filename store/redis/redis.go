@@ -19,6 +19,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // Observer is told of each round trip to Redis. It is called by many goroutines
@@ -52,12 +53,12 @@ func (unobserved) Evicts(bool)             {}
 type Store struct {
 	connector *connector
 	addr      string
-	keys      keyspace
+	keys      layout.Keyspace
 	scripts   *scripts
-	reader    *reader   // of classicZone
-	pipeline  *pipeline // of classicZone
+	reader    *reader   // of layout.ClassicGroup
+	pipeline  *pipeline // of layout.ClassicGroup
 	registry  *registry
-	zones     [1 + clusterZones]zone
+	zones     [layout.Groups]zone
 	// wide bounds the round trips with a call for each of many parts.
 	wide    chan struct{}
 	timeout time.Duration
@@ -100,7 +101,7 @@ func open(o Options, clock string) (*Store, error) {
 	s := &Store{
 		readOnly:  o.ReadOnly,
 		addr:      describe(option),
-		keys:      keyspace{ns: o.Namespace + ":"},
+		keys:      layout.Keyspace{NS: o.Namespace + ":"},
 		scripts:   newScripts(clock),
 		timeout:   o.Timeout,
 		logf:      o.Logf,
@@ -122,8 +123,8 @@ func open(o Options, clock string) (*Store, error) {
 	for i := range s.zones {
 		s.zones[i] = newZone(s, i)
 	}
-	s.reader, s.pipeline = s.zones[classicZone].reader, s.zones[classicZone].pipeline
-	s.registry = newRegistry(s.keys.ns, o.Buckets, o.ReadOnly, s.logf)
+	s.reader, s.pipeline = s.zones[layout.ClassicGroup].reader, s.zones[layout.ClassicGroup].pipeline
+	s.registry = newRegistry(s.keys.NS, o.Buckets, o.ReadOnly, s.logf)
 	s.writes = newWritability(s.probeWrite)
 	s.connector = &connector{
 		option: newOptions(o, option, s.logf), note: s.note, logf: s.logf, keys: s.keys, cluster: s.registry.layout,
@@ -200,10 +201,10 @@ func (s *Store) Ping(ctx context.Context) error {
 			return err
 		}
 	}
-	if conn.layout.sharded() {
+	if conn.layout.Sharded() {
 		return s.pingCluster(ctx)
 	}
-	_, err = s.do(ctx, classicZone, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+	_, err = s.do(ctx, layout.ClassicGroup, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 		return client.Do(ctx, client.B().Ping().Build())
 	})
 	return err
@@ -213,7 +214,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // that does not answer says nothing of the others.
 func (s *Store) ping(ctx context.Context) error {
 	conn, err := s.connector.current(ctx)
-	if err != nil || conn.layout.sharded() {
+	if err != nil || conn.layout.Sharded() {
 		return err // noted by the connector
 	}
 	err = conn.client.Do(ctx, conn.client.B().Ping().Build()).Error()
@@ -234,11 +235,11 @@ func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	other := keyspace{ns: namespace + ":"}
-	if conn.layout.sharded() {
-		return hasApps(ctx, conn.client, other.ns)
+	other := layout.Keyspace{NS: namespace + ":"}
+	if conn.layout.Sharded() {
+		return hasApps(ctx, conn.client, other.NS)
 	}
-	key := other.classicWipe()
+	key := other.ClassicWipe()
 	n, err := conn.client.Do(ctx, conn.client.B().Exists().Key(key).Build()).AsInt64()
 	if err != nil {
 		return false, classify(err)
@@ -257,10 +258,10 @@ func (s *Store) connected(ctx context.Context) (*connection, error) {
 }
 
 // layout returns the layout that this server has.
-func (s *Store) layout(ctx context.Context) (layout, error) {
+func (s *Store) layout(ctx context.Context) (layout.Layout, error) {
 	conn, err := s.connected(ctx)
 	if err != nil {
-		return layout{}, err
+		return layout.Layout{}, err
 	}
 	return conn.layout, nil
 }
@@ -269,8 +270,8 @@ func (s *Store) layout(ctx context.Context) (layout, error) {
 // memory of the caller: they are read until Redis has answered, also after ctx has
 // ended.
 func (s *Store) exec(ctx context.Context, script *script, keys, args []string) (rueidis.RedisMessage, error) {
-	keys = s.whole(keys)
-	return s.do(ctx, s.zoneOf(keys[0]), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+	keys = s.keys.Guard(keys)
+	return s.do(ctx, s.keys.GroupOf(keys[0]), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 		return script.Exec(ctx, client, keys, args)
 	})
 }
@@ -287,7 +288,7 @@ func (s *Store) do(ctx context.Context, zone int, call func(context.Context, rue
 	if err != nil {
 		return rueidis.RedisMessage{}, err
 	}
-	if conn.layout.sharded() != (zone != classicZone) {
+	if conn.layout.Sharded() != (zone != layout.ClassicGroup) {
 		return rueidis.RedisMessage{}, errOtherLayout
 	}
 	for pause := shortestWait; ; pause = min(2*pause, longestWait) {

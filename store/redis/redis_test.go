@@ -88,7 +88,7 @@ func TestServerClock(t *testing.T) {
 	defer s.Close()
 	token := create(t, s, "app", "user", 100)
 	before, _ := strconv.ParseInt(strs(t, server.Do(t, "TIME"))[0], 10, 64)
-	la, _ := strconv.ParseInt(fmt.Sprint(server.Do(t, "HGET", s.keys.session("app", token), "la")), 10, 64)
+	la, _ := strconv.ParseInt(fmt.Sprint(server.Do(t, "HGET", classicKeys(s).session("app", token), "la")), 10, 64)
 	if la < before-5 || la > before {
 		t.Errorf("la is %d where Redis' clock says %d", la, before)
 	}

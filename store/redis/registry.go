@@ -11,23 +11,14 @@ import (
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // DefaultBuckets is how many buckets an app is split into on a Redis Cluster.
-const DefaultBuckets = 64
+const DefaultBuckets = layout.DefaultBuckets
 
-const (
-	// registryCopies is how many hashes hold the registry, each in another eighth of
-	// the slots. So it outlives the loss of a node's last writes, and most of it is
-	// within reach when a node is not.
-	registryCopies = 8
-	// registryName ends the key of a copy.
-	registryName = "APPS"
-	// bucketsField holds the number of buckets. It is no name of an app.
-	bucketsField = ":buckets"
-	// maxRegistered bounds the apps that a process remembers to have registered.
-	maxRegistered = 4096
-)
+// maxRegistered bounds the apps that a process remembers to have registered.
+const maxRegistered = 4096
 
 // registry is what a Redis Cluster must be asked beside its sessions, which the
 // names of keys do not say: into how many buckets apps are split, and which apps
@@ -47,35 +38,22 @@ type registry struct {
 
 func newRegistry(ns string, buckets int, readOnly bool, logf func(string, ...any)) *registry {
 	if buckets == 0 {
-		buckets = DefaultBuckets
+		buckets = layout.DefaultBuckets
 	}
-	return &registry{keys: registryKeys(ns), ns: ns, buckets: buckets, readOnly: readOnly, logf: logf, known: make(map[string]struct{})}
-}
-
-// registryParts are where a namespace's registry is. Their tags are those of an app
-// with an empty name, which no app has.
-func registryParts(ns string) []part { return partsOf(ns, "", registryCopies) }
-
-// registryKeys names the copies of a namespace's registry.
-func registryKeys(ns string) []string {
-	var keys []string
-	for _, p := range registryParts(ns) {
-		keys = append(keys, p.prefix+registryName)
-	}
-	return keys
+	return &registry{keys: layout.RegistryKeys(ns), ns: ns, buckets: buckets, readOnly: readOnly, logf: logf, known: make(map[string]struct{})}
 }
 
 // layout asks a cluster for the number of buckets, and sets it if it has none. What
 // is there wins over the configuration: with another number sessions would not
 // be found.
-func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout, error) {
-	if !validNamespace(g.ns) {
-		return layout{}, mistake(fmt.Sprintf("the namespace %q has braces, which have a meaning in keys of a Redis Cluster", g.ns[:len(g.ns)-1]))
+func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout.Layout, error) {
+	if !layout.ValidNamespace(g.ns) {
+		return layout.Layout{}, mistake(fmt.Sprintf("the namespace %q has braces, which have a meaning in keys of a Redis Cluster", g.ns[:len(g.ns)-1]))
 	}
 	var set, get []command
 	for _, key := range g.keys {
-		set = append(set, command{keys: []string{key}, args: []string{"HSETNX", bucketsField, strconv.Itoa(g.buckets)}})
-		get = append(get, command{keys: []string{key}, args: []string{"HGET", bucketsField}})
+		set = append(set, command{keys: []string{key}, args: []string{"HSETNX", layout.BucketsField, strconv.Itoa(g.buckets)}})
+		get = append(get, command{keys: []string{key}, args: []string{"HGET", layout.BucketsField}})
 	}
 	// In two steps, so that of two processes that begin at once none reads a copy
 	// that the other has still to write.
@@ -99,23 +77,23 @@ func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout, e
 			}
 		}
 	}
-	if g.readOnly && none == registryCopies {
+	if g.readOnly && none == layout.RegistryCopies {
 		there, answered = g.buckets, none
 	}
 	switch {
-	case answered < registryCopies/2:
+	case answered < layout.RegistryCopies/2:
 		if failure == nil {
 			failure = errors.New("it did not keep the number of buckets")
 		}
-		return layout{}, failure
-	case !validBuckets(there):
-		return layout{}, fmt.Errorf("%s says that apps are split into %d buckets", g.keys[0], there)
+		return layout.Layout{}, failure
+	case !layout.ValidBuckets(there):
+		return layout.Layout{}, fmt.Errorf("%s says that apps are split into %d buckets", g.keys[0], there)
 	case there != g.buckets:
 		g.logf("warning: namespace %s is split into %d buckets, so RS_BUCKETS=%d is ignored",
 			g.ns[:len(g.ns)-1], there, g.buckets)
 		g.buckets = there
 	}
-	return layout{keyspace: keyspace{ns: g.ns}, tags: newTagCache(g.ns, there)}, nil
+	return layout.Sharded(g.ns, there), nil
 }
 
 // register makes the registry hold an app, before the app's first session.
@@ -137,7 +115,7 @@ func (s *Store) register(ctx context.Context, app string) error {
 	}
 	missed := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	switch {
-	case len(missed) > registryCopies/2:
+	case len(missed) > layout.RegistryCopies/2:
 		return missed[0]
 	case len(missed) > 0:
 		return nil // the next session tries the others again
@@ -154,7 +132,7 @@ func (s *Store) register(ctx context.Context, app string) error {
 // hasApps reports whether a namespace's registry holds apps.
 func hasApps(ctx context.Context, client rueidis.Client, ns string) (bool, error) {
 	var ask []command
-	for _, key := range registryKeys(ns) {
+	for _, key := range layout.RegistryKeys(ns) {
 		ask = append(ask, command{keys: []string{key}, args: []string{"HLEN"}})
 	}
 	for _, r := range send(ctx, client, ask) {
@@ -162,7 +140,7 @@ func hasApps(ctx context.Context, client rueidis.Client, ns string) (bool, error
 		if err != nil {
 			return false, classify(err)
 		}
-		if n > 1 { // one is bucketsField
+		if n > 1 { // one is layout.BucketsField
 			return true, nil
 		}
 	}
@@ -180,8 +158,8 @@ func (s *Store) mendRegistry(ctx context.Context) ([]string, error) {
 	apps := appsOf(held)
 	var lacking []command
 	for i, key := range g.keys {
-		if !held[i][bucketsField] {
-			lacking = append(lacking, command{keys: []string{key}, args: []string{"HSETNX", bucketsField, strconv.Itoa(g.buckets)}})
+		if !held[i][layout.BucketsField] {
+			lacking = append(lacking, command{keys: []string{key}, args: []string{"HSETNX", layout.BucketsField, strconv.Itoa(g.buckets)}})
 		}
 		for _, app := range apps {
 			if !held[i][app] {
@@ -222,7 +200,7 @@ func appsOf(held []map[string]bool) []string {
 	var apps []string
 	for _, fields := range held {
 		for field := range fields {
-			if field != bucketsField {
+			if field != layout.BucketsField {
 				apps = append(apps, field)
 			}
 		}
@@ -234,7 +212,7 @@ func appsOf(held []map[string]bool) []string {
 // pingCluster asks for the registry's copies, until one answers.
 func (s *Store) pingCluster(ctx context.Context) error {
 	return s.anyCopy(ctx, func(ctx context.Context, key string) error {
-		_, err := s.do(ctx, s.zoneOf(key), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		_, err := s.do(ctx, s.keys.GroupOf(key), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 			return client.Do(ctx, client.B().Exists().Key(key).Build())
 		})
 		return err

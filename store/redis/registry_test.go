@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
@@ -42,13 +43,13 @@ func TestRegistryHeals(t *testing.T) {
 	for _, key := range s.registry.keys {
 		master := owner(t, cluster, key)
 		masters[master]++
-		if got := master.Do(t, "HKEYS", key); !sameSet(strs(t, got), []string{"shop", bucketsField}) {
+		if got := master.Do(t, "HKEYS", key); !sameSet(strs(t, got), []string{"shop", layout.BucketsField}) {
 			t.Errorf("%s holds %v", key, got)
 		}
 	}
 	for _, n := range masters {
-		if n < registryCopies/len(cluster.Masters) {
-			t.Errorf("a master has %d copies of %d", n, registryCopies)
+		if n < layout.RegistryCopies/len(cluster.Masters) {
+			t.Errorf("a master has %d copies of %d", n, layout.RegistryCopies)
 		}
 	}
 	for i, key := range s.registry.keys {
@@ -62,11 +63,11 @@ func TestRegistryHeals(t *testing.T) {
 	}
 	for _, key := range s.registry.keys {
 		got := hashOf(t, owner(t, cluster, key), key)
-		if fmt.Sprint(got) != fmt.Sprint(map[string]string{"shop": "1", bucketsField: "64"}) {
+		if fmt.Sprint(got) != fmt.Sprint(map[string]string{"shop": "1", layout.BucketsField: "64"}) {
 			t.Errorf("%s holds %v after a wipe", key, got)
 		}
 	}
-	ours, err := s.HasSessions(context.Background(), strings.TrimSuffix(s.keys.ns, ":"))
+	ours, err := s.HasSessions(context.Background(), strings.TrimSuffix(s.keys.NS, ":"))
 	if !ours || err != nil {
 		t.Errorf("HasSessions: %v, %v", ours, err)
 	}
@@ -131,11 +132,11 @@ func TestClusterLayout(t *testing.T) {
 	s := openCluster(t, cluster, 64, nil)
 	defer s.Close()
 	token := create(t, s, "shop", "a:b", 7200)
-	prefix := partsOf(s.keys.ns, "shop", 64)[store.Bucket("a:b")%64].prefix
+	prefix := layout.Sharded(s.keys.NS, 64).Buckets("shop")[store.Bucket("a:b")%64].Prefix
 	want := append([]string{prefix + token, prefix + "_sessions", prefix + "_users", prefix + "us:a:b", prefix + "SESSIONS"}, s.registry.keys...)
 	var got []string
 	for _, master := range cluster.Masters {
-		got = append(got, strs(t, master.Do(t, "KEYS", s.keys.ns+"*"))...)
+		got = append(got, strs(t, master.Do(t, "KEYS", s.keys.NS+"*"))...)
 	}
 	if !sameSet(got, want) {
 		t.Errorf("keys are %q, not %q", got, want)
@@ -200,7 +201,7 @@ func TestClusterTellsNobody(t *testing.T) {
 	defer cancel()
 	told, subscribed := make(chan string, 100), make(chan struct{})
 	old := create(t, s, "app", "user", 100)
-	channel := s.keys.ns + "cache"
+	channel := s.keys.NS + "cache"
 	go subscriber(ctx, s, channel, subscribed, told)
 	<-subscribed
 	token, _, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10)
@@ -268,23 +269,23 @@ func TestClusterAccessList(t *testing.T) {
 	}
 	id := ""
 	for i := 0; id == ""; i++ {
-		if masterOf(lay.ofID("app", fmt.Sprint("user", i)).slot) == 0 {
+		if masterOf(lay.OfID("app", fmt.Sprint("user", i)).Slot) == 0 {
 			id = fmt.Sprint("user", i)
 		}
 	}
 	token := create(t, s, "app", id, 100)
-	of := lay.ofID("app", id)
-	if err := cluster.BeginMove(of.slot, cluster.Masters[0], cluster.Masters[1]); err != nil {
+	of := lay.OfID("app", id)
+	if err := cluster.BeginMove(of.Slot, cluster.Masters[0], cluster.Masters[1]); err != nil {
 		t.Fatal(err)
 	}
-	keys := []string{of.session(token), of.sessions(), of.users(), of.user(id), of.wipe}
+	keys := []string{of.Session(token), of.Sessions(), of.Users(), of.User(id), of.Wipe}
 	if err := cluster.MoveKeys(cluster.Masters[0], cluster.Masters[1], keys...); err != nil {
 		t.Fatal(err)
 	}
 	read := make(chan error)
 	go func() { _, err := s.Get(ctx, "app", token); read <- err }() // ASK sends it on
 	time.Sleep(50 * time.Millisecond)
-	if err := cluster.EndMove(of.slot, cluster.Masters[0], cluster.Masters[1]); err != nil {
+	if err := cluster.EndMove(of.Slot, cluster.Masters[0], cluster.Masters[1]); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-read; err != nil {
@@ -313,18 +314,18 @@ func TestOtherLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := store.NewToken("user")
-	l := layout{keyspace: s.keys}
-	p := l.classic("app")
-	keys := []string{p.session(token), p.sessions(), p.users(), p.wipe}
-	_, err := s.exec(ctx, s.scripts.kill, keys, []string{"app", token, p.prefix, l.cache()})
+	l := layout.Classic(s.keys.NS)
+	p := l.Buckets("app")[0]
+	keys := []string{p.Session(token), p.Sessions(), p.Users(), p.Wipe}
+	_, err := s.exec(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, l.Cache()})
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("exec: %v", err)
 	}
-	_, err = s.brief(ctx, s.scripts.kill, keys, []string{"app", token, p.prefix, l.cache()})
+	_, err = s.brief(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, l.Cache()})
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("brief: %v", err)
 	}
-	if _, err = s.reader.get(ctx, l, part{}, "app", token); !errors.Is(err, store.ErrUnavailable) {
+	if _, err = s.reader.get(ctx, l, layout.Bucket{}, "app", token); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("get: %v", err)
 	}
 }

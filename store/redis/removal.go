@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"sync/atomic"
+
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // pageSize is how many sessions a script removes in one call: Redis is held for
@@ -20,8 +22,8 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 	}
 	var killed atomic.Int64
 	var pace pace
-	err = each(ctx, l.parts(app), func(ctx context.Context, _ int, p part) error {
-		n, err := s.killPart(ctx, l, p, &pace)
+	err = each(ctx, l.Buckets(app), func(ctx context.Context, _ int, b layout.Bucket) error {
+		n, err := s.killBucket(ctx, l, b, &pace)
 		killed.Add(n)
 		return err
 	})
@@ -31,10 +33,10 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 	return killed.Load(), nil
 }
 
-// killPart ends the sessions of a part, page by page.
-func (s *Store) killPart(ctx context.Context, l layout, p part, pace *pace) (int64, error) {
-	keys := []string{p.sessions(), p.users(), p.wipe}
-	args := []string{p.app, p.prefix, l.cache(), strconv.Itoa(pageSize)}
+// killBucket ends the sessions of a bucket, page by page.
+func (s *Store) killBucket(ctx context.Context, l layout.Layout, b layout.Bucket, pace *pace) (int64, error) {
+	keys := []string{b.Sessions(), b.Users(), b.Wipe}
+	args := []string{b.App, b.Prefix, l.Cache(), strconv.Itoa(pageSize)}
 	for killed := int64(0); ; {
 		reply, err := pace.exec(ctx, s, s.scripts.killall, keys, args)
 		if err != nil {
@@ -65,8 +67,8 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	var pace pace
-	if !l.sharded() {
-		return s.wipeIndex(ctx, &pace, []string{l.classicWipe()}, []string{l.ns, l.cache(), strconv.Itoa(pageSize)})
+	if !l.Sharded() {
+		return s.wipeIndex(ctx, &pace, []string{l.ClassicWipe()}, []string{l.NS, l.Cache(), strconv.Itoa(pageSize)})
 	}
 	apps, err := s.mendRegistry(ctx)
 	if err != nil {
@@ -74,12 +76,12 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 	}
 	var wiped atomic.Int64
 	for _, app := range apps {
-		parts, err := s.dueParts(ctx, &pace, l.parts(app))
+		buckets, err := s.dueBuckets(ctx, &pace, l.Buckets(app))
 		if err != nil {
 			return wiped.Load(), err
 		}
-		err = each(ctx, parts, func(ctx context.Context, _ int, p part) error {
-			n, err := s.wipePart(ctx, l, p, &pace)
+		err = each(ctx, buckets, func(ctx context.Context, _ int, b layout.Bucket) error {
+			n, err := s.wipeBucket(ctx, l, b, &pace)
 			wiped.Add(n)
 			return err
 		})
@@ -90,32 +92,32 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 	return wiped.Load(), nil
 }
 
-// dueParts returns those parts in which a wipe would find anything.
-func (s *Store) dueParts(ctx context.Context, pace *pace, parts []part) ([]part, error) {
-	calls := make([]command, len(parts))
-	for i, p := range parts {
-		calls[i] = command{script: s.scripts.due, keys: []string{p.wipe}}
+// dueBuckets returns those buckets in which a wipe would find a session.
+func (s *Store) dueBuckets(ctx context.Context, pace *pace, buckets []layout.Bucket) ([]layout.Bucket, error) {
+	calls := make([]command, len(buckets))
+	for i, b := range buckets {
+		calls[i] = command{script: s.scripts.due, keys: []string{b.Wipe}}
 	}
 	replies, err := pace.all(ctx, s, calls)
 	if err != nil {
 		return nil, err
 	}
-	var due []part
+	var due []layout.Bucket
 	for i := range replies {
 		n, err := replies[i].ToInt64()
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errReply, err)
 		}
 		if n > 0 {
-			due = append(due, parts[i])
+			due = append(due, buckets[i])
 		}
 	}
 	return due, nil
 }
 
-// wipePart wipes a part of the sharded layout.
-func (s *Store) wipePart(ctx context.Context, l layout, p part, pace *pace) (int64, error) {
-	return s.wipeIndex(ctx, pace, []string{p.wipe}, []string{p.prefix, l.cache(), strconv.Itoa(pageSize), p.app})
+// wipeBucket wipes a bucket of the sharded layout.
+func (s *Store) wipeBucket(ctx context.Context, l layout.Layout, b layout.Bucket, pace *pace) (int64, error) {
+	return s.wipeIndex(ctx, pace, []string{b.Wipe}, []string{b.Prefix, l.Cache(), strconv.Itoa(pageSize), b.App})
 }
 
 // wipeIndex wipes by one index, page by page.

@@ -40,9 +40,9 @@ func TestReshard(t *testing.T) {
 	for _, app := range []string{"app0", "app1"} {
 		for i := range 2 {
 			eventually(t, "the masters agree", cluster.Agreed)
-			for _, p := range lay.parts(app)[22*i:][:8] { // of the first master, of the second
+			for _, p := range lay.Buckets(app)[22*i:][:8] { // of the first master, of the second
 				start := time.Now()
-				if err := cluster.Move(p.slot, cluster.Masters[i], cluster.Masters[i+1], 10); err != nil {
+				if err := cluster.Move(p.Slot, cluster.Masters[i], cluster.Masters[i+1], 10); err != nil {
 					t.Fatal(err)
 				}
 				took = append(took, time.Since(start))
@@ -76,23 +76,23 @@ func TestHalfMovedSlot(t *testing.T) {
 	used := map[int]bool{}
 	for i := 0; len(used) < 2*others; i++ {
 		id := "user" + strconv.Itoa(i)
-		of := lay.ofID("app", id)
-		if masterOf(of.slot) != 0 || used[of.slot] {
+		of := lay.OfID("app", id)
+		if masterOf(of.Slot) != 0 || used[of.Slot] {
 			continue
 		}
 		variant := len(used)
-		used[of.slot] = true
+		used[of.Slot] = true
 		tokens := []string{create(t, patient, "app", id, 7200), create(t, patient, "app", id, 7200)}
 		old := tokens[1]
 		if tokens[1], _, err = patient.Rotate(ctx, "app", old, store.NewTokenLike(old), store.MaxGrace); err != nil {
 			t.Fatal(err)
 		}
-		keys := []string{of.session(old), of.session(tokens[0]), of.session(tokens[1]), of.sessions(), of.users(), of.user(id), of.wipe}
+		keys := []string{of.Session(old), of.Session(tokens[0]), of.Session(tokens[1]), of.Sessions(), of.Users(), of.User(id), of.Wipe}
 		moved := keys[variant%others : variant%others+1]
 		if variant >= others { // all but that one
 			moved = append(slices.Clone(keys[:variant%others]), keys[variant%others+1:]...)
 		}
-		if err := cluster.BeginMove(of.slot, from, to); err != nil {
+		if err := cluster.BeginMove(of.Slot, from, to); err != nil {
 			t.Fatal(err)
 		}
 		if err := cluster.MoveKeys(from, to, moved...); err != nil {
@@ -114,8 +114,8 @@ func TestHalfMovedSlot(t *testing.T) {
 			"killsoid":     second(s.KillID(ctx, "app", id, "")),
 			"soid":         second(s.SessionsOfID(ctx, "app", id).Next(ctx)),
 			"soapp":        second(s.SessionsOfApp(ctx, "app", 60).Next(ctx)),
-			"killall":      second(s.killPart(ctx, lay, of, new(pace))),
-			"wipe":         second(s.wipePart(ctx, lay, of, new(pace))),
+			"killall":      second(s.killBucket(ctx, lay, of, new(pace))),
+			"wipe":         second(s.wipeBucket(ctx, lay, of, new(pace))),
 			"create":       second(s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100})),
 			"limited":      second(s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100, MaxSessions: 1})),
 		} {
@@ -135,7 +135,7 @@ func TestHalfMovedSlot(t *testing.T) {
 		if err := cluster.MoveKeys(from, to, left...); err != nil {
 			t.Fatal(err)
 		}
-		if err := cluster.EndMove(of.slot, from, to); err != nil {
+		if err := cluster.EndMove(of.Slot, from, to); err != nil {
 			t.Fatal(err)
 		}
 		for _, token := range []string{old, tokens[0], tokens[1]} {

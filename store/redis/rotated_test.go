@@ -59,7 +59,7 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Stor
 		if err != nil {
 			t.Fatal(err)
 		}
-		server.Do(t, "DEL", s.keys.session("app", tokens[ip])) // as 61 s later
+		server.Do(t, "DEL", classicKeys(s).session("app", tokens[ip])) // as 61 s later
 		tokens[ip] = fresh
 	}
 	seen := map[string]int{}

@@ -81,7 +81,7 @@ func BenchmarkSetSize(b *testing.B) {
 		for _, shape := range shapes {
 			b.Run(fmt.Sprintf("%d/%s", size, shape.name), func(b *testing.B) {
 				token := create(b, s, "app", "user", 1_000_000)
-				server.Do(b, "HSET", s.keys.session("app", token), "d", shape.data(size))
+				server.Do(b, "HSET", classicKeys(s).session("app", token), "d", shape.data(size))
 				set := func(i int) {
 					if _, err := s.Set(ctx, "app", token, store.Data{{Key: `"z"`, Value: strconv.Itoa(1000 + i%1000)}}); err != nil {
 						b.Fatal(err)

@@ -4,24 +4,26 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // textsSpread is texts for the sharded layout: a script call for each part that a token
 // of the page is in, all in one go.
-func (r *reading) textsSpread(ctx context.Context, l layout, page []string) ([]string, error) {
+func (r *reading) textsSpread(ctx context.Context, l layout.Layout, page []string) ([]string, error) {
 	var commands []command
 	callOf := map[string]int{} // by the prefix of its part
 	at := make([][2]int, len(page))
 	for i, token := range page {
-		p := l.ofToken(r.app, token)
-		k, ok := callOf[p.prefix]
+		p := l.OfToken(r.app, token)
+		k, ok := callOf[p.Prefix]
 		if !ok {
 			k = len(commands)
-			callOf[p.prefix] = k
+			callOf[p.Prefix] = k
 			commands = append(commands, command{script: r.s.scripts.sessions})
 		}
 		at[i] = [2]int{k, len(commands[k].keys)}
-		commands[k].keys = append(commands[k].keys, p.session(token))
+		commands[k].keys = append(commands[k].keys, p.Session(token))
 	}
 	budget := []string{strconv.Itoa(listPageBytes / len(commands))}
 	for k := range commands {
@@ -37,7 +39,7 @@ func (r *reading) textsSpread(ctx context.Context, l layout, page []string) ([]s
 		if err != nil || len(texts[k]) == 0 {
 			return nil, fmt.Errorf("%w: sessions: %v", errReply, err)
 		}
-		texts[k] = texts[k][:min(len(texts[k]), len(commands[k].keys))] // without the key of whole
+		texts[k] = texts[k][:min(len(texts[k]), len(commands[k].keys))] // without the key of Guard
 	}
 	// Up to the first that its part's reply had no room for. What other parts say of
 	// later ones is read again.

@@ -3,11 +3,11 @@ package redis
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 const (
@@ -86,12 +86,12 @@ func (s *Store) probeWrite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !conn.layout.sharded() {
-		_, err := s.exec(ctx, s.scripts.probe, []string{s.keys.ns + "probe"}, nil)
+	if !conn.layout.Sharded() {
+		_, err := s.exec(ctx, s.scripts.probe, []string{s.keys.Probe()}, nil)
 		return err
 	}
 	return s.anyCopy(ctx, func(ctx context.Context, key string) error {
-		_, err := s.exec(ctx, s.scripts.probe, []string{strings.TrimSuffix(key, registryName) + "probe"}, nil)
+		_, err := s.exec(ctx, s.scripts.probe, []string{layout.ProbeBeside(key)}, nil)
 		return err
 	})
 }

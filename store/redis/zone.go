@@ -2,9 +2,9 @@ package redis
 
 import (
 	"fmt"
-	"strings"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // maxInFlight bounds the callers that wait for Redis at once. rueidis ignores a
@@ -14,15 +14,9 @@ import (
 // callers can have left theirs there: 1536.
 const maxInFlight = 512
 
-const (
-	classicZone = 0
-	// clusterZones is how many zones the slots of a Redis Cluster are divided into.
-	clusterZones = 16
-)
-
 // zone is where calls for a range of slots wait. A node that does not answer fills
-// the zones of its slots, and those of others go on. One Redis has classicZone
-// alone.
+// the zones of its slots, and those of others go on. One Redis has
+// layout.ClassicGroup alone.
 type zone struct {
 	// places bounds the round trips in flight.
 	places chan struct{}
@@ -34,28 +28,16 @@ type zone struct {
 
 func newZone(s *Store, index int) zone {
 	places := maxInFlight
-	if index != classicZone {
-		places /= clusterZones
+	if index != layout.ClassicGroup {
+		places /= layout.ClusterGroups
 	}
-	sharded := index != classicZone
+	sharded := index != layout.ClassicGroup
 	return zone{
 		places:   make(chan struct{}, places),
 		reader:   newReader(s, sharded, false),
 		detailed: newReader(s, sharded, true),
 		pipeline: newPipeline(s, sharded),
 	}
-}
-
-// zoneOfSlot returns the zone of a slot of a Redis Cluster.
-func zoneOfSlot(slot int) int { return 1 + slot*clusterZones/slots }
-
-// zoneOf returns the zone of a key, by its form: no app has a brace.
-func (s *Store) zoneOf(key string) int {
-	if len(key) <= len(s.keys.ns) || key[len(s.keys.ns)] != '{' {
-		return classicZone
-	}
-	tag, _, _ := strings.Cut(key[len(s.keys.ns)+1:], "}")
-	return zoneOfSlot(int(sum(0, tag)) % slots)
 }
 
 // errOtherLayout is of calls whose keys were named for what stood there before: one
@@ -65,5 +47,5 @@ var errOtherLayout = fmt.Errorf("%w: the server has been replaced by one of anot
 // onCluster reports whether what we are connected to is a Redis Cluster.
 func (s *Store) onCluster() bool {
 	conn := s.connector.made.Load()
-	return conn != nil && conn.layout.sharded()
+	return conn != nil && conn.layout.Sharded()
 }

@@ -1,4 +1,4 @@
-package redis
+package layout
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 
 // TestTagsNeverChange holds the names of keys that are out there.
 func TestTagsNeverChange(t *testing.T) {
-	if got := sum(0, "123456789"); got != 0x31C3 { // the check value of CRC-16/XMODEM
+	if got := checksum(0, "123456789"); got != 0x31C3 { // the check value of CRC-16/XMODEM
 		t.Errorf("the checksum is %#x", got)
 	}
 	for _, c := range []struct {
@@ -26,16 +26,16 @@ func TestTagsNeverChange(t *testing.T) {
 		{"app", 1024, "drs:{app.2758}:", "drs:{app.736}:", "drs:{app.797}:"},
 		{"_sessions", 1, "drs:{_sessions.0}:", "drs:{_sessions.0}:", "drs:{_sessions.0}:"},
 	} {
-		parts := partsOf("drs:", c.app, c.buckets)
-		got := [3]string{parts[0].prefix, parts[min(1, c.buckets-1)].prefix, parts[c.buckets-1].prefix}
+		parts := bucketsOf("drs:", c.app, c.buckets)
+		got := [3]string{parts[0].Prefix, parts[min(1, c.buckets-1)].Prefix, parts[c.buckets-1].Prefix}
 		if want := [3]string{c.first, c.second, c.last}; got != want {
 			t.Errorf("%s in %d: %q, not %q", c.app, c.buckets, got, want)
 		}
 	}
 }
 
-// TestParts checks the parts of many apps: one a bucket, in its range of slots.
-func TestParts(t *testing.T) {
+// TestBuckets checks the buckets of many apps: each in its range of slots.
+func TestBuckets(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	apps := []string{"app", "_sessions", "---", "00000000000000000000", strings.Repeat("z", store.MaxAppLen), ""}
 	for range 3000 {
@@ -47,33 +47,33 @@ func TestParts(t *testing.T) {
 	}
 	for i, app := range apps {
 		buckets := 1 << (i % 11)
-		l := layout{keyspace: keyspace{"ns:"}, tags: newTagCache("ns:", buckets)}
+		l := Sharded("ns:", buckets)
 		seen := map[string]bool{}
-		for b, p := range l.parts(app) {
-			tag, ok := strings.CutPrefix(strings.TrimSuffix(p.prefix, "}:"), "ns:{"+app+".")
-			if _, err := strconv.Atoi(tag); !ok || err != nil || seen[p.prefix] {
-				t.Fatalf("bucket %d of %s: %s", b, app, p.prefix)
+		for b, p := range l.Buckets(app) {
+			tag, ok := strings.CutPrefix(strings.TrimSuffix(p.Prefix, "}:"), "ns:{"+app+".")
+			if _, err := strconv.Atoi(tag); !ok || err != nil || seen[p.Prefix] {
+				t.Fatalf("bucket %d of %s: %s", b, app, p.Prefix)
 			}
-			seen[p.prefix] = true
-			slot := int(sum(0, app+"."+tag)) % slots
-			if p.slot != slot || slot < b*slots/buckets || slot >= (b+1)*slots/buckets {
-				t.Errorf("bucket %d of %d of %s is in slot %d, says %d", b, buckets, app, slot, p.slot)
+			seen[p.Prefix] = true
+			slot := int(checksum(0, app+"."+tag)) % Slots
+			if p.Slot != slot || slot < b*Slots/buckets || slot >= (b+1)*Slots/buckets {
+				t.Errorf("bucket %d of %d of %s is in slot %d, says %d", b, buckets, app, slot, p.Slot)
 			}
-			if p.app != app || l.appOf(p.prefix) != app || p.wipe != p.prefix+"SESSIONS" || l.wipeOf(p.prefix) != p.wipe {
-				t.Errorf("%s: %+v, %s, %s", app, p, l.appOf(p.prefix), l.wipeOf(p.prefix))
+			if p.App != app || l.AppOf(p.Prefix) != app || p.Wipe != p.Prefix+"SESSIONS" || l.WipeOf(p.Prefix) != p.Wipe {
+				t.Errorf("%s: %+v, %s, %s", app, p, l.AppOf(p.Prefix), l.WipeOf(p.Prefix))
 			}
 		}
 	}
 }
 
-// TestTokenFindsItsPart checks that a token is in the part of its user's id.
-func TestTokenFindsItsPart(t *testing.T) {
+// TestTokenFindsItsBucket checks that a token is in the bucket of its user's id.
+func TestTokenFindsItsBucket(t *testing.T) {
 	for _, buckets := range []int{1, 2, 64, 1024} {
-		l := layout{keyspace: keyspace{"ns:"}, tags: newTagCache("ns:", buckets)}
+		l := Sharded("ns:", buckets)
 		for i := range 2000 {
 			id := fmt.Sprint("user", i)
-			if a, b := l.ofID("app", id), l.ofToken("app", store.NewToken(id)); a != b {
-				t.Fatalf("%d buckets: %s is in %s, its token in %s", buckets, id, a.prefix, b.prefix)
+			if a, b := l.OfID("app", id), l.OfToken("app", store.NewToken(id)); a != b {
+				t.Fatalf("%d buckets: %s is in %s, its token in %s", buckets, id, a.Prefix, b.Prefix)
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func TestTagCacheIsBounded(t *testing.T) {
 	c := newTagCache("ns:", buckets)
 	for i := range 3 * maxCached / buckets {
 		app := "app" + strconv.Itoa(i)
-		if got := c.of(app); got[0].app != app || len(got) != buckets {
+		if got := c.of(app); got[0].App != app || len(got) != buckets {
 			t.Fatalf("%s: %+v", app, got[0])
 		}
 	}
@@ -106,7 +106,7 @@ func TestSpread(t *testing.T) {
 	worst := func(masters, buckets int, slotOf func(b int) int) float64 {
 		load := make([]int, masters)
 		for b, n := range perBucket {
-			load[slotOf(b%buckets)*masters/slots] += n
+			load[slotOf(b%buckets)*masters/Slots] += n
 		}
 		off := 0.0
 		for _, n := range load {
@@ -119,9 +119,9 @@ func TestSpread(t *testing.T) {
 			ours, plain, over := 0.0, 0.0, 0
 			for a := range apps {
 				app := "app" + strconv.Itoa(a)
-				parts := partsOf("ns:", app, buckets)
-				ours = max(ours, worst(masters, buckets, func(b int) int { return parts[b].slot }))
-				p := worst(masters, buckets, func(b int) int { return int(sum(0, app+"."+strconv.Itoa(b))) % slots })
+				parts := bucketsOf("ns:", app, buckets)
+				ours = max(ours, worst(masters, buckets, func(b int) int { return parts[b].Slot }))
+				p := worst(masters, buckets, func(b int) int { return int(checksum(0, app+"."+strconv.Itoa(b))) % Slots })
 				plain = max(plain, p)
 				if p > 0.1 {
 					over++
@@ -138,11 +138,11 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-func BenchmarkPartsOf(b *testing.B) {
+func BenchmarkBucketsOf(b *testing.B) {
 	for _, buckets := range []int{64, 1024} {
 		b.Run(strconv.Itoa(buckets), func(b *testing.B) {
 			for b.Loop() {
-				partsOf("ns:", "shop", buckets)
+				bucketsOf("ns:", "shop", buckets)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	prometheus "github.com/prometheus/common/model"
@@ -23,10 +25,12 @@ const (
 	metricsPage   = "docs/operations.md"
 )
 
-// exposedMetric is a metric of a running server: its type and the names of its labels.
+// exposedMetric is a metric of a running server: its type, the names of its labels, and
+// the least value of its series, unless it is a histogram.
 type exposedMetric struct {
 	kind   string
 	labels []string
+	least  float64
 }
 
 // exposedMetrics starts a server with RS_DATA and TLS and one with Redis over TLS, and
@@ -62,7 +66,7 @@ func exposedMetrics(t *testing.T) map[string]exposedMetric {
 		}
 		series := 0
 		for name, family := range families {
-			m := exposedMetric{kind: strings.ToLower(family.GetType().String()), labels: all[name].labels}
+			m := exposedMetric{kind: strings.ToLower(family.GetType().String()), labels: all[name].labels, least: math.Inf(1)}
 			for _, one := range family.Metric {
 				for _, label := range one.Label {
 					if !slices.Contains(m.labels, label.GetName()) {
@@ -70,6 +74,7 @@ func exposedMetrics(t *testing.T) map[string]exposedMetric {
 					}
 				}
 				series++
+				m.least = min(m.least, one.GetGauge().GetValue()+one.GetCounter().GetValue())
 				if h := one.Histogram; h != nil {
 					series += len(h.Bucket) + 1 // with +Inf, the sum and the count
 				}
@@ -106,6 +111,24 @@ func TestMetricsAreDocumented(t *testing.T) {
 	for name := range exposed {
 		if strings.HasPrefix(name, "rest_sessions_") && !documented[name] {
 			t.Errorf("%s is not in the table of %s", name, metricsPage)
+		}
+	}
+	now := float64(time.Now().Unix())
+	for name, bounds := range map[string][2]float64{
+		"rest_sessions_certificate_expiry_timestamp_seconds":  {now + 60, now + 86400},
+		"rest_sessions_last_reload_success_timestamp_seconds": {now - 60, now + 1},
+		"rest_sessions_wiper_last_success_timestamp_seconds":  {now - 60, now + 1},
+		"rest_sessions_wiper_interval_seconds":                {600, 600},
+		"rest_sessions_data_file_bytes":                       {4096, 1 << 20},
+		"rest_sessions_connections":                           {1, 10},
+		"rest_sessions_connections_limit":                     {10, 16384},
+		"rest_sessions_lists_limit":                           {64, 64},
+		"rest_sessions_in_flight_limit":                       {2048, 2048},
+		"rest_sessions_store_up":                              {1, 1},
+		"rest_sessions_store_writable":                        {1, 1},
+	} {
+		if got := exposed[name].least; got < bounds[0] || got > bounds[1] {
+			t.Errorf("%s is %v, not from %v to %v", name, got, bounds[0], bounds[1])
 		}
 	}
 	for _, path := range []string{alertsFile, dashboardFile} {
@@ -167,7 +190,7 @@ func (u usedMetric) in(exposed map[string]exposedMetric) error {
 
 // TestUsedMetrics finds what is wrong in a query.
 func TestUsedMetrics(t *testing.T) {
-	exposed := map[string]exposedMetric{"rest_sessions_x_total": {"counter", []string{"route"}}, "rest_sessions_y_seconds": {"histogram", nil}}
+	exposed := map[string]exposedMetric{"rest_sessions_x_total": {"counter", []string{"route"}, 0}, "rest_sessions_y_seconds": {"histogram", nil, 0}}
 	for query, ok := range map[string]bool{
 		`rate(rest_sessions_x_total{route=~"/{app}/.+", instance="a"}[5m])`:     true,
 		`\"rate(rest_sessions_x_total{route=~\"/{app}/.+\"}[5m])`:               true,

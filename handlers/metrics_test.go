@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"compress/gzip"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -84,6 +86,24 @@ func TestMetrics(t *testing.T) {
 		if strings.Contains(a.body, secret) {
 			t.Errorf("metrics show %s", secret)
 		}
+	}
+}
+
+// TestMetricsInGzip wants the same text for who takes gzip, in much less.
+func TestMetricsInGzip(t *testing.T) {
+	w := serveEmbedded(t)
+	plain := w.do("GET", "/metrics", "")
+	packed := w.do("GET", "/metrics", "", "Accept-Encoding: deflate, gzip;q=0.5")
+	if plain.header.Get("Content-Encoding") != "" || packed.header.Get("Content-Encoding") != "gzip" || len(packed.body) > len(plain.body)/5 {
+		t.Errorf("%q of %d bytes, and %q of %d", plain.header.Get("Content-Encoding"), len(plain.body), packed.header.Get("Content-Encoding"), len(packed.body))
+	}
+	r, err := gzip.NewReader(strings.NewReader(packed.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil || strings.Count(string(text), "\n") < strings.Count(plain.body, "\n") || !strings.Contains(string(text), "\nrest_sessions_info{") {
+		t.Errorf("%v: %d bytes", err, len(text))
 	}
 }
 

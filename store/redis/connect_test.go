@@ -157,7 +157,7 @@ func TestClusterByTLS(t *testing.T) {
 		t.Errorf("no sharded layout: %v\n%s", err, log)
 	}
 	if _, log, err := reach(t, Options{URL: "rediss://:secret@" + addr + "/1", TLS: good}); !errors.Is(err, store.ErrUnavailable) ||
-		!strings.Contains(log.String(), "no database but 0") {
+		!strings.Contains(log.String(), "only database 0") {
 		t.Errorf("database 1: %v\n%s", err, log)
 	}
 }

@@ -30,6 +30,8 @@ type config struct {
 	RedisURL    string        `env:"RS_REDIS_URL" help:"instead of the two above: redis://user:password@host:port/db, rediss:// for TLS, unix:///path, redis://host,host for a cluster, redis://host,host/db?master_set=name for Sentinels"`
 	Namespace   string        `env:"RS_NAMESPACE" envDefault:"drs" help:"prefix of all keys in Redis"`
 	LogLevel    string        `env:"RS_LOGLEVEL" envDefault:"dev" help:"format of the request log: combined, common, dev, short, tiny or json; or none"`
+	LogIDs      string        `env:"RS_LOG_IDS" envDefault:"plain" help:"users' ids and addresses in the log: plain, or hash for pseudonyms"`
+	LogIDsKey   string        `env:"RS_LOG_IDS_KEY" help:"secret that the pseudonyms of RS_LOG_IDS=hash are made with, the same on all servers; default: a random one at each start"`
 	Store       string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded (this process' memory); or auto: embedded with RS_DATA, else redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded"`
 	Data        string        `env:"RS_DATA" help:"directory in which the embedded engine keeps its sessions; default: in memory only"`
 	Wipe        int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of expired sessions, 10 to 86400; 0 for off (with Redis only)"`
@@ -119,6 +121,8 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	check("RS_REDISPORT", 1 <= c.RedisPort && c.RedisPort <= 65535, "a port, 1 to 65535")
 	check("RS_NAMESPACE", c.Namespace != "" && !strings.ContainsAny(c.Namespace, ":{} \t\r\n"), "a name without colons, braces and spaces")
 	check("RS_LOGLEVEL", c.LogLevel == "none" || handlers.IsLogFormat(c.LogLevel), "one of "+strings.Join(handlers.LogFormats(), ", ")+", none")
+	check("RS_LOG_IDS", slices.Contains([]string{"plain", "hash"}, c.LogIDs), "plain or hash")
+	problems = append(problems, c.pseudonymProblems(environ)...)
 	check("RS_STORE", slices.Contains([]string{"auto", "redis", "embedded"}, c.Store), "auto, redis or embedded")
 	check("RS_WIPE", c.Wipe == 0 || 10 <= c.Wipe && c.Wipe <= 86_400, "a number of seconds, 10 to 86400, or 0 for off")
 	check("RS_WIPE", c.Wipe != 0 || c.Store != "embedded" && c.Data == "", "at least 10 with RS_STORE=embedded or RS_DATA: nothing else would free the memory of expired sessions")

@@ -138,6 +138,11 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 	if !c.Console {
 		api.TurnOffConsole()
 	}
+	ids, err := c.pseudonyms()
+	if err != nil {
+		return err
+	}
+	api.HideIDs(ids)
 	keys, err := c.keys(environ)
 	if err != nil {
 		return err
@@ -151,11 +156,12 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 	if c.LogLevel != "none" {
 		access := handlers.NewAccessLog(c.LogLevel, stdout, isTerminal(stdout))
 		defer access.Close()
+		access.HideIDs(ids)
 		dropped = func() uint64 { return access.Dropped() + lines.Dropped() }
 		handler = access.Handler(handler)
 	}
 	counts.Watch(sources(c, door, sessions, dropped))
-	reloads := newReloads(counts, door, environ)
+	reloads := newReloads(counts, door, ids, environ)
 	server := api.Server(handler)
 	background.Go(func() { handlers.GiveBack(ctx, server) })
 	ended := make(chan error, 1)

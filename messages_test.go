@@ -22,6 +22,7 @@ func TestMessages(t *testing.T) {
 	}
 	const aHost = "RS_REDISHOST must be a host alone: put the port in RS_REDISPORT, or use RS_REDIS_URL instead"
 	const aURL = "RS_REDISHOST holds a URL; it must be a host alone: put the URL in RS_REDIS_URL instead"
+	const aLogKey = "RS_LOG_IDS_KEY is set and RS_LOG_IDS is not hash, so ids would be shown as they are; set RS_LOG_IDS=hash, or leave out the key"
 	for _, c := range []struct {
 		environ string // NAME=value, with spaces between
 		want    []string
@@ -64,6 +65,15 @@ func TestMessages(t *testing.T) {
 		{"RS_REDIS_URL=rediss://db RS_REDIS_CERT=/cert", []string{"RS_REDIS_CERT is set and RS_REDIS_KEY is not; set both the certificate and its key, or neither"}},
 		{"RS_REDIS_URL=rediss://db RS_REDIS_KEY=/key", []string{"RS_REDIS_KEY is set and RS_REDIS_CERT is not; set both the certificate and its key, or neither"}},
 		{"RS_TLS_CERT=/none/cert RS_TLS_KEY=/none/key", []string{"RS_TLS_CERT, RS_TLS_KEY: certificate: open /none/cert: no such file or directory"}},
+
+		{"RS_LOG_IDS=hashed", []string{`RS_LOG_IDS is "hashed"; it must be plain or hash`}},
+		{"RS_LOG_IDS=hash RS_LOG_IDS_KEY=opensesame", []string{"RS_LOG_IDS_KEY: it must have 32 to 256 characters: openssl rand -hex 32 makes one"}},
+		{"RS_LOG_IDS_KEY=opensesame", []string{aLogKey}},
+		{"RS_LOG_IDS=plain RS_LOG_IDS_KEY_FILE=" + file("logkey", oldKey), []string{aLogKey}},
+		{"RS_LOG_IDS=hash RS_LOG_IDS_KEY_FILE=" + file("logkey", oldKey+"\n"), nil},
+		{"RS_LOG_IDS=hash RS_LOG_IDS_KEY_FILE=" + file("empty", "\n"), []string{"RS_LOG_IDS_KEY_FILE: the file is empty"}},
+		{"RS_LOG_IDS=hash RS_LOG_IDS_KEY_FILE=/none/key", []string{"RS_LOG_IDS_KEY_FILE: open /none/key: no such file or directory"}},
+		{"RS_LOG_IDS=hash", nil},
 
 		{"RS_API_KEYS=web!rw:opensesame", []string{"RS_API_KEYS: entry 1: its role is unknown; there are !ro (read-only), !web (what a web tier needs) and !auth (auth alone), right before the colon"}},
 		{"RS_API_KEYS_FILE=" + file("keys", "\ufeffweb:"+oldKey+"\r\n"), nil},

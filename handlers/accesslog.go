@@ -12,6 +12,7 @@ import (
 
 	"rest-sessions/handlers/apikey"
 	"rest-sessions/internal/logging"
+	"rest-sessions/internal/pseudonym"
 )
 
 // LogFormats names the formats of AccessLog: those of morgan, which the original
@@ -29,7 +30,8 @@ func LogFormats() []string {
 // request wait for the reader of the log.
 type AccessLog struct {
 	format func([]byte, *logEntry) []byte
-	notes  bool // the format shows what the endpoints note
+	notes  bool   // the format shows what the endpoints note
+	hide   *hider // nil if ids and addresses are shown
 	out    *logging.Writer
 	now    func() time.Time
 }
@@ -44,6 +46,10 @@ func NewAccessLog(format string, out io.Writer, colours bool) *AccessLog {
 	l.out = logging.NewWriter(out, l.appendDropped)
 	return l
 }
+
+// HideIDs has the log show pseudonyms in the place of ids and addresses. It is called
+// before the first request.
+func (l *AccessLog) HideIDs(m *pseudonym.Maker) { l.hide = newHider(m) }
 
 // Close writes what is left, for a second at most, and ends the log. Requests that a
 // shutdown did not wait for may go on; they leave no line.
@@ -70,7 +76,7 @@ func (l *AccessLog) Handler(next fasthttp.RequestHandler) fasthttp.RequestHandle
 		start := l.now()
 		e := logEntries.Get().(*logEntry)
 		defer e.release()
-		e.ctx = ctx
+		e.ctx, e.hide = ctx, l.hide
 		if l.notes {
 			ctx.SetUserValue(entryKey{}, e)
 		}
@@ -103,6 +109,7 @@ type logEntry struct {
 	key   *apikey.Key // the API key that the request has, nil for none
 	err   *apiError   // the answer, if it is an error
 
+	hide *hider // nil if ids and addresses are shown
 	// scratch is space for a value on its way into the line.
 	scratch []byte
 }

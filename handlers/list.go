@@ -139,7 +139,7 @@ func (l *list) Read(p []byte) (n int, err error) {
 		}
 		l.text, l.read = l.text[:0], 0
 		if err := l.next(); err != nil {
-			l.api.logf("warning: a list broke off: %v", err)
+			l.api.logf("warning: a list broke off: %s", faultText(err))
 			return 0, err
 		}
 		if err := l.renew(); err != nil {

@@ -1,10 +1,7 @@
 package handlers
 
 import (
-	"net"
-	"net/netip"
 	"strconv"
-	"unsafe"
 
 	"github.com/valyala/fasthttp"
 
@@ -48,9 +45,9 @@ var logFormats = map[string]func(b []byte, e *logEntry) []byte{
 		b = append(b, `","remote":"`...)
 		b = e.appendRemote(b)
 		b = append(b, `","method":`...)
-		b = e.appendQuoted(b, e.ctx.Method())
+		b = e.appendQuoted(b, e.method())
 		b = append(b, `,"url":`...)
-		b = e.appendQuoted(b, e.ctx.RequestURI())
+		b = e.appendQuoted(b, e.target())
 		b = append(b, `,"status":`...)
 		b = strconv.AppendInt(b, int64(e.status), 10)
 		b = append(b, `,"bytes":`...)
@@ -58,9 +55,9 @@ var logFormats = map[string]func(b []byte, e *logEntry) []byte{
 		b = append(b, `,"ms":`...)
 		b = e.appendTook(b)
 		b = append(b, `,"referrer":`...)
-		b = e.appendQuoted(b, e.ctx.Referer())
+		b = e.appendQuoted(b, e.header(fasthttp.HeaderReferer))
 		b = append(b, `,"user_agent":`...)
-		b = e.appendQuoted(b, e.ctx.UserAgent())
+		b = e.appendQuoted(b, e.header(fasthttp.HeaderUserAgent))
 		b = e.appendNotes(b)
 		return append(b, '}')
 	},
@@ -101,17 +98,6 @@ func statusColour(status int) int64 {
 	}
 }
 
-// appendRemote appends the client's address, - for one on a Unix socket, which has
-// none.
-func (e *logEntry) appendRemote(b []byte) []byte {
-	peer, ok := e.ctx.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return append(b, '-')
-	}
-	addr, _ := netip.AddrFromSlice(peer.IP)
-	return addr.Unmap().AppendTo(b)
-}
-
 func (e *logEntry) appendRequest(b []byte) []byte {
 	b = e.appendMethodURL(b)
 	b = append(b, ' ')
@@ -119,9 +105,9 @@ func (e *logEntry) appendRequest(b []byte) []byte {
 }
 
 func (e *logEntry) appendMethodURL(b []byte) []byte {
-	b = e.appendText(b, e.ctx.Method())
+	b = logging.AppendText(b, e.method())
 	b = append(b, ' ')
-	return e.appendText(b, e.ctx.RequestURI())
+	return logging.AppendText(b, e.target())
 }
 
 // appendOutcome appends what short and tiny end with: status, length and time.
@@ -143,26 +129,13 @@ func (e *logEntry) appendDevEnd(b []byte) []byte {
 	return e.appendLength(b)
 }
 
+// appendHeader appends a header's value, - for none.
 func (e *logEntry) appendHeader(b []byte, name string) []byte {
-	value := e.ctx.Request.Header.Peek(name)
+	value := e.header(name)
 	if len(value) == 0 {
 		return append(b, '-')
 	}
-	return e.appendText(b, value)
-}
-
-// appendText appends a text of the request between spaces or quotes, without tokens.
-func (e *logEntry) appendText(b, text []byte) []byte {
-	e.scratch = appendCut(e.scratch[:0], text)
-	return logging.AppendText(b, e.scratch)
-}
-
-// appendQuoted appends a text of the request as a JSON string, without tokens. What
-// cannot be printed is escaped, outside ASCII too.
-func (e *logEntry) appendQuoted(b, text []byte) []byte {
-	cut := appendCut(e.scratch[:0], text)
-	e.scratch = appendString(cut, unsafe.String(unsafe.SliceData(cut), len(cut)))
-	return logging.AppendJSON(b, e.scratch[len(cut):])
+	return logging.AppendText(b, value)
 }
 
 func (e *logEntry) appendStatus(b []byte) []byte {

@@ -16,7 +16,7 @@ func (e *logEntry) appendNotes(b []byte) []byte {
 	if e.err != nil {
 		b = appendNote(b, "error", e.err.name)
 	}
-	if id := e.ctx.Request.Header.Peek("X-Request-Id"); validRequestID(id) {
+	if id := e.requestID(); len(id) > 0 {
 		b = append(b, `,"request_id":`...)
 		b = e.appendQuoted(b, id)
 	}

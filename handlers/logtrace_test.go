@@ -12,8 +12,8 @@ import (
 
 // logLine sends a request with headers through the routes, and returns the line that it
 // leaves in a log in JSON, and the answer's head.
-func (w *site) logLine(method, target, body string, headers ...string) (fields map[string]any, head string) {
-	w.tb.Helper()
+func logLine(tb testing.TB, api *API, method, target, body string, headers ...string) (fields map[string]any, head string) {
+	tb.Helper()
 	var out bytes.Buffer
 	l := NewAccessLog("json", &out, false)
 	text := method + " " + target + " HTTP/1.1\r\nHost: t\r\n"
@@ -22,16 +22,16 @@ func (w *site) logLine(method, target, body string, headers ...string) (fields m
 	}
 	var ctx fasthttp.RequestCtx
 	if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(text + "\r\n"))); err != nil {
-		w.tb.Fatalf("%q: %v", text, err)
+		tb.Fatalf("%q: %v", text, err)
 	}
 	if body != "" {
 		ctx.Request.Header.SetContentType("application/json")
 		ctx.Request.SetBodyString(body)
 	}
-	l.Handler(w.api.Handler())(&ctx)
+	l.Handler(api.Handler())(&ctx)
 	l.Close()
 	if err := json.Unmarshal(out.Bytes(), &fields); err != nil {
-		w.tb.Fatalf("%v: %s", err, out.Bytes())
+		tb.Fatalf("%v: %s", err, out.Bytes())
 	}
 	return fields, ctx.Response.Header.String()
 }
@@ -69,12 +69,12 @@ func TestLogNotes(t *testing.T) {
 		{"PATCH", "/shop/soid/id", "", []string{shop}, "none", "shop", "methodNotAllowed", 405},
 		{"GET", "/", "", []string{shop}, "/", nil, nil, 200},
 	} {
-		line, _ := w.logLine(c.method, c.target, c.body, c.headers...)
+		line, _ := logLine(t, w.api, c.method, c.target, c.body, c.headers...)
 		if line["route"] != c.route || line["key"] != c.key || line["error"] != c.err || line["status"] != c.status {
 			t.Errorf("%s %s %q is logged as %v", c.method, c.target, c.headers, line)
 		}
 	}
-	_, unechoed := w.logLine("GET", "/shop/get/"+token, "", shop, "X-Request-Id: 7")
+	_, unechoed := logLine(t, w.api, "GET", "/shop/get/"+token, "", shop, "X-Request-Id: 7")
 	if strings.Contains(strings.ToLower(unechoed), "request-id") {
 		t.Errorf("the request's id is in the answer: %s", unechoed)
 	}
@@ -84,7 +84,7 @@ func TestLogNotes(t *testing.T) {
 func TestLogTrace(t *testing.T) {
 	const trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 	const valid = "00-" + trace + "-" + span + "-01"
-	w := serveEmbedded(t)
+	api := New(still(), NewMetrics("test"), t.Logf)
 	for _, c := range []struct {
 		header               string
 		request, trace, span any
@@ -112,7 +112,7 @@ func TestLogTrace(t *testing.T) {
 		{"traceparent: 00-" + trace + "-" + strings.Repeat("0", 16) + "-01", nil, nil, nil},
 		{"traceparent: ", nil, nil, nil},
 	} {
-		line, _ := w.logLine("GET", "/", "", c.header)
+		line, _ := logLine(t, api, "GET", "/", "", c.header)
 		if line["request_id"] != c.request || line["trace_id"] != c.trace || line["span_id"] != c.span {
 			t.Errorf("%q is logged as %v", c.header, line)
 		}

@@ -5,8 +5,11 @@ package handlers
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -164,10 +167,20 @@ func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHand
 func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
 	e := statusOf(err)
 	if e == errInternal {
-		a.logf("error: %s failed: %v", ctx.Method(), err)
+		a.logf("error: %s failed: %s", methodName(ctx), faultText(err))
 	}
 	a.metrics.Failed(e.name)
 	writeError(ctx, e)
+}
+
+// faultText is what the log says of an error. Of a number that is none, it does not quote
+// what stands in its place: that may be of a token or an id.
+func faultText(err error) string {
+	text := err.Error()
+	if n, ok := errors.AsType[*strconv.NumError](err); ok {
+		text = strings.ReplaceAll(text, strconv.Quote(n.Num), "what is there")
+	}
+	return text
 }
 
 // enter lets a request in, if who sends it has the access that it needs and, where the

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/valyala/fasthttp"
 	"golang.org/x/time/rate"
+
+	"rest-sessions/internal/pseudonym"
 )
 
 // DefaultMissWarn is how many misses of one source within a minute are worth a line in
@@ -37,6 +39,7 @@ const (
 type sources struct {
 	missWarn int // misses in a missWindow that are worth a line; 0 for none
 	logf     func(format string, args ...any)
+	hide     *pseudonym.Maker // nil if addresses are shown
 
 	mu    sync.Mutex
 	table *simplelru.LRU[netip.Addr, *source]
@@ -75,7 +78,7 @@ func (s *sources) of(addr netip.Addr) *source {
 func (s *sources) failed(addr netip.Addr, now time.Time) time.Duration {
 	wait, warn := s.attempt(addr, now)
 	if warn {
-		s.logf("warning: %s sends requests without a valid API key; from now on it gets 429, except for one request in %v", sourceName(addr), attemptEvery)
+		s.logf("warning: %s sends requests without a valid API key; from now on it gets 429, except for one request in %v", s.name(addr), attemptEvery)
 	}
 	return wait
 }
@@ -105,7 +108,7 @@ func (s *sources) missed(addr netip.Addr, now time.Time) {
 	}
 	if s.miss(addr, now) {
 		s.logf("warning: %s asked for %d tokens within %v that name no session: stale cookies, or someone guesses tokens",
-			sourceName(addr), s.missWarn, missWindow)
+			s.name(addr), s.missWarn, missWindow)
 	}
 }
 
@@ -124,6 +127,9 @@ func (s *sources) miss(addr netip.Addr, now time.Time) bool {
 // WarnOfMisses sets how many misses of one source within a minute are worth a line in
 // the log, 0 for none. It is called before the first request.
 func (a *API) WarnOfMisses(n int) { a.sources.missWarn = n }
+
+// HideIDs has the lines about sources show pseudonyms. It is called before the first request.
+func (a *API) HideIDs(m *pseudonym.Maker) { a.sources.hide = m }
 
 // missed counts a request for a token, well formed, that names no session.
 func (a *API) missed(ctx *fasthttp.RequestCtx) {
@@ -148,14 +154,15 @@ func sourceOf(ctx *fasthttp.RequestCtx) netip.Addr {
 	return addr
 }
 
-func sourceName(addr netip.Addr) string {
+// name is what the log calls a source.
+func (s *sources) name(addr netip.Addr) string {
 	switch {
 	case !addr.IsValid():
 		return "a client on the Unix socket"
 	case addr.Is6():
-		return addr.String() + "/64"
+		return s.hide.Text(addr.String() + "/64")
 	default:
-		return addr.String()
+		return s.hide.Text(addr.String())
 	}
 }
 

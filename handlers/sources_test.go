@@ -136,7 +136,7 @@ func TestSourceOf(t *testing.T) {
 	} {
 		var ctx fasthttp.RequestCtx
 		ctx.Init(&fasthttp.Request{}, c.addr, nil)
-		if got := sourceName(sourceOf(&ctx)); got != c.want {
+		if got := new(sources).name(sourceOf(&ctx)); got != c.want {
 			t.Errorf("%v is %s, not %s", c.addr, got, c.want)
 		}
 	}

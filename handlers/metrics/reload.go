@@ -11,6 +11,7 @@ const (
 	ReloadKeys        = "keys"
 	ReloadCertificate = "certificate"
 	ReloadRedis       = "redis"
+	ReloadLogIDs      = "log_ids"
 )
 
 // Reload tells of what is read again on SIGHUP. A nil *Reload notes nothing.

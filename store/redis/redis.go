@@ -398,6 +398,9 @@ func classify(err error) error {
 	if strings.Contains(said.Error(), "max number of clients") {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
+	if text, arguments, quoted := strings.Cut(said.Error(), ", with args beginning with:"); quoted && arguments != "" {
+		return fmt.Errorf("redis: %s", text) // the arguments are tokens and ids
+	}
 	return fmt.Errorf("redis: %w", err)
 }
 

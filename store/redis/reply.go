@@ -8,7 +8,8 @@ import (
 	"rest-sessions/store"
 )
 
-// errReply is a reply that no script of ours makes.
+// errReply is a reply that no script of ours makes. No error quotes one: a reply holds
+// sessions, and errors are logged.
 var errReply = errors.New("redis: malformed reply")
 
 // parseSession reads a reply that is the session with the token.
@@ -37,7 +38,7 @@ const (
 func cutSession(reply string) (session store.Session, rest string, err error) {
 	end := strings.IndexByte(reply, '\n')
 	if end < 0 {
-		return session, "", fmt.Errorf("%w: no line in %.80q", errReply, reply)
+		return session, "", fmt.Errorf("%w: no line in %d bytes", errReply, len(reply))
 	}
 	head, rest := reply[:end], reply[end+1:]
 	switch head[:min(1, len(head))] {
@@ -58,7 +59,7 @@ func cutSession(reply string) (session store.Session, rest string, err error) {
 		size -= length
 	}
 	if !ok || head != "" || size < 0 || firstLen != 0 && firstLen != store.TokenLen {
-		return session, "", fmt.Errorf("%w: %.80q", errReply, reply)
+		return session, "", fmt.Errorf("%w: numbers of a session expected, in a line of %d bytes", errReply, end)
 	}
 	idEnd, ipEnd, dEnd := n[0], n[0]+n[1], n[0]+n[1]+n[2]
 	return store.Session{

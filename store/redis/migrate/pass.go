@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rest-sessions/store"
 	"rest-sessions/store/redis"
 )
 
@@ -213,8 +214,13 @@ func (m *migration) advance(n int) {
 // namedAtMost bounds how many sessions are named of those that something is wrong with.
 const namedAtMost = 20
 
-// start is as much of a token as may be shown.
-func start(token string) string { return token[:min(6, len(token))] }
+// start is as much of a session's entry in an index, its token and id, as may be shown.
+func start(member string) string {
+	if len(member) < store.TokenLen || !store.ValidToken(member[:store.TokenLen]) {
+		return "" // it may be anything, also an id
+	}
+	return member[:6]
+}
 
 // tally counts what a pass did.
 type tally struct {

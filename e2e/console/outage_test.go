@@ -11,13 +11,13 @@ func TestStoreDown(t *testing.T) {
 	b := openTab(t, s.origin, "/console")
 	b.choose("#every", "1")
 	b.open("", "shop")
-	b.waitText("#health", "Ready")
+	b.waitText("#health", "Live and ready")
 	b.waitText("#active-now", "1")
 	b.showUser("ann")
 	b.waitText("#user-said", "ann has 1 session")
 
 	s.redis.Pause()
-	b.waitText("#health", "Lives, but is not ready. The store cannot be used now.")
+	b.waitText("#health", "Live, but not ready. The store cannot be used now.")
 	b.waitText("#active-said", "The store cannot be used now.")
 	b.waitText("#store", "open: requests fail at once")
 	b.waitText("#errors", "storeUnavailable")
@@ -29,7 +29,7 @@ func TestStoreDown(t *testing.T) {
 	b.waitText("#user-said", "What was to end may have ended or not.")
 	b.shot("store-down")
 	s.redis.Resume()
-	b.waitText("#health", "Ready")
+	b.waitText("#health", "Live and ready")
 	b.waitFor("no error of active users", `document.querySelector("#active-said").innerText === ""`)
 	b.waitText("#latest-said", "as of")
 	b.waitText("#user-said", "ann has")
@@ -40,7 +40,7 @@ func TestStoreDown(t *testing.T) {
 	if err := s.redis.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	b.waitFor("Ready", `document.querySelector("#health").innerText === "Ready"`)
+	b.waitFor("Ready", `document.querySelector("#health").innerText === "Live and ready"`)
 	b.waitFor("nobody active", `document.querySelector("#active-now").innerText === "0"`)
 }
 
@@ -57,7 +57,7 @@ func TestServerDown(t *testing.T) {
 	b.waitText("#server-said", "No figures: The server cannot be reached.")
 	b.waitText("#active-said", "The server cannot be reached.")
 	s.start()
-	b.waitText("#health", "Ready")
+	b.waitText("#health", "Live and ready")
 	b.waitText("#server-said", "The server was started anew")
 	s.stop()
 	b.open("", "shop") // when nothing can be asked

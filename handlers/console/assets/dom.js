@@ -42,3 +42,9 @@ export function table(name, columns, rows) {
     el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...head)),
     el("tbody", { role: "rowgroup" }, ...body));
 }
+
+// facts fills a list of names and values, [name, value, state]; what is no row is left out.
+export function facts(place, rows) {
+  place.replaceChildren(...rows.filter((row) => row).map(([name, value, state]) =>
+    el("div", { "data-state": state }, el("dt", {}, name), el("dd", { class: "number" }, value))));
+}

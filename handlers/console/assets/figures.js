@@ -4,6 +4,7 @@
 import { histograms, quantile, since, valueOf } from "./prometheus.js";
 
 const seconds = 60; // that are looked back on
+const tooShort = 0.5; // seconds that say nothing
 
 const duration = "rest_sessions_request_duration_seconds";
 const requests = "rest_sessions_requests_total";
@@ -46,7 +47,7 @@ export class History {
 
   #compare(before) {
     const now = this.#answers.at(-1);
-    return before && now && before !== now ? new Span(before, now) : null;
+    return before && now && now.at - before.at > tooShort ? new Span(before, now) : null;
   }
 }
 

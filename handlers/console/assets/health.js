@@ -7,11 +7,11 @@ import { inWords } from "./words.js";
 export async function health(client) {
   try {
     await client.get("readyz");
-    return { state: "good", text: "Ready" };
+    return { state: "good", text: "Live and ready" };
   } catch (failure) {
     if (!(failure instanceof Failure)) throw failure;
     if (failure.status === 0) return { state: "bad", text: inWords(failure) };
     const lives = await client.get("livez").then(() => true, () => false);
-    return { state: "bad", text: `${lives ? "Lives, but is not ready." : "Not ready."} ${inWords(failure)}` };
+    return { state: "bad", text: `${lives ? "Live, but not ready." : "Not ready."} ${inWords(failure)}` };
   }
 }

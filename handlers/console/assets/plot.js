@@ -58,6 +58,13 @@ export class Plot {
       el("span", { class: `key key-${i + 1}` }, `${line} `, el("b", {}, this.#text(this.#data[i + 1][at])))));
   }
 
+  // #times is from when to when, in seconds: of what there is, but a minute at least.
+  #times() {
+    const times = this.#data[0];
+    const last = times.at(-1) ?? Date.now() / 1000;
+    return [Math.min(times[0] ?? last, last - least), last];
+  }
+
   #text = (value) => (value === null || value === undefined ? "–" : this.#show(value));
 
   #fit() {
@@ -81,7 +88,7 @@ export class Plot {
       cursor: { y: false, drag: { x: false, y: false } },
       padding: [8, 8, 0, 0],
       scales: {
-        x: { range: (_, first, last) => (last ? [Math.min(first, last - least), last] : [Date.now() / 1000 - least, Date.now() / 1000]) },
+        x: { range: () => this.#times() },
         y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] },
       },
       axes: [

@@ -1,10 +1,11 @@
 // The server's figures: what /metrics says.
 
-import { byId, el, say, table } from "./dom.js";
+import { byId, el, facts, say, table } from "./dom.js";
 import { History } from "./figures.js";
 import { duration, rate, took, whole } from "./format.js";
 import { Plot } from "./plot.js";
-import { parse, valueOf } from "./prometheus.js";
+import { parse } from "./prometheus.js";
+import { storeFacts } from "./store.js";
 import { inWords, isRefusal } from "./words.js";
 
 export class ServerView {
@@ -62,61 +63,25 @@ export class ServerView {
       this.#times.add(at, [requests.p50, requests.p99]);
     }
     byId("version").textContent = now.get("rest_sessions_info")?.[0]?.labels.version ?? "";
-    showTiles(now, minute);
-    showStore(now, minute);
+    facts(byId("tiles"), tiles(minute));
+    facts(byId("store"), storeFacts(now, minute));
     byId("routes").replaceChildren(minute ? routesTable(minute) : "");
     byId("errors").replaceChildren(minute ? errorsTable(minute) : "");
     byId("all-figures").replaceChildren(byId("all").open ? allTable(now) : "");
   }
 }
 
-const of = (n, most) => (most === undefined ? whole(n) : `${whole(n)} of ${whole(most)}`);
-
-function facts(place, rows) {
-  place.replaceChildren(...rows.filter((row) => row).map(([name, value, state]) =>
-    el("div", { "data-state": state }, el("dt", {}, name), el("dd", { class: "number" }, value))));
-}
-
-function showTiles(now, minute) {
+function tiles(minute) {
   const requests = minute?.requests();
   const shown = (text) => (minute ? text() : "–");
-  facts(byId("tiles"), [
+  return [
     ["Requests/s", shown(() => rate(requests.perSecond))],
     ["p50", shown(() => took(requests.p50))],
     ["p99", shown(() => took(requests.p99))],
     ["Answers of 5xx", shown(() => whole(requests.failed)), requests?.failed > 0 ? "bad" : ""],
     ["Tokens without a session", shown(() => whole(minute.counted("rest_sessions_misses_total")))],
     ["Refused", shown(() => whole(minute.counted("rest_sessions_refused_total")))],
-  ]);
-}
-
-// showStore shows what is said of the store and of the load. What a server does not have
-// is left out: the embedded engine has no round trips.
-function showStore(now, minute) {
-  const value = (name) => valueOf(now, "rest_sessions_" + name);
-  const has = (name, row) => (value(name) === undefined ? null : row(value(name)));
-  const trips = minute?.roundTrips();
-  const opened = value("store_circuit_opened_total") ?? 0;
-  const times = opened === 0 ? "never was open" : `was opened ${whole(opened)} ${opened === 1 ? "time" : "times"}`;
-  facts(byId("store"), [
-    has("store_circuit_open", (open) => ["Circuit", open ? `open: requests fail at once; ${times}` : `closed; ${times}`, open ? "bad" : ""]),
-    has("store_writable", (yes) => ["Writes", yes ? "succeed" : "are refused by the store", yes ? "" : "bad"]),
-    has("store_evicts", (yes) => ["Eviction", yes ? "Redis can evict sessions when its memory is short" : "no session can be evicted", yes ? "warn" : ""]),
-    trips?.perSecond > 0 && ["Round trips", `${rate(trips.perSecond)}/s, p50 ${took(trips.p50)}, p99 ${took(trips.p99)}`],
-    has("requests_in_flight", (n) => ["Requests in flight", `${whole(n)}, of at most ${whole(value("in_flight_limit") ?? 0)} to the store now`]),
-    has("lists_in_flight", (n) => ["Lists in flight", of(n, value("lists_limit"))]),
-    has("connections", (n) => ["Connections", of(n, value("connections_limit"))]),
-    minute && ["Sessions served", `${rate(minute.counted("rest_sessions_sessions_served_total") / minute.seconds)}/s`],
-    has("log_dropped_total", (n) => ["Log lines dropped", whole(n), n > 0 ? "warn" : ""]),
-    (() => {
-      const start = valueOf(now, "process_start_time_seconds");
-      return start === undefined ? null : ["Up for", duration(Math.max(0, Date.now() / 1000 - start))];
-    })(),
-    (() => {
-      const bytes = valueOf(now, "process_resident_memory_bytes");
-      return bytes === undefined ? null : ["Memory", `${whole(bytes / 2 ** 20)} MiB`];
-    })(),
-  ]);
+  ];
 }
 
 function routesTable(minute) {

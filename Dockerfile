@@ -7,7 +7,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 
-COPY main.go config.go names.go problems.go log.go version.go watch.go ./
+COPY *.go ./
 COPY handlers ./handlers
 COPY internal ./internal
 COPY store ./store

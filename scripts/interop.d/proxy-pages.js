@@ -91,6 +91,16 @@ const protects = (name, proxy) => describe(name, () => {
     for (const header of Object.keys(forged)) assert.ok(!open.headers[header.toLowerCase()], header);
   });
 
+  it('lets nobody say it by names that PHP and CGI take for these', async () => {
+    const token = await create('user', {});
+    for (const name of ['x_session_id', 'X-Session_Id', 'X_Session-Handle', 'x.session.id', 'X_SESSION_DATA', 'X-Session.Data', 'X.Session_Id']) {
+      for (const target of ['/open', '/account/']) {
+        const { headers } = await whoIs(token, target, { headers: { [name]: 'root' } });
+        assert.ok(!Object.values(headers).includes('root'), `${target}: the site is told ${name}`);
+      }
+    }
+  });
+
   it('sends who has no session to the login', async () => {
     const dead = await create('user', {});
     const other = await create('user', {});

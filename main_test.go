@@ -226,7 +226,7 @@ func TestHelpAndVersion(t *testing.T) {
 func TestBadConfiguration(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	code, _, stderr := run1(t, nil, "RS_PORT=http", "RS_REDISPORT=0", "RS_NAMESPACE=a:b", "RS_LOGLEVEL=loud",
-		"RS_STORE=mysql", "RS_WIPE=5", "RS_TIMEOUT=1", "RS_BUCKETS=48", "RS_MAX_LISTS=0", "RS_MAX_DATA=1000", "RS_REDIS_PASSWORD_FILE="+secret,
+		"RS_STORE=mysql", "RS_WIPE=5", "RS_TIMEOUT=1", "RS_BUCKETS=48", "RS_MAX_LISTS=0", "RS_MAX_DATA=1000", "RS_CONSOLE=off", "RS_REDIS_PASSWORD_FILE="+secret,
 		"RS_REDIS_URL=redis://:opensesame@h/1?db=2", "RS_REDIS_CA_FILE=/ca", "RS_REDIS_CERT=/none", "RS_HOST=unix:x", "RS_TLS_KEY=/key")
 	if code != 2 {
 		t.Errorf("exit code %d", code)
@@ -235,7 +235,7 @@ func TestBadConfiguration(t *testing.T) {
 	for _, want := range []string{
 		`RS_PORT is "http"; it must be a whole number`, `RS_REDISPORT is "0"; it must be a port`, `RS_REDIS_URL and RS_REDISPORT are both set; only one can be`, `RS_NAMESPACE is "a:b"`,
 		`RS_LOGLEVEL is "loud"; it must be one of combined, common, dev, json, short, tiny, none`, `RS_STORE is "mysql"`,
-		`RS_WIPE is "5"`, `RS_TIMEOUT is "1"; it must be a duration`, `RS_BUCKETS is "48"; it must be a power of two`, `RS_MAX_LISTS is "0"; it must be a number, 1 to 1000000`, `RS_MAX_DATA is "1000"; it must be a number of bytes, 1024 to 1048576`, `RS_REDIS_PASSWORD_FILE: `,
+		`RS_WIPE is "5"`, `RS_TIMEOUT is "1"; it must be a duration`, `RS_BUCKETS is "48"; it must be a power of two`, `RS_MAX_LISTS is "0"; it must be a number, 1 to 1000000`, `RS_MAX_DATA is "1000"; it must be a number of bytes, 1024 to 1048576`, `RS_CONSOLE is "off"; it must be true or false`, `RS_REDIS_PASSWORD_FILE: `,
 		`the URL names two databases`, `RS_REDIS_CA_FILE is set, but RS_REDIS_CA is itself the name of a file: set RS_REDIS_CA`, `RS_REDIS_CERT is set and RS_REDIS_KEY is not`,
 		`RS_HOST is "unix:x": what follows unix: must be an absolute path`, `RS_TLS_KEY is set and RS_TLS_CERT is not`,
 	} {
@@ -249,8 +249,8 @@ func TestBadConfiguration(t *testing.T) {
 			t.Errorf("%d lines say %q in:\n%s", n, want, stderr)
 		}
 	}
-	if len(lines) != 17 || strings.Contains(stderr, "opensesame") {
-		t.Errorf("%d lines, not one for each of 17 problems:\n%s", len(lines), stderr)
+	if len(lines) != 18 || strings.Contains(stderr, "opensesame") {
+		t.Errorf("%d lines, not one for each of 18 problems:\n%s", len(lines), stderr)
 	}
 }
 

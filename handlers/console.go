@@ -55,7 +55,6 @@ func consoleFile(file console.File) endpoint {
 			h.Set(fasthttp.HeaderContentSecurityPolicy, console.Policy)
 			h.Set(fasthttp.HeaderXFrameOptions, "DENY")
 			h.Set(fasthttp.HeaderReferrerPolicy, "no-referrer")
-			h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		}
 		h.SetContentType(file.ContentType)
 		h.Set(fasthttp.HeaderXContentTypeOptions, "nosniff")

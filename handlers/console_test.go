@@ -92,6 +92,11 @@ func TestConsoleOff(t *testing.T) {
 	for _, path := range []string{"/console", "/console/", "/console/main.js", "/console/access.json"} {
 		w.expectError(w.do("GET", path, ""), 404, "notFound", "")
 	}
+	for _, on := range []*site{w, serveEmbedded(t)} {
+		if a := on.do("GET", "/", ""); strings.Contains(a.body, "/console") != (on != w) {
+			t.Errorf("/ says %s", a.body)
+		}
+	}
 	api.SetKeys(testKeys(t))
 	w.expectError(w.do("GET", "/console", ""), 401, "unauthorized", "")
 }

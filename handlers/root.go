@@ -8,8 +8,12 @@ func (a *API) root(ctx *fasthttp.RequestCtx) error {
 	if a.metrics != nil {
 		version = " " + a.metrics.Version
 	}
-	writeText(ctx, contentTypeText, "rest-sessions"+version+` keeps user sessions for the programs of a site.
+	text := "rest-sessions" + version + ` keeps user sessions for the programs of a site.
 The manual is README.md and docs/ in its repository; docs/api.md lists the routes, /openapi.json describes them.
-`)
+`
+	if !a.consoleOff {
+		text += "/console shows this server and its sessions.\n"
+	}
+	writeText(ctx, contentTypeText, text)
 	return nil
 }

@@ -8,12 +8,10 @@ import { health } from "./health.js";
 import { LatestView } from "./latest.js";
 import { Poll } from "./poll.js";
 import { ServerView } from "./server.js";
+import { store, stored } from "./tab.js";
 import { UserView } from "./user.js";
 import { inWords, rightsInWords } from "./words.js";
 
-// The tab remembers the key and the app, and nothing else does.
-const stored = (name) => sessionStorage.getItem("rest-sessions " + name) ?? "";
-const store = (name, value) => (value ? sessionStorage.setItem("rest-sessions " + name, value) : sessionStorage.removeItem("rest-sessions " + name));
 
 const open = new Client(""); // for what needs no key
 let client = open;
@@ -43,8 +41,8 @@ const poll = new Poll(async () => {
   if ((refused || again) && asked === client) await access(); // keys that have changed; a server that is back
   else if (byId("health").dataset.state === "good") await Promise.all([user.retry(), latest.retry()]);
   byId("polled").textContent = `as of ${clock(new Date())}`;
-}, (state) => {
-  if (state === "paused") byId("polled").textContent = "paused while hidden";
+}, () => {
+  byId("polled").textContent = "paused while hidden";
 });
 
 // access asks what the key may do, and opens what it opens.

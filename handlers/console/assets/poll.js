@@ -1,17 +1,17 @@
 // Asks again and again, but not while nobody looks.
 
-// Poll calls ask every so many seconds (0: never), one call after the other; a call
-// returns a promise that does not fail. said hears what it is about to do.
+// Poll calls ask, which returns a promise, every so many seconds (0: only when it is told
+// to), one call after the other. paused is called when the page is hidden.
 export class Poll {
   #ask;
-  #said;
+  #paused;
   #timer = 0;
   #asking = false;
   #again = false;
 
-  constructor(ask, said) {
+  constructor(ask, paused) {
     this.#ask = ask;
-    this.#said = said;
+    this.#paused = paused;
     this.seconds = 5;
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#pause() : this.now()));
   }
@@ -24,19 +24,24 @@ export class Poll {
       return;
     }
     this.#asking = true;
-    await this.#ask();
-    this.#asking = false;
-    if (this.#again) {
-      this.#again = false;
-      return this.now();
+    try {
+      await this.#ask();
+    } finally { // a fault of the page's own must not be its end
+      this.#asking = false;
+      this.#next();
     }
-    if (document.hidden) this.#pause();
+  }
+
+  #next() {
+    const again = this.#again;
+    this.#again = false;
+    if (again) this.now();
+    else if (document.hidden) this.#pause();
     else if (this.seconds > 0) this.#timer = setTimeout(() => this.now(), this.seconds * 1000);
-    if (!document.hidden) this.#said(this.seconds > 0 ? "on" : "off");
   }
 
   #pause() {
     clearTimeout(this.#timer);
-    this.#said("paused");
+    this.#paused();
   }
 }

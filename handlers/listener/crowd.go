@@ -47,8 +47,9 @@ const (
 	// lastAccepts is how long connections are accepted after Close, for handshakes that
 	// had begun: their clients take them for open a round trip later.
 	lastAccepts = 200 * time.Millisecond
-	// lastAcceptsUnix is that of a Unix socket, which has no handshake.
-	lastAcceptsUnix = 20 * time.Millisecond
+	// lastLook is how long Accept waits once more after that. One that is called past its
+	// deadline, as on a busy machine, does not look whether a connection waits.
+	lastLook = 10 * time.Millisecond
 	// told is how many connections past the limit are accepted, to get an answer.
 	told = 8
 )
@@ -56,6 +57,9 @@ const (
 func newCrowd(l net.Listener, limit int32, logf func(format string, args ...any)) *crowd {
 	return &crowd{Listener: l, limit: limit, logf: logf, closing: make(chan struct{}), ended: make(chan struct{})}
 }
+
+// deadliner is a listener whose Accept can be told to end.
+type deadliner interface{ SetDeadline(time.Time) error }
 
 // Accept implements net.Listener. One goroutine calls it at a time.
 func (c *crowd) Accept() (net.Conn, error) {
@@ -70,6 +74,7 @@ func (c *crowd) Accept() (net.Conn, error) {
 func (c *crowd) accept() (net.Conn, error) {
 	closing := c.closing
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+		began := time.Now()
 		conn, err := c.Listener.Accept()
 		if err == nil {
 			if m := c.admit(conn); m != nil {
@@ -79,8 +84,16 @@ func (c *crowd) accept() (net.Conn, error) {
 			pause = shortestPause
 			continue
 		}
+		if c.isClosing() && errors.Is(err, syscall.EINVAL) {
+			return nil, net.ErrClosed // a Unix socket that refuses, and has nobody waiting
+		}
 		if c.isClosing() && errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, net.ErrClosed
+			if time.Since(began) >= lastLook/2 { // it has waited in vain
+				return nil, net.ErrClosed
+			}
+			c.Listener.(deadliner).SetDeadline(time.Now().Add(lastLook))
+			pause = shortestPause
+			continue
 		}
 		if !passing(err) {
 			return nil, err
@@ -129,16 +142,12 @@ func passing(err error) bool {
 func (c *crowd) Close() error {
 	c.once.Do(func() {
 		close(c.closing)
-		if l, ok := c.Listener.(interface{ SetDeadline(time.Time) error }); ok && c.accepting.Load() {
+		if l, ok := c.Listener.(deadliner); ok && c.accepting.Load() {
 			refuse(c.Listener)
-			lasting := lastAccepts
-			if _, ok := c.Listener.(*net.UnixListener); ok {
-				lasting = lastAcceptsUnix
-			}
-			l.SetDeadline(time.Now().Add(lasting))
+			l.SetDeadline(time.Now().Add(lastAccepts))
 			select {
 			case <-c.ended:
-			case <-time.After(2 * lasting): // Accept is not called again
+			case <-time.After(2 * lastAccepts): // Accept is not called again
 			}
 		}
 		c.closeErr = c.Listener.Close()

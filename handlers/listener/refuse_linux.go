@@ -32,5 +32,8 @@ func refuse(l net.Listener) {
 		}
 	case *net.UnixListener:
 		removeSocket(l)
+		if raw, err := l.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RD) }) // of what has found the file already
+		}
 	}
 }

@@ -3,13 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"log"
 	"reflect"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/caarlos0/env/v11"
@@ -21,17 +18,18 @@ import (
 	"rest-sessions/store/redis"
 )
 
-// config is the environment. The tags are the table that --help prints.
+// config is the environment. The tags are the table that --help prints. What a variable
+// holds is shown to nobody if it is secret, see shown.
 type config struct {
 	Port        int           `env:"RS_PORT" envDefault:"3000" help:"port to listen on, 0 for any free one"`
 	Host        string        `env:"RS_HOST" help:"address to listen on, without a port; or unix:/path for a socket; default: all interfaces"`
-	RedisHost   string        `env:"RS_REDISHOST" envDefault:"127.0.0.1" help:"host of Redis"`
+	RedisHost   string        `env:"RS_REDISHOST" secret:"host" envDefault:"127.0.0.1" help:"host of Redis"`
 	RedisPort   int           `env:"RS_REDISPORT" envDefault:"6379" help:"port of Redis"`
-	RedisURL    string        `env:"RS_REDIS_URL" help:"instead of the two above: redis://user:password@host:port/db, rediss:// for TLS, unix:///path, redis://host,host for a cluster, redis://host,host/db?master_set=name for Sentinels"`
+	RedisURL    string        `env:"RS_REDIS_URL" secret:"url" help:"instead of the two above: redis://user:password@host:port/db, rediss:// for TLS, unix:///path, redis://host,host for a cluster, redis://host,host/db?master_set=name for Sentinels"`
 	Namespace   string        `env:"RS_NAMESPACE" envDefault:"drs" help:"prefix of all keys in Redis"`
 	LogLevel    string        `env:"RS_LOGLEVEL" envDefault:"dev" help:"format of the request log: combined, common, dev, short, tiny or json; or none"`
 	LogIDs      string        `env:"RS_LOG_IDS" envDefault:"plain" help:"users' ids and addresses in the log: plain, or hash for pseudonyms"`
-	LogIDsKey   string        `env:"RS_LOG_IDS_KEY" help:"secret that the pseudonyms of RS_LOG_IDS=hash are made with, the same on all servers; default: a random one at each start"`
+	LogIDsKey   string        `env:"RS_LOG_IDS_KEY" secret:"true" help:"secret that the pseudonyms of RS_LOG_IDS=hash are made with, the same on all servers; default: a random one at each start"`
 	Store       string        `env:"RS_STORE" envDefault:"auto" help:"redis; embedded (this process' memory); or auto: embedded with RS_DATA, else redis if an RS_REDIS variable is set or one answers at 127.0.0.1:6379, else embedded"`
 	Data        string        `env:"RS_DATA" help:"directory in which the embedded engine keeps its sessions; default: in memory only"`
 	Wipe        int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of expired sessions, 10 to 86400; 0 for off (with Redis only)"`
@@ -40,15 +38,15 @@ type config struct {
 	MaxLists    int           `env:"RS_MAX_LISTS" envDefault:"64" help:"lists (soapp, soid) in flight, each until its client has read it; past it the answer is 503"`
 	MaxData     int           `env:"RS_MAX_DATA" envDefault:"65536" help:"bytes of data in one session, 1024 to 1048576; past it create and set answer 413"`
 	Cookie      string        `env:"RS_COOKIE" envDefault:"sid" help:"cookie that may hold the token, if the URL has - in its place and the request has no header X-Session-Token"`
-	APIKeys     string        `env:"RS_API_KEYS" help:"API keys that requests need: name:key or name@app,app:key, with a role (!web, !ro, !auth) before the colon for some routes only; default: no key is needed"`
+	APIKeys     string        `env:"RS_API_KEYS" secret:"keys" help:"API keys that requests need: name:key or name@app,app:key, with a role (!web, !ro, !auth) before the colon for some routes only; default: no key is needed"`
 	Console     bool          `env:"RS_CONSOLE" envDefault:"true" help:"whether there is /console, a web page that shows the server and its sessions"`
 	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"log a line if one address asks for so many tokens without a session within a minute; 0 for never"`
 	Buckets     int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets per app on a Redis Cluster, a power of two up to 1024; a single Redis has none"`
 
 	RedisUser        string `env:"RS_REDIS_USER" help:"user for Redis, if RS_REDIS_URL has none"`
-	RedisPassword    string `env:"RS_REDIS_PASSWORD" help:"password for Redis, if RS_REDIS_URL has none"`
+	RedisPassword    string `env:"RS_REDIS_PASSWORD" secret:"true" help:"password for Redis, if RS_REDIS_URL has none"`
 	SentinelUser     string `env:"RS_REDIS_SENTINEL_USER" help:"user for the Sentinels, if they ask for one"`
-	SentinelPassword string `env:"RS_REDIS_SENTINEL_PASSWORD" help:"password for the Sentinels, if they ask for one"`
+	SentinelPassword string `env:"RS_REDIS_SENTINEL_PASSWORD" secret:"true" help:"password for the Sentinels, if they ask for one"`
 	RedisCA          string `env:"RS_REDIS_CA" path:"true" help:"file (PEM) of the certificates that Redis' certificate is checked against; default: the system's"`
 	RedisCert        string `env:"RS_REDIS_CERT" path:"true" help:"file (PEM) of the client certificate for Redis"`
 	RedisKey         string `env:"RS_REDIS_KEY" path:"true" help:"file (PEM) of the client certificate's key"`
@@ -67,34 +65,54 @@ func environment(lines []string) map[string]string {
 	return m
 }
 
-// parseConfig reads the configuration and returns everything that is wrong with
-// it, a sentence each. RS_X_FILE names a file that holds the value of RS_X, unless
-// that is a file's name itself.
-func parseConfig(environ map[string]string) (c config, problems []string) {
-	values := make(map[string]string)
-	bad := map[string]bool{} // variables that something was said of
+// given is what the environment sets, by the name of the variable.
+type given struct {
+	values map[string]string
+	files  map[string]string // where a value is from, if that is a file
+	unused map[string]bool   // what is set and may be a secret in the wrong place
+	bad    map[string]bool   // what something was said of
+}
+
+// readValues reads the variables that are set, and returns what is wrong with that.
+// RS_X_FILE names a file that holds the value of RS_X, unless that is a file's name itself.
+func readValues(environ map[string]string) (g given, problems []string) {
+	g = given{map[string]string{}, map[string]string{}, map[string]bool{}, map[string]bool{}}
 	for _, f := range variables() {
-		value, given := environ[f.name]
+		value, set := environ[f.name]
 		if path, ok := environ[f.name+"_FILE"]; ok && path != "" {
 			if f.path {
 				problems = append(problems, fmt.Sprintf("%s_FILE is set, but %s is itself the name of a file: set %s", f.name, f.name, f.name))
 				continue
 			}
-			if given {
+			if set {
 				problems = append(problems, fmt.Sprintf("%s and %s_FILE are both set; only one can be", f.name, f.name))
 			}
+			g.files[f.name] = path
 			text, err := fileText(path)
 			if err != nil {
-				bad[f.name+"_FILE"] = true
+				g.bad[f.name+"_FILE"] = true
 				problems = append(problems, fmt.Sprintf("%s_FILE: %v", f.name, err))
 				continue
 			}
-			value, given = text, true
+			value = text
 		}
-		if given && value != "" { // an empty variable is as good as none
-			values[f.name] = value
+		if f.path && strings.Contains(value, "-----BEGIN ") {
+			problems = append(problems, fmt.Sprintf("%s holds a certificate or a key itself; it must be the name of a file with it", f.name))
+			g.unused[f.name] = true
+			continue
+		}
+		if value != "" { // an empty variable is as good as none
+			g.values[f.name] = value
 		}
 	}
+	return g, problems
+}
+
+// parseConfig reads the configuration and returns everything that is wrong with
+// it, a sentence each.
+func parseConfig(environ map[string]string) (c config, problems []string) {
+	given, problems := readValues(environ)
+	values, bad := given.values, given.bad
 	err := env.ParseWithOptions(&c, env.Options{Environment: values})
 	var all env.AggregateError
 	if errors.As(err, &all) {
@@ -219,6 +237,7 @@ func inWords(err error, values map[string]string) (name, problem string) {
 type variable struct {
 	field, name, def, help string
 	path                   bool // the value is a file's name
+	secret                 string
 }
 
 func variables() []variable {
@@ -226,50 +245,7 @@ func variables() []variable {
 	rows := make([]variable, t.NumField())
 	for i := range rows {
 		f := t.Field(i)
-		rows[i] = variable{f.Name, f.Tag.Get("env"), f.Tag.Get("envDefault"), f.Tag.Get("help"), f.Tag.Get("path") == "true"}
+		rows[i] = variable{f.Name, f.Tag.Get("env"), f.Tag.Get("envDefault"), f.Tag.Get("help"), f.Tag.Get("path") == "true", f.Tag.Get("secret")}
 	}
 	return rows
-}
-
-func printHelp(w io.Writer) {
-	fmt.Fprint(w, `rest-sessions keeps user sessions for the parts of a site, over HTTP, in Redis.
-
-  rest-sessions               serve
-  rest-sessions healthcheck   exit with 0 if the server of this configuration is ready
-  rest-sessions migrate       copy sessions to another Redis or a Redis Cluster: migrate --help
-  rest-sessions --version     print the version
-  rest-sessions --help        print this
-
-It is configured by environment variables. RS_X_FILE names a file that holds the value of RS_X.
-
-`)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, v := range variables() {
-		name, def := v.name, v.def
-		for line := range wrapped(v.help, helpWidth) {
-			fmt.Fprintf(table, "  %s\t%s\t%s\n", name, def, line)
-			name, def = "", ""
-		}
-	}
-	table.Flush()
-}
-
-// helpWidth is the width of the last column of --help: a terminal has some 120.
-const helpWidth = 76
-
-// wrapped yields the words of text in lines of at most width bytes.
-func wrapped(text string, width int) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		line := ""
-		for word := range strings.FieldsSeq(text) {
-			if line != "" && len(line)+1+len(word) > width {
-				if !yield(line) {
-					return
-				}
-				line = ""
-			}
-			line = strings.TrimLeft(line+" "+word, " ")
-		}
-		yield(line)
-	}
 }

@@ -60,6 +60,8 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	case "--help", "-help", "-h", "help":
 		printHelp(stdout)
 		return 0
+	case "config":
+		return printConfig(stdout, environ)
 	case "serve", "healthcheck", "migrate":
 	default:
 		log.Printf("error: unknown argument %q; see --help", command)
@@ -67,10 +69,7 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	}
 
 	c, problems := parseConfig(environ)
-	for _, p := range problems {
-		slog.Error(p)
-	}
-	if len(problems) > 0 {
+	if tell(problems) {
 		return 2
 	}
 	if command == "migrate" {
@@ -87,6 +86,14 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// tell writes problems to the log, and reports whether there are any.
+func tell(problems []string) bool {
+	for _, p := range problems {
+		slog.Error(p)
+	}
+	return len(problems) > 0
 }
 
 // serve runs the server until it is told to end. lines is the program's own log.
@@ -214,6 +221,21 @@ type engine interface {
 	Writable() bool
 }
 
+// engine returns which engine is used, and why if RS_STORE is auto.
+func (c config) engine(environ map[string]string) (name, why string) {
+	switch names := redisVariables(environ); {
+	case c.Store != "auto":
+		return c.Store, ""
+	case c.Data != "":
+		return "embedded", "RS_DATA is set"
+	case len(names) > 0:
+		return "redis", names[0] + " is set"
+	case redis.Answers(c.redis()):
+		return "redis", "one answers at 127.0.0.1:6379"
+	}
+	return "embedded", "no Redis answers at 127.0.0.1:6379"
+}
+
 // openStore opens the engine that the configuration names, and says in words
 // where sessions are kept.
 func openStore(c config, environ map[string]string, counts *metrics.Metrics) (engine, string, error) {
@@ -227,11 +249,11 @@ func openStore(c config, environ map[string]string, counts *metrics.Metrics) (en
 		}
 		return s, fmt.Sprintf("%d sessions in this process' memory and in %s (RS_DATA)", s.Len(), c.Data), nil
 	}
-	if c.Store == "embedded" || c.Store == "auto" && !namesRedis(environ) && !redis.Answers(c.redis()) {
+	if use, why := c.engine(environ); use == "embedded" {
 		how := "sessions in this process' memory (RS_STORE=embedded)"
 		if c.Store == "auto" {
-			how = "sessions in this process' memory, since no Redis answers at 127.0.0.1:6379 " +
-				"(set RS_REDISHOST to use one, or RS_STORE=embedded to say that none is meant)"
+			how = "sessions in this process' memory, since " + why +
+				" (set RS_REDISHOST to use one, or RS_STORE=embedded to say that none is meant)"
 		}
 		if c.Wipe == 0 {
 			return nil, "", errors.New("RS_WIPE is 0, so nothing would free the memory of expired sessions: " + how)

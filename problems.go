@@ -38,7 +38,7 @@ func conflicts(values, environ map[string]string) (problems []string) {
 	}
 	for _, pair := range certificates {
 		for i, name := range pair {
-			if other := pair[1-i]; values[name] != "" && values[other] == "" {
+			if other := pair[1-i]; values[name] != "" && values[other] == "" && environ[other] == "" {
 				problems = append(problems, fmt.Sprintf("%s is set and %s is not; set both the certificate and its key, or neither", name, other))
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"iter"
 	"slices"
+	"strings"
 )
 
 // Role is what a key is for. Which routes that is, the caller knows. The constants can
@@ -38,6 +39,20 @@ func (k *Key) Covers(app string) bool {
 
 // Apps returns the apps whose sessions the key may use, nil for all.
 func (k *Key) Apps() []string { return slices.Clone(k.apps) }
+
+// String is the entry of the list without the key: name, apps and role.
+func (k *Key) String() string {
+	text := k.Name
+	if k.apps != nil {
+		text += "@" + strings.Join(k.apps, ",")
+	}
+	for name, role := range roles {
+		if role == k.Role {
+			text += "!" + name
+		}
+	}
+	return text
+}
 
 // Set is a set of keys. It does not change, so it is safe for concurrent use.
 type Set struct{ keys []Key }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -19,6 +20,8 @@ func TestScreens(t *testing.T) {
 	for i := range 7 {
 		s.ask("PUT", fmt.Sprintf("/shop/create/user%d?ip=192.0.2.%d", i, i), "", `{"cart":["lamp",{"price":9007199254740993}],"name":"Peter"}`)
 	}
+	long := strings.Repeat("W", 128) // an id, and a word in the data
+	s.ask("PUT", "/shop/create/"+long+"?ip="+strings.Repeat("f", 45), "", `{"`+long+`":"`+long+`"}`)
 	s.ask("PUT", "/shop/create/user3?ip=2001:db8::17&ttl=86400&max_age=90000", "", "")
 	b := openTab(t, s.origin, "/console")
 	b.open("", "shop")
@@ -36,15 +39,32 @@ func TestScreens(t *testing.T) {
 			b.shot(fmt.Sprintf("console-%d-%v", width, map[bool]string{true: "dark", false: "light"}[dark]))
 		}
 	}
+	b.showUser(long)
+	b.waitText("#user-said", long+" has 1 session")
+	b.click("#user-sessions summary")
+	b.click("#user-sessions .danger")
+	for _, width := range []int64{360, 1600} {
+		b.size(width, width == 360)
+		if wide := eval[int64](b, "document.documentElement.scrollWidth"); wide > width {
+			t.Errorf("of long texts, at %d pixels the page is %d wide", width, wide)
+		}
+		b.shotOfWindow(fmt.Sprintf("long-%d", width))
+	}
 }
 
+// shotOfWindow is shot of what is seen of the page.
+func (b *tab) shotOfWindow(name string) { b.keep(name, chromedp.CaptureScreenshot()) }
+
 // shot takes a picture of the whole page if a directory for it is named.
-func (b *tab) shot(name string) {
+func (b *tab) shot(name string) { b.keep(name, chromedp.FullScreenshot(100)) }
+
+func (b *tab) keep(name string, take chromedp.Action[[]byte]) {
+	b.t.Helper()
 	dir := os.Getenv(shotsEnv)
 	if dir == "" {
 		return
 	}
-	picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	picture, err := chromedp.Run(b.ctx, take)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -6,7 +6,28 @@ import (
 	"iter"
 	"strings"
 	"text/tabwriter"
+
+	"rest-sessions/internal/nearest"
 )
+
+// helpArguments ask for help, alone or behind a command.
+var helpArguments = []string{"--help", "-help", "-h", "help"}
+
+// unknownArgument says what may have been meant by an argument that is none.
+func unknownArgument(argument string) string {
+	commands := []string{"serve", "healthcheck", "config", "migrate", "version", "help"}
+	if name, option := strings.CutPrefix(argument, "-"); option {
+		name, _, _ = strings.Cut(strings.TrimLeft(name, "-"), "=")
+		hint := "the server is configured by environment variables"
+		for _, v := range variables() {
+			if v.name == "RS_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")) {
+				hint = "set the environment variable " + v.name
+			}
+		}
+		return fmt.Sprintf("unknown argument %q: %s; see --help", argument, hint)
+	}
+	return fmt.Sprintf("unknown argument %q; the nearest is %s; see --help", argument, nearest.Of(argument, commands))
+}
 
 func printHelp(w io.Writer) {
 	fmt.Fprint(w, `rest-sessions keeps user sessions for the parts of a site, over HTTP, in Redis.

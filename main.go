@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,6 +54,13 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	}
 	lines, closeLog := startLog(command == "serve", environ["RS_LOGLEVEL"] == "json")
 	defer closeLog()
+	if len(args) > 1 && slices.Contains([]string{"serve", "healthcheck", "config"}, command) {
+		if !slices.Contains(helpArguments, args[1]) {
+			log.Printf("error: unknown argument %q behind %s; see --help", args[1], command)
+			return 2
+		}
+		command = "help"
+	}
 	switch command {
 	case "--version", "-version", "version":
 		fmt.Fprintln(stdout, "rest-sessions", versionText())
@@ -64,7 +72,7 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 		return printConfig(stdout, environ)
 	case "serve", "healthcheck", "migrate":
 	default:
-		log.Printf("error: unknown argument %q; see --help", command)
+		log.Print("error: " + unknownArgument(command))
 		return 2
 	}
 
@@ -77,7 +85,9 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	}
 	var err error
 	if command == "healthcheck" {
-		err = c.listener().Healthy(healthTimeout)
+		if err = c.listener().Healthy(healthTimeout); errors.Is(err, syscall.ECONNREFUSED) {
+			err = fmt.Errorf("%w: no server listens there; the healthcheck needs the RS_HOST and RS_PORT of the server", err)
+		}
 	} else {
 		err = serve(c, environ, stdout, lines)
 	}

@@ -217,8 +217,24 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("--help lacks %s", v.name)
 		}
 	}
-	if code, _, stderr := run1(t, []string{"--hlep"}); code != 2 || !strings.Contains(stderr, "--hlep") {
-		t.Errorf("an unknown argument: %d %q", code, stderr)
+	for _, c := range []struct{ arguments, want string }{
+		{"--hlep", `unknown argument "--hlep": the server is configured by environment variables; see --help`},
+		{"--port=80", `unknown argument "--port=80": set the environment variable RS_PORT; see --help`},
+		{"-max-data", `unknown argument "-max-data": set the environment variable RS_MAX_DATA; see --help`},
+		{"confg", `unknown argument "confg"; the nearest is config; see --help`},
+		{"serv --port", `unknown argument "serv"; the nearest is serve; see --help`},
+		{"serve --port", `unknown argument "--port" behind serve; see --help`},
+		{"config all", `unknown argument "all" behind config; see --help`},
+	} {
+		if code, out, stderr := run1(t, strings.Fields(c.arguments)); code != 2 || out != "" || !strings.HasSuffix(stderr, c.want+"\n") {
+			t.Errorf("%s: %d %q, not %q", c.arguments, code, stderr, c.want)
+		}
+	}
+	if code, out, _ := run1(t, []string{"healthcheck", "--help"}); code != 0 || !strings.Contains(out, "RS_PORT") {
+		t.Errorf("healthcheck --help: %d %q", code, out)
+	}
+	if code, _, stderr := run1(t, []string{"healthcheck"}, "RS_HOST=127.0.0.1", "RS_PORT=1"); code != 1 || !strings.Contains(stderr, "no server listens there") {
+		t.Errorf("healthcheck of none: %d %q", code, stderr)
 	}
 }
 

@@ -42,8 +42,16 @@ func explain(err error, option rueidis.ClientOption) error {
 	if isNetwork && network.Op == "remote error" && strings.Contains(err.Error(), "certificate") {
 		return mistake(fmt.Sprintf("Redis refuses the client certificate, or needs one: %s (%v)", setPair, network.Err))
 	}
+	if name, ok := errors.AsType[*net.DNSError](err); ok && name.IsNotFound {
+		return fmt.Errorf("the name of the host is not known here: check RS_REDISHOST, or RS_REDIS_URL (%w)", err)
+	}
 	closed := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	const setPlace = "set RS_REDISHOST and RS_REDISPORT, or RS_REDIS_URL, to where it is"
 	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("nothing listens there: start Redis, or %s (%w)", setPlace, err)
+	case isNetwork && network.Op == "dial" && network.Timeout():
+		return fmt.Errorf("nothing answers there: let firewalls pass connections to Redis, or %s (%w)", setPlace, err)
 	case closed && option.TLSConfig == nil:
 		return fmt.Errorf("the server closed the connection without an answer; if it speaks TLS, RS_REDIS_URL must begin with rediss:// (%w)", err)
 	case closed:

@@ -86,6 +86,9 @@ func TestExplain(t *testing.T) {
 		"SSH":                   {Options{URL: "redis://" + ssh}, isNone + ", but probably an SSH server" + mustName},
 		"SSH to TLS":            {Options{URL: "rediss://" + ssh}, isNone + ", but probably an SSH server" + mustName},
 		"MySQL":                 {Options{URL: "redis://" + greet(t, "J\x00\x00\x00\x0a8.0.36\x00")}, isNone + mustName},
+		"nothing": {Options{URL: "redis://127.0.0.1:1"},
+			"nothing listens there: start Redis, or set RS_REDISHOST and RS_REDISPORT, or RS_REDIS_URL, to where it is (dial tcp 127.0.0.1:1: connect: connection refused)"},
+		"no such host": {Options{Host: "redis.invalid", Port: 6379}, "the name of the host is not known here: check RS_REDISHOST, or RS_REDIS_URL ("},
 		// What explains itself stays as it is.
 		"no socket": {Options{URL: "unix:///none/redis.sock"}, "dial unix /none/redis.sock: connect: no such file or directory"},
 	} {

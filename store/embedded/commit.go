@@ -109,6 +109,8 @@ func (j *journal) take() *group {
 func (j *journal) finish(g *group, err error) {
 	g.err = err
 	j.mu.Lock()
+	slow, took := j.slow, time.Since(j.since)
+	j.slow = false
 	if err == nil {
 		j.saved = g.last
 	}
@@ -121,6 +123,9 @@ func (j *journal) finish(g *group, err error) {
 		next.err, j.open = err, nil
 	}
 	j.mu.Unlock()
+	if slow && err == nil {
+		j.logf("sessions are written to disk again; one write took %v", took.Round(time.Millisecond))
+	}
 	close(g.done)
 	if next != nil {
 		close(next.done)

@@ -301,10 +301,11 @@ func TestBrokenDisk(t *testing.T) {
 	s.Close()
 }
 
-// TestSlowDisk has commits that do not end.
+// TestSlowDisk has commits that do not end. The log says so, once, and when they do.
 func TestSlowDisk(t *testing.T) {
 	const timeout = 50 * time.Millisecond
-	s, d, _ := openFaulty(t, Options{Timeout: timeout, Logf: t.Logf})
+	var log lines
+	s, d, _ := openFaulty(t, Options{Timeout: timeout, Logf: log.logf})
 	ctx := context.Background()
 	token := create(t, s, "app", store.New{ID: "user"})
 	d.mu.Lock()
@@ -332,8 +333,13 @@ func TestSlowDisk(t *testing.T) {
 	d.mu.Lock()
 	d.hold = nil
 	d.mu.Unlock()
+	const slow, again = "the disk has taken over 50ms for a write", "sessions are written to disk again; one write took"
+	if got := log.String(); strings.Count(got, slow) != 1 || strings.Contains(got, again) {
+		t.Errorf("the log:\n%s", got)
+	}
 	close(hold)
 	eventually(t, "writes work again", func() bool { return set(ctx) == nil })
+	eventually(t, "the log says so", func() bool { return strings.Contains(log.String(), again) })
 	s.Close()
 }
 

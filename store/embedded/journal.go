@@ -58,6 +58,7 @@ type journal struct {
 	busy, open *group
 	since      time.Time // when busy began
 	failed     error     // why the last commit failed
+	slow       bool      // busy has taken over timeout, and the log has a line about it
 
 	// What follows is for the goroutine.
 	pending []place
@@ -96,12 +97,24 @@ func (j *journal) admit() error {
 	case failed != nil:
 		return unsaved(failed)
 	case j.timeout > 0 && !since.IsZero() && time.Since(since) > j.timeout:
-		return unsaved(errSlow)
+		return unsaved(j.late())
 	}
 	return nil
 }
 
 var errSlow = errors.New("the disk does not answer in time")
+
+// late is errSlow. The first of a commit makes a line in the log.
+func (j *journal) late() error {
+	j.mu.Lock()
+	first := !j.slow && !j.since.IsZero()
+	j.slow = j.slow || first
+	j.mu.Unlock()
+	if first {
+		j.logf("error: the disk has taken over %v for a write; requests that would change a session answer 503 until it has ended", j.timeout)
+	}
+	return errSlow
+}
 
 func unsaved(err error) error {
 	return fmt.Errorf("embedded: not saved: %w: %w", store.ErrUnavailable, err)
@@ -161,7 +174,7 @@ func (j *journal) wait(ctx context.Context, seq uint64) error {
 		}
 		return nil
 	case <-late:
-		return unsaved(errSlow)
+		return unsaved(j.late())
 	case <-ctx.Done():
 		return unsaved(ctx.Err())
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 // Activity implements store.Store. A user is in one bucket of an app, so the sum of
@@ -28,11 +29,11 @@ func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, erro
 	if len(buckets) > 1 {
 		// First all at once, with few hashes each: where few users were active
 		// just dt seconds ago, that is all.
-		commands := make([]command, len(buckets))
+		commands := make([]wire.Command, len(buckets))
 		for i, c := range counts {
-			commands[i] = command{script: s.scripts.activity, keys: c.keys, args: append(c.args[:2:2], firstHashes)}
+			commands[i] = wire.Command{Script: s.scripts.activity, Keys: c.keys, Args: append(c.args[:2:2], firstHashes)}
 		}
-		replies, err := s.all(ctx, commands)
+		replies, err := s.client.RunAll(ctx, commands)
 		if err != nil {
 			return 0, err
 		}
@@ -53,7 +54,7 @@ func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, erro
 	}
 	err = each(ctx, buckets, func(ctx context.Context, i int, _ layout.Bucket) error {
 		for c := &counts[i]; ; {
-			reply, err := s.exec(ctx, s.scripts.activity, c.keys, c.args)
+			reply, err := s.client.Run(ctx, s.scripts.activity, c.keys, c.args)
 			if err != nil {
 				return err
 			}

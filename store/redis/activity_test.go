@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/wire"
 	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
@@ -100,10 +101,10 @@ func TestTwins(t *testing.T) {
 	clock := storetest.NewClock(windowStart)
 	s := openTest(t, server, clock)
 	defer s.Close()
-	f := &flight[*read, readCargo]{}
+	f := &readBatch{}
 	add := func(app, token string) {
-		f.passengers = append(f.passengers, &read{
-			key: []byte(classicKeys(s).session(app, token)), prefixEnd: len(classicKeys(s).prefix(app)), seat: newSeat(),
+		f.Waiters = append(f.Waiters, &read{
+			key: []byte(classicKeys(s).session(app, token)), prefixEnd: len(classicKeys(s).prefix(app)), Wait: wire.NewWait(),
 		})
 	}
 	one, two, other := create(t, s, "app", "one", 1000), create(t, s, "app", "two", 1000), create(t, s, "other", "one", 1000)
@@ -121,9 +122,9 @@ func TestTwins(t *testing.T) {
 		add("other", ending)
 	}
 	add("app", two)
-	reads := f.passengers
-	f.passengers = append([]*read(nil), reads...)
-	s.reader.lane.carry(f)
+	reads := f.Waiters
+	f.Waiters = append([]*read(nil), reads...)
+	plainReader(s).batcher.Carry(f)
 
 	type answer struct {
 		id           string

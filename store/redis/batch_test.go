@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/wire"
 	"rest-sessions/store/redis/redistest"
 )
 
@@ -87,11 +89,11 @@ func TestBrokenSession(t *testing.T) {
 		{"r", "many"}, {"r", "1.5"}, {"r", "99999999999999999999"}, {"w", "1 2"}, {"w", "-"}, {"ttl", "x"}, {"ttl", "inf"},
 		{"ttl", "nan"}, {"ttl", "1e30"}, {"la", "x"}, {"la", "-1"}, {"la", "nan"},
 	}
-	b := &flight[*read, readCargo]{}
+	b := &readBatch{}
 	add := func(id string) string {
 		token := create(t, s, "app", id, 1000)
-		b.passengers = append(b.passengers, &read{
-			key: []byte(classicKeys(s).session("app", token)), prefixEnd: len(classicKeys(s).prefix("app")), seat: newSeat(),
+		b.Waiters = append(b.Waiters, &read{
+			key: []byte(classicKeys(s).session("app", token)), prefixEnd: len(classicKeys(s).prefix("app")), Wait: wire.NewWait(),
 		})
 		return classicKeys(s).session("app", token)
 	}
@@ -108,8 +110,8 @@ func TestBrokenSession(t *testing.T) {
 			add("whole")
 		}
 	}
-	reads := slices.Clone(b.passengers)
-	s.reader.lane.carry(b)
+	reads := slices.Clone(b.Waiters)
+	plainReader(s).batcher.Carry(b)
 	for i, q := range reads {
 		if field := spoilt[i/4]; i%2 == 0 {
 			if q.err == nil || errors.Is(q.err, store.ErrNotFound) || errors.Is(q.err, store.ErrUnavailable) {
@@ -137,11 +139,7 @@ func TestLoneRead(t *testing.T) {
 	if got := calls(t, server)["evalsha"] - before; got != n {
 		t.Errorf("%d calls for %d reads, one after the other", got, n)
 	}
-	s.reader.lane.mu.Lock() // its clock may be looking
-	defer s.reader.lane.mu.Unlock()
-	if len(s.reader.lane.waiting) > 0 {
-		t.Error("somebody still waits")
-	}
+	eventually(t, "nobody waits", plainReader(s).batcher.Idle)
 }
 
 // TestGivingUp lets readers give up while their batch is on its way to a silent
@@ -186,12 +184,7 @@ func TestGivingUp(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	eventually(t, "nobody looks for late readers of none", func() bool {
-		l := &s.reader.lane
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return !l.expiring && len(l.flying) == 0
-	})
+	eventually(t, "nobody looks for late readers of none", plainReader(s).batcher.Idle)
 }
 
 // TestBigReplies checks that sessions with much data go in small batches.
@@ -211,25 +204,11 @@ func TestBigReplies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := &s.reader.lane
-	r.mu.Lock()
-	for range maxBatch {
-		r.waiting = append(r.waiting, &read{
-			key: []byte(classicKeys(s).session("app", token)), prefixEnd: len(classicKeys(s).prefix("app")),
-			seat: newSeat(),
-		})
-	}
-	r.mu.Unlock()
-	b := r.board()
-	r.mu.Lock()
-	n := len(b.passengers)
-	for _, q := range r.waiting {
-		q.finish(seatExpired)
-	}
-	r.waiting = nil
-	r.mu.Unlock()
-	r.carry(b)
+	n := plainReader(s).most()
 	if most := batchBytes/size + 1; n > most {
 		t.Errorf("a batch of %d sessions of %d bytes, where %d fill it", n, size, most)
 	}
 }
+
+// plainReader is the reader of one Redis.
+func plainReader(s *Store) *reader { return s.readers[layout.ClassicGroup].plain }

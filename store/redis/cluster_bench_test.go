@@ -51,7 +51,7 @@ func BenchmarkRedisCPU(b *testing.B) {
 	} {
 		for _, st := range stores {
 			b.Run(op.name+"/"+st.name, func(b *testing.B) {
-				b.SetParallelism(128) // many enough for calls to share flights
+				b.SetParallelism(128) // many enough for calls to share batches
 				before := redisCPU(b, st.servers)
 				b.ResetTimer()
 				b.RunParallel(func(pb *testing.PB) {

@@ -31,7 +31,7 @@ func TestClusterSpread(t *testing.T) {
 	total := 0
 	for _, master := range cluster.Masters {
 		held := 0
-		for _, p := range s.connector.made.Load().layout.Buckets("app") {
+		for _, p := range s.client.Made().Layout.Buckets("app") {
 			if k, ok := master.Do(t, "ZCARD", p.Sessions()).(int64); ok { // else MOVED
 				held += int(k)
 			}

@@ -153,29 +153,12 @@ func TestClusterByTLS(t *testing.T) {
 			t.Errorf("%s: %v", method, err)
 		}
 	}
-	if conn, err := s.connector.current(context.Background()); err != nil || !conn.layout.Sharded() {
+	if conn, err := s.client.Current(context.Background()); err != nil || !conn.Layout.Sharded() {
 		t.Errorf("no sharded layout: %v\n%s", err, log)
 	}
 	if _, log, err := reach(t, Options{URL: "rediss://:secret@" + addr + "/1", TLS: good}); !errors.Is(err, store.ErrUnavailable) ||
 		!strings.Contains(log.String(), "only database 0") {
 		t.Errorf("database 1: %v\n%s", err, log)
-	}
-}
-
-// TestHalfWrittenCertificate reads a pair while it is being replaced.
-func TestHalfWrittenCertificate(t *testing.T) {
-	authority := redistest.NewAuthority(t)
-	pair := &certificate{}
-	pair.cert, pair.key = authority.Issue("client", "client")
-	first, err := pair.get(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(pair.cert, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := pair.get(nil); err != nil || got != first {
-		t.Errorf("without a whole pair: %v %v, not the last good one", got, err)
 	}
 }
 
@@ -419,13 +402,13 @@ func TestReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := create(t, s, "app", "user", 100)
-	before, _ := s.connector.current(context.Background())
+	before, _ := s.client.Current(context.Background())
 	r.turn(node.Addr())
 	eventually(t, "the store says what is there", func() bool {
 		if _, err := s.Get(context.Background(), "app", token); !errors.Is(err, store.ErrUnavailable) {
 			t.Fatalf("a node of a cluster answered: %v", err)
 		}
-		now, _ := s.connector.current(context.Background())
+		now, _ := s.client.Current(context.Background())
 		return now != before
 	})
 	r.turn(single.Addr())

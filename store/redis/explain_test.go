@@ -115,7 +115,7 @@ func TestExplainLater(t *testing.T) {
 	}
 	server.Do(t, "CONFIG", "SET", "requirepass", "secret")
 	server.Do(t, "CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal")
-	s.note(io.EOF)
+	s.client.Outcome(s.client.Made(), io.EOF)
 	eventually(t, "the log says so", func() bool {
 		s.Ping(t.Context())
 		return strings.Contains(log.String(), "Redis asks for a password: set RS_REDIS_PASSWORD")

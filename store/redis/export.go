@@ -14,6 +14,7 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 // Pages of a migration. Each holds Redis for about half a millisecond, measured on a busy machine.
@@ -84,8 +85,8 @@ func (s *Store) Apps(ctx context.Context) ([]string, error) {
 	pattern := escapeGlob(l.NS) + "*:_sessions"
 	var apps []string
 	for cursor := uint64(0); ; {
-		reply, err := s.do(ctx, layout.ClassicGroup, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
-			return client.Do(ctx, client.B().Scan().Cursor(cursor).Match(pattern).Count(scanPage).Build())
+		reply, err := s.client.Do(ctx, layout.ClassicGroup, func(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
+			return client.Do(ctx, client.B().Scan().Cursor(cursor).Match(pattern).Count(scanPage).Build()).ToMessage()
 		})
 		if err != nil {
 			return nil, err
@@ -143,7 +144,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 		key = s.registry.keys[0]
 	}
 	began := time.Now()
-	reply, err := s.exec(ctx, s.scripts.time, []string{key}, nil)
+	reply, err := s.client.Run(ctx, s.scripts.time, []string{key}, nil)
 	half := time.Since(began) / 2
 	if err != nil {
 		return time.Time{}, err
@@ -157,7 +158,7 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 
 // Size returns how many entries the index of a part has from a score on.
 func (s *Store) Size(ctx context.Context, p Part, from string) (int64, error) {
-	replies, err := s.all(ctx, []command{{keys: []string{p.bucket.Sessions()}, args: []string{"ZCOUNT", from, "+inf"}}})
+	replies, err := s.client.RunAll(ctx, []wire.Command{{Keys: []string{p.bucket.Sessions()}, Args: []string{"ZCOUNT", from, "+inf"}}})
 	if err != nil {
 		return 0, err
 	}
@@ -168,7 +169,7 @@ func (s *Store) Size(ctx context.Context, p Part, from string) (int64, error) {
 // since, in Unix seconds, or later.
 func (s *Store) Export(ctx context.Context, p Part, at Position, since int64) (Exported, error) {
 	var e Exported
-	reply, err := s.exec(ctx, s.scripts.export, []string{p.bucket.Sessions(), p.bucket.Users()},
+	reply, err := s.client.Run(ctx, s.scripts.export, []string{p.bucket.Sessions(), p.bucket.Users()},
 		[]string{p.bucket.Prefix, strconv.Itoa(exportPage), strconv.Itoa(listPageBytes), at.Score, at.Member, strconv.FormatInt(since, 10)})
 	if err != nil {
 		return e, err
@@ -254,7 +255,7 @@ func (s *Store) Live(ctx context.Context, p Part, at Position, now int64, copies
 	if copies {
 		only = "1"
 	}
-	reply, err := s.exec(ctx, s.scripts.live, []string{p.bucket.Sessions(), p.bucket.Migrated()},
+	reply, err := s.client.Run(ctx, s.scripts.live, []string{p.bucket.Sessions(), p.bucket.Migrated()},
 		[]string{p.bucket.Prefix, strconv.Itoa(livePage), strconv.FormatInt(now, 10), only, at.Score, at.Member})
 	if err != nil {
 		return nil, next, err
@@ -280,7 +281,7 @@ func (s *Store) There(ctx context.Context, app string, tokens []string, now int6
 		return nil, err
 	}
 	at := []string{strconv.FormatInt(now, 10)}
-	var commands []command
+	var commands []wire.Command
 	of := map[string]int{} // the command for a part, by its prefix
 	places := make([][2]int, len(tokens))
 	for i, token := range tokens {
@@ -289,17 +290,17 @@ func (s *Store) There(ctx context.Context, app string, tokens []string, now int6
 		if !ok {
 			k = len(commands)
 			of[p.Prefix] = k
-			commands = append(commands, command{script: s.scripts.there, args: at})
+			commands = append(commands, wire.Command{Script: s.scripts.there, Args: at})
 		}
-		places[i] = [2]int{k, len(commands[k].keys)}
-		commands[k].keys = append(commands[k].keys, p.Session(token))
+		places[i] = [2]int{k, len(commands[k].Keys)}
+		commands[k].Keys = append(commands[k].Keys, p.Session(token))
 	}
 	var replies []rueidis.RedisMessage
 	if len(commands) == 1 { // it need not wait for a place among those that go to many nodes
 		replies = make([]rueidis.RedisMessage, 1)
-		replies[0], err = s.exec(ctx, s.scripts.there, commands[0].keys, at)
+		replies[0], err = s.client.Run(ctx, s.scripts.there, commands[0].Keys, at)
 	} else {
-		replies, err = s.all(ctx, commands)
+		replies, err = s.client.RunAll(ctx, commands)
 	}
 	if err != nil {
 		return nil, err
@@ -307,7 +308,7 @@ func (s *Store) There(ctx context.Context, app string, tokens []string, now int6
 	texts := make([]string, len(replies))
 	for k := range replies {
 		texts[k], err = replies[k].ToString()
-		if err != nil || len(texts[k]) < len(commands[k].keys) {
+		if err != nil || len(texts[k]) < len(commands[k].Keys) {
 			return nil, fmt.Errorf("%w: there: %v", errReply, err)
 		}
 	}

@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/redis/rueidis"
-
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 // Copied says what became of a session that Import was given.
@@ -50,16 +49,16 @@ func (s *Store) Import(ctx context.Context, app string, sessions []Raw, ahead in
 			return nil, err
 		}
 	}
-	commands := make([]command, len(sessions))
+	commands := make([]wire.Command, len(sessions))
 	for i, raw := range sessions {
 		p := l.OfToken(app, raw.Token)
-		commands[i] = command{
-			script: s.scripts.importing,
-			keys:   []string{p.Session(raw.Token), p.Sessions(), p.Users(), p.Wipe, p.User(raw.ID), p.Migrated()},
-			args:   importArgs(raw, ahead, dry),
+		commands[i] = wire.Command{
+			Script: s.scripts.importing,
+			Keys:   []string{p.Session(raw.Token), p.Sessions(), p.Users(), p.Wipe, p.User(raw.ID), p.Migrated()},
+			Args:   importArgs(raw, ahead, dry),
 		}
 	}
-	replies, err := s.all(ctx, commands)
+	replies, err := s.client.RunAll(ctx, commands)
 	if err != nil {
 		return nil, err
 	}
@@ -129,10 +128,8 @@ func text(n int64) string {
 // the next, "0" after the last; "0" begins. None that is there throughout is missed; one
 // may be met twice.
 func (s *Store) Copies(ctx context.Context, p Part, cursor string) (tokens []string, next string, err error) {
-	scan := command{keys: []string{p.bucket.Migrated()}, args: []string{"HSCAN", cursor, "COUNT", strconv.Itoa(copiesPage)}}
-	reply, err := s.do(ctx, s.keys.GroupOf(p.bucket.Migrated()), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
-		return client.Do(ctx, scan.build(client, false))
-	})
+	scan := wire.Command{Keys: []string{p.bucket.Migrated()}, Args: []string{"HSCAN", cursor, "COUNT", strconv.Itoa(copiesPage)}}
+	reply, err := s.client.Do(ctx, s.keys.GroupOf(p.bucket.Migrated()), scan.Do)
 	if err != nil {
 		return nil, "", err
 	}
@@ -186,7 +183,7 @@ func (s *Store) Settle(ctx context.Context, p Part, tokens []string, there []byt
 		for _, token := range tokens[:size] {
 			keys = append(keys, p.bucket.Session(token))
 		}
-		reply, err := s.exec(ctx, s.scripts.settle, keys,
+		reply, err := s.client.Run(ctx, s.scripts.settle, keys,
 			[]string{p.bucket.App, p.bucket.Prefix, l.Cache(), strconv.FormatInt(now, 10), only, string(there[:size])})
 		if err != nil {
 			return n, err
@@ -219,7 +216,7 @@ func (s *Store) Forget(ctx context.Context, p Part, cursor string) (next string,
 	if err != nil || len(tokens) == 0 {
 		return next, err
 	}
-	_, err = s.all(ctx, []command{{keys: []string{p.bucket.Migrated()}, args: append([]string{"HDEL"}, tokens...)}})
+	_, err = s.client.RunAll(ctx, []wire.Command{{Keys: []string{p.bucket.Migrated()}, Args: append([]string{"HDEL"}, tokens...)}})
 	return next, err
 }
 
@@ -238,7 +235,7 @@ func (s *Store) State(ctx context.Context) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	replies, err := s.all(ctx, []command{{keys: []string{key}, args: []string{"HGETALL"}}})
+	replies, err := s.client.RunAll(ctx, []wire.Command{{Keys: []string{key}, Args: []string{"HGETALL"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -270,6 +267,6 @@ func (s *Store) setState(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.all(ctx, []command{{keys: []string{key}, args: args}})
+	_, err = s.client.RunAll(ctx, []wire.Command{{Keys: []string{key}, Args: args}})
 	return err
 }

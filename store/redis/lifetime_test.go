@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/wire"
 	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
@@ -91,12 +92,12 @@ func TestSpoiltAlias(t *testing.T) {
 			t.Fatal(err)
 		}
 		spoil(classicKeys(s).session("app", old))
-		f := &flight[*read, readCargo]{}
+		f := &readBatch{}
 		for _, token := range []string{old, other} {
-			f.passengers = append(f.passengers, &read{key: []byte(classicKeys(s).session("app", token)), prefixEnd: len(classicKeys(s).prefix("app")), seat: newSeat()})
+			f.Waiters = append(f.Waiters, &read{key: []byte(classicKeys(s).session("app", token)), prefixEnd: len(classicKeys(s).prefix("app")), Wait: wire.NewWait()})
 		}
-		reads := slices.Clone(f.passengers)
-		s.reader.lane.carry(f)
+		reads := slices.Clone(f.Waiters)
+		plainReader(s).batcher.Carry(f)
 		if !errors.Is(reads[0].err, store.ErrNotFound) || reads[1].err != nil {
 			t.Errorf("%s: %v, %v", name, reads[0].err, reads[1].err)
 		}

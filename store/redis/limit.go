@@ -8,6 +8,7 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 const (
@@ -41,8 +42,8 @@ func (s *Store) createWithin(ctx context.Context, l layout.Layout, b layout.Buck
 // trim ends, in pages, all of a user's sessions that are over and of the others all
 // but the keep latest. That of the token but stays too, if it is not "".
 func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id string, keep int, but string) error {
-	var pace pace
-	all, err := s.ages(ctx, &pace, b, id)
+	var throttle wire.Throttle
+	all, err := s.ages(ctx, &throttle, b, id)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id s
 		for _, h := range page {
 			args = append(args, h.token.String())
 		}
-		if _, err := pace.exec(ctx, s, s.scripts.killsoid, keys, args); err != nil {
+		if _, err := throttle.Run(ctx, s.client, s.scripts.killsoid, keys, args); err != nil {
 			return err
 		}
 	}
@@ -71,12 +72,12 @@ func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id s
 
 // ages returns the tokens of a user's sessions and when each was active last, 0 of
 // one that is over. SSCAN never misses one that is there throughout.
-func (s *Store) ages(ctx context.Context, pace *pace, b layout.Bucket, id string) ([]hit, error) {
+func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Bucket, id string) ([]hit, error) {
 	var all []hit
 	seen := make(map[store.PackedToken]struct{})
 	keys := []string{b.User(id)}
 	for cursor := "0"; ; {
-		reply, err := pace.exec(ctx, s, s.scripts.ages, keys, []string{b.Prefix, cursor, strconv.Itoa(listPageSize)})
+		reply, err := throttle.Run(ctx, s.client, s.scripts.ages, keys, []string{b.Prefix, cursor, strconv.Itoa(listPageSize)})
 		if err != nil {
 			return nil, err
 		}

@@ -67,7 +67,7 @@ func (p *idPages) scan(ctx context.Context) ([]store.Session, error) {
 		return nil, err
 	}
 	of := l.OfID(p.app, p.id)
-	reply, err := p.pace.exec(ctx, p.s, p.s.scripts.soid, []string{of.User(p.id)},
+	reply, err := p.throttle.Run(ctx, p.s.client, p.s.scripts.soid, []string{of.User(p.id)},
 		[]string{of.Prefix, p.cursor, strconv.Itoa(listPageSize), strconv.Itoa(listPageBytes), strconv.Itoa(wholeUser)})
 	if err != nil {
 		return nil, err

@@ -104,12 +104,12 @@ const (
 // walk walks the index of a part and returns its hits, and when it began. Start is
 // that if it is not 0.
 func (p *appPages) walk(ctx context.Context, of layout.Bucket, dt, start int64, only heads) (hits []hit, _ int64, err error) {
-	began := p.s.paceClock.now()
+	began := p.s.client.Clock.Now()
 	from := began // when the walk that is on began
 	steps, start, err := p.walkFrom(ctx, of, dt, start, "", only, &hits)
 	for n := 0; n < walkAgain && steps > 1 && err == nil; n++ {
 		score := start + int64(from.Sub(began)/time.Second) - backBy
-		from = p.s.paceClock.now()
+		from = p.s.client.Clock.Now()
 		steps, _, err = p.walkFrom(ctx, of, dt, start, strconv.FormatInt(score, 10), only, &hits)
 	}
 	return hits, start, err
@@ -125,7 +125,7 @@ func (p *appPages) walkFrom(ctx context.Context, of layout.Bucket, dt, start int
 	}
 	hits := *to
 	for more := true; more; steps++ {
-		reply, err := p.pace.exec(ctx, p.s, p.s.scripts.soapp, keys, args)
+		reply, err := p.throttle.Run(ctx, p.s.client, p.s.scripts.soapp, keys, args)
 		if err != nil {
 			return 0, 0, err
 		}

@@ -42,7 +42,7 @@ func (s *Store) merge(ctx context.Context, keys, args []string, token string, d 
 	if room >= 0 {
 		first = appendFields(slices.Clone(args), d)
 	}
-	reply, err := s.brief(ctx, s.scripts.set, keys, first)
+	reply, err := s.client.RunBatched(ctx, s.scripts.set, keys, first)
 	if err != nil {
 		return store.Session{}, err
 	}
@@ -77,7 +77,7 @@ func (s *Store) merge(ctx context.Context, keys, args []string, token string, d 
 		}
 		// Each call has arguments of its own, since those of the last may still be read.
 		args := append(slices.Clone(args[:len(args)-1]), strconv.FormatInt(read.w, 10), merged)
-		reply, err := s.brief(ctx, s.scripts.set, keys, args)
+		reply, err := s.client.RunBatched(ctx, s.scripts.set, keys, args)
 		if err != nil {
 			return store.Session{}, err
 		}

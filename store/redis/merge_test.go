@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/wire"
 	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
@@ -130,7 +131,7 @@ func TestSetGivesUp(t *testing.T) {
 	key := classicKeys(s).session("app", token)
 	stored := shapes[0].data(10_000)
 	server.Do(t, "HSET", key, "d", stored)
-	s.scripts.set = newScript(strings.Replace(s.scripts.set.text, "\nlocal merged_by_caller =", "\nredis.call('HINCRBY', KEYS[1], 'w', 1)\nlocal merged_by_caller =", 1))
+	s.scripts.set = wire.NewScript(strings.Replace(s.scripts.set.Text, "\nlocal merged_by_caller =", "\nredis.call('HINCRBY', KEYS[1], 'w', 1)\nlocal merged_by_caller =", 1))
 	_, err := s.Set(context.Background(), "app", token, number(1))
 	if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, errOverrun) {
 		t.Errorf("Set: %v", err)
@@ -153,7 +154,7 @@ func TestSetKeepsWhatOthersWrote(t *testing.T) {
 		key := classicKeys(s).session("app", token)
 		server.Do(t, "HSET", key, "d", shapes[0].data(10_000))
 		// The second call comes after it.
-		s.scripts.set = newScript(strings.Replace(s.scripts.set.text, "\nlocal merged_by_caller =",
+		s.scripts.set = wire.NewScript(strings.Replace(s.scripts.set.Text, "\nlocal merged_by_caller =",
 			"\nif redis.call('INCR', KEYS[1] .. 'calls') == 2 then "+others+" end\nlocal merged_by_caller =", 1))
 		session, err := s.Set(context.Background(), "app", token, number(1))
 		d, _ := server.Do(t, "HGET", key, "d").(string)

@@ -33,7 +33,7 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 	args := []string{to.App, to.Token(freshKey), m.ID, m.IP, l.Cache(),
 		text(int64(m.MaxSessions)), strconv.Itoa(limitLook), strconv.Itoa(pageSize)}
 	for range trimTries {
-		reply, err := s.exec(ctx, s.scripts.move, keys, args)
+		reply, err := s.client.Run(ctx, s.scripts.move, keys, args)
 		if err != nil {
 			return store.Details{}, err
 		}
@@ -63,7 +63,7 @@ func (s *Store) moveAcross(ctx context.Context, l layout.Layout, from, to layout
 	key, freshKey := from.Session(token), to.Session(fresh)
 	arriveKeys := []string{freshKey, to.Sessions(), to.Users(), to.Wipe, to.User(m.ID)}
 	for try := range moveTries {
-		reply, err := s.exec(ctx, s.scripts.carry, []string{key}, nil)
+		reply, err := s.client.Run(ctx, s.scripts.carry, []string{key}, nil)
 		if err != nil {
 			return store.Details{}, err
 		}
@@ -75,7 +75,7 @@ func (s *Store) moveAcross(ctx context.Context, l layout.Layout, from, to layout
 			return store.Details{}, s.unmake(ctx, l, to, fresh, try > 0)
 		}
 		now, version := fields[0], fields[1]
-		reply, err = s.exec(ctx, s.scripts.arrive, arriveKeys,
+		reply, err = s.client.Run(ctx, s.scripts.arrive, arriveKeys,
 			append([]string{to.App, to.Token(freshKey), m.ID, m.IP, now}, fields[2:]...))
 		session, err := sessionIn(reply, err, fresh)
 		if err != nil {
@@ -127,7 +127,7 @@ func (s *Store) keepWithin(ctx context.Context, l layout.Layout, b layout.Bucket
 func (s *Store) unmake(ctx context.Context, l layout.Layout, to layout.Bucket, fresh string, made bool) error {
 	if made {
 		key := to.Session(fresh)
-		_, err := s.exec(ctx, s.scripts.kill, []string{key, to.Sessions(), to.Users(), to.Wipe},
+		_, err := s.client.Run(ctx, s.scripts.kill, []string{key, to.Sessions(), to.Users(), to.Wipe},
 			[]string{to.App, to.Token(key), to.Prefix, l.Cache()})
 		if err != nil {
 			return err

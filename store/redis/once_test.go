@@ -70,7 +70,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 }
 
 // TestCutUnderLoad cuts connections while many set different keys of one session
-// in shared flights. Each key that is there was written once, as w says, and none
+// in shared batches. Each key that is there was written once, as w says, and none
 // that was acknowledged is missing.
 func TestCutUnderLoad(t *testing.T) {
 	server := redistest.Start(t)
@@ -87,7 +87,7 @@ func TestCutUnderLoad(t *testing.T) {
 		setting.Go(func() {
 			for i := 0; proxy.Cuts() < cuts; i++ {
 				// One that is refused at once is not sent.
-				for s.circuit.refused() != nil {
+				for s.client.Refused() != nil {
 					time.Sleep(time.Millisecond)
 				}
 				sent.Add(1)
@@ -132,7 +132,7 @@ func TestCutUnderLoad(t *testing.T) {
 func quiet(t *testing.T, s *Store) {
 	t.Helper()
 	eventually(t, "it is connected", func() bool {
-		return s.Ping(t.Context()) == nil && !s.circuit.busy.Load() && !s.writes.busy.Load()
+		return s.Ping(t.Context()) == nil && !s.client.Probing()
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 // Create implements store.Store.
@@ -51,7 +52,7 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) (sto
 		now, err = s.createWithin(ctx, l, b, id, n.MaxSessions, keys, args)
 	} else {
 		var reply rueidis.RedisMessage
-		if reply, err = s.brief(ctx, s.scripts.create, keys, append(args, "")); err == nil {
+		if reply, err = s.client.RunBatched(ctx, s.scripts.create, keys, append(args, "")); err == nil {
 			now, err = numberOf(reply)
 		}
 	}
@@ -72,10 +73,10 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 		return store.Session{}, err
 	}
 	if !l.Sharded() {
-		return s.reader.get(ctx, l, layout.Bucket{}, app, token)
+		return s.readers[layout.ClassicGroup].plain.get(ctx, l, layout.Bucket{}, app, token)
 	}
 	b := l.OfToken(app, token)
-	return s.zones[layout.GroupOfSlot(b.Slot)].reader.get(ctx, l, b, app, token)
+	return s.readers[layout.GroupOfSlot(b.Slot)].plain.get(ctx, l, b, app, token)
 }
 
 // GetWith implements store.Store.
@@ -85,10 +86,10 @@ func (s *Store) GetWith(ctx context.Context, app, token string) (store.Session, 
 		return store.Session{}, err
 	}
 	if !l.Sharded() {
-		return s.zones[layout.ClassicGroup].detailed.get(ctx, l, layout.Bucket{}, app, token)
+		return s.readers[layout.ClassicGroup].detailed.get(ctx, l, layout.Bucket{}, app, token)
 	}
 	b := l.OfToken(app, token)
-	return s.zones[layout.GroupOfSlot(b.Slot)].detailed.get(ctx, l, b, app, token)
+	return s.readers[layout.GroupOfSlot(b.Slot)].detailed.get(ctx, l, b, app, token)
 }
 
 // Peek implements store.Store.
@@ -98,7 +99,7 @@ func (s *Store) Peek(ctx context.Context, app, token string) (store.Session, err
 		return store.Session{}, err
 	}
 	key := l.OfToken(app, token).Session(token)
-	reply, err := s.brief(ctx, s.scripts.peek, []string{key}, nil)
+	reply, err := s.client.RunBatched(ctx, s.scripts.peek, []string{key}, nil)
 	return sessionIn(reply, err, token)
 }
 
@@ -109,7 +110,7 @@ func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64)
 		return store.Session{}, err
 	}
 	b := l.OfToken(app, token)
-	reply, err := s.brief(ctx, s.scripts.touch,
+	reply, err := s.client.RunBatched(ctx, s.scripts.touch,
 		[]string{b.Session(token), b.Sessions(), b.Users(), b.Wipe},
 		[]string{b.App, l.Cache(), s.eviction.flag(), text(ttl), text(maxAge)})
 	return sessionIn(reply, err, token)
@@ -170,7 +171,7 @@ func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 	}
 	b := l.OfToken(app, token)
 	key := b.Session(token)
-	reply, err := s.brief(ctx, s.scripts.kill,
+	reply, err := s.client.RunBatched(ctx, s.scripts.kill,
 		[]string{key, b.Sessions(), b.Users(), b.Wipe},
 		[]string{b.App, b.Token(key), b.Prefix, l.Cache()})
 	if err != nil {
@@ -199,10 +200,10 @@ func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, e
 	b := l.OfID(app, id)
 	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
 	hash := store.HandleHash(handle)
-	var pace pace
+	var throttle wire.Throttle
 	for walk, cursor, steps := 0, "0", 1; ; steps++ {
 		args := []string{b.App, id, b.Prefix, l.Cache(), hash, store.HandleDomain, cursor, strconv.Itoa(handlePage)}
-		reply, err := pace.exec(ctx, s, s.scripts.killhandle, keys, args)
+		reply, err := throttle.Run(ctx, s.client, s.scripts.killhandle, keys, args)
 		if err != nil {
 			return false, err
 		}
@@ -236,11 +237,11 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 	b := l.OfID(app, id)
 	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
 	kept := strings.Clone(except)
-	var pace pace
+	var throttle wire.Throttle
 	for killed := int64(0); ; {
 		// Each page has arguments of its own, since those of the last may still be read.
 		args := []string{b.App, id, b.Prefix, l.Cache(), strconv.Itoa(pageSize), kept}
-		reply, err := pace.exec(ctx, s, s.scripts.killsoid, keys, args)
+		reply, err := throttle.Run(ctx, s.client, s.scripts.killsoid, keys, args)
 		if err != nil {
 			return 0, err
 		}
@@ -269,7 +270,7 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 	}
 	b := l.OfToken(app, token)
 	key, freshKey := b.Session(token), b.Session(fresh)
-	reply, err := s.exec(ctx, s.scripts.rotate,
+	reply, err := s.client.Run(ctx, s.scripts.rotate,
 		[]string{key, freshKey, b.Sessions(), b.Users(), b.Wipe},
 		[]string{b.App, b.Token(key), b.Token(freshKey), strconv.FormatInt(grace, 10), l.Cache(), s.eviction.flag()})
 	if err != nil {
@@ -289,15 +290,9 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 	return now, session.Details, err
 }
 
-// brief runs a script that is short and that a client waits for, on the node of its
-// first key. For the arguments see exec.
-func (s *Store) brief(ctx context.Context, script *script, keys, args []string) (rueidis.RedisMessage, error) {
-	return s.zones[s.keys.GroupOf(keys[0])].pipeline.exec(ctx, script, s.keys.Guard(keys), args)
-}
-
 // count runs a script that returns a number.
-func (s *Store) count(ctx context.Context, script *script, keys, args []string) (int64, error) {
-	reply, err := s.exec(ctx, script, keys, args)
+func (s *Store) count(ctx context.Context, script *wire.Script, keys, args []string) (int64, error) {
+	reply, err := s.client.Run(ctx, script, keys, args)
 	if err != nil {
 		return 0, err
 	}

@@ -122,7 +122,7 @@ func TestSilent(t *testing.T) {
 	token := create(t, s, "app", "user", 100)
 	server.Pause()
 	var wg sync.WaitGroup
-	for range 3 * maxInFlight {
+	for range 3 * 512 {
 		wg.Go(func() {
 			if _, err := s.Get(context.Background(), "app", token); !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("a silent Redis: %v", err)

@@ -162,7 +162,7 @@ func TestListBehindTheWalk(t *testing.T) {
 	}
 	members := strs(t, server.Do(t, "ZRANGE", classicKeys(s).sessions("app"), "0", "-1"))
 	for i, member := range members {
-		s.watch = &onceAfter{f: func() { server.Do(t, "ZADD", classicKeys(s).sessions("app"), "1700000040", member) }}
+		s.client.Observer = &onceAfter{f: func() { server.Do(t, "ZADD", classicKeys(s).sessions("app"), "1700000040", member) }}
 		seen := map[string]int{}
 		for pages := s.SessionsOfApp(context.Background(), "app", 60); ; {
 			page, err := pages.Next(context.Background())
@@ -215,7 +215,7 @@ func TestSoappCursor(t *testing.T) {
 	for _, last := range []int{listPageSize - 1, 2*listPageSize - 1} {
 		score := fmt.Sprint(server.Do(t, "ZSCORE", key, members[last]))
 		server.Do(t, "ZREM", key, members[last])
-		reply, err := s.exec(context.Background(), s.scripts.soapp, []string{key},
+		reply, err := s.client.Run(context.Background(), s.scripts.soapp, []string{key},
 			[]string{classicKeys(s).prefix("app"), "60", strconv.Itoa(listPageSize), strconv.FormatInt(clock.Now(), 10), score, members[last]})
 		if err != nil {
 			t.Fatal(err)

@@ -17,11 +17,11 @@ import (
 
 // subscriber tells what is published on channel until ctx ends.
 func subscriber(ctx context.Context, s *Store, channel string, subscribed chan<- struct{}, told chan<- string) {
-	conn, err := s.connector.current(ctx)
+	conn, err := s.client.Current(ctx)
 	if err != nil {
 		panic(err)
 	}
-	client, release := conn.client.Dedicate()
+	client, release := conn.Client.Dedicate()
 	defer release()
 	wait := client.SetPubSubHooks(rueidis.PubSubHooks{
 		OnSubscription: func(rueidis.PubSubSubscription) { close(subscribed) },

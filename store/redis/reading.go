@@ -8,15 +8,16 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 // reading is a list of an app's sessions that is being read.
 type reading struct {
-	s    *Store
-	app  string
-	pace pace
-	met  met
-	left []string // tokens still to be read, of which there must be one for read
+	s        *Store
+	app      string
+	throttle wire.Throttle
+	met      met
+	left     []string // tokens still to be read, of which there must be one for read
 	// since is when it began. gone holds tokens of which there was no session, so
 	// long after that that it may have got another token: see lose.
 	since time.Time
@@ -26,7 +27,7 @@ type reading struct {
 // begin sets a list up that remembers its sessions by what may be met twice.
 func (r *reading) begin(s *Store, app string, by remembered) {
 	r.s, r.app, r.met = s, app, met{by: by, lost: r.lose}
-	r.since = s.paceClock.now()
+	r.since = s.client.Clock.Now()
 }
 
 // aliasLife is how long after a rotation Redis keeps what leads from the old token
@@ -37,7 +38,7 @@ const aliasLife = store.MaxGrace * time.Second
 // since the list began, and nothing leads to its new token any more, since reading took
 // long.
 func (r *reading) lose(token string) {
-	if r.s.paceClock.now().Sub(r.since) >= aliasLife && store.ValidToken(token) {
+	if r.s.client.Clock.Now().Sub(r.since) >= aliasLife && store.ValidToken(token) {
 		r.gone = append(r.gone, headOf(store.PackToken(token)))
 	}
 }
@@ -77,7 +78,7 @@ func (r *reading) texts(ctx context.Context, l layout.Layout, page []string) ([]
 	for i, token := range page {
 		keys[i] = of.Session(token)
 	}
-	reply, err := r.pace.exec(ctx, r.s, r.s.scripts.sessions, keys, []string{strconv.Itoa(listPageBytes)})
+	reply, err := r.throttle.Run(ctx, r.s.client, r.s.scripts.sessions, keys, []string{strconv.Itoa(listPageBytes)})
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +124,8 @@ func appendSession(found []store.Session, token, text string, m *met) ([]store.S
 }
 
 // call runs a script that returns so many texts or numbers.
-func (r *reading) call(ctx context.Context, script *script, n int, keys, args []string) ([]string, error) {
-	reply, err := r.pace.exec(ctx, r.s, script, keys, args)
+func (r *reading) call(ctx context.Context, script *wire.Script, n int, keys, args []string) ([]string, error) {
+	reply, err := r.throttle.Run(ctx, r.s.client, script, keys, args)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func openTest(tb testing.TB, server *redistest.Server, clock *storetest.Clock) *
 		tb.Fatal(err)
 	}
 	// Else it would count among the calls of the test, and read fields that the test sets.
-	eventually(tb, "the write of the start is done", s.writes.known)
+	eventually(tb, "the write of the start is done", s.Writable)
 	return s
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 // DefaultBuckets is how many buckets an app is split into on a Redis Cluster.
@@ -48,21 +49,21 @@ func newRegistry(ns string, buckets int, readOnly bool, logf func(string, ...any
 // be found.
 func (g *registry) layout(ctx context.Context, client rueidis.Client) (layout.Layout, error) {
 	if !layout.ValidNamespace(g.ns) {
-		return layout.Layout{}, mistake(fmt.Sprintf("the namespace %q has braces, which have a meaning in keys of a Redis Cluster", g.ns[:len(g.ns)-1]))
+		return layout.Layout{}, wire.Mistake(fmt.Sprintf("the namespace %q has braces, which have a meaning in keys of a Redis Cluster", g.ns[:len(g.ns)-1]))
 	}
-	var set, get []command
+	var set, get []wire.Command
 	for _, key := range g.keys {
-		set = append(set, command{keys: []string{key}, args: []string{"HSETNX", layout.BucketsField, strconv.Itoa(g.buckets)}})
-		get = append(get, command{keys: []string{key}, args: []string{"HGET", layout.BucketsField}})
+		set = append(set, wire.Command{Keys: []string{key}, Args: []string{"HSETNX", layout.BucketsField, strconv.Itoa(g.buckets)}})
+		get = append(get, wire.Command{Keys: []string{key}, Args: []string{"HGET", layout.BucketsField}})
 	}
 	// In two steps, so that of two processes that begin at once none reads a copy
 	// that the other has still to write.
 	if !g.readOnly {
-		send(ctx, client, set)
+		wire.Send(ctx, client, set)
 	}
 	there, answered, none := 0, 0, 0
 	var failure error
-	for _, r := range send(ctx, client, get) {
+	for _, r := range wire.Send(ctx, client, get) {
 		n, err := r.AsInt64()
 		switch {
 		case rueidis.IsRedisNil(err): // its HSETNX failed, or was not sent
@@ -105,11 +106,11 @@ func (s *Store) register(ctx context.Context, app string) error {
 	if known {
 		return nil
 	}
-	commands := make([]command, len(g.keys))
+	commands := make([]wire.Command, len(g.keys))
 	for i, key := range g.keys {
-		commands[i] = command{keys: []string{key}, args: []string{"HSET", app, "1"}}
+		commands[i] = wire.Command{Keys: []string{key}, Args: []string{"HSET", app, "1"}}
 	}
-	_, errs, err := s.some(ctx, commands)
+	_, errs, err := s.client.RunEach(ctx, commands)
 	if err != nil {
 		return err
 	}
@@ -131,14 +132,14 @@ func (s *Store) register(ctx context.Context, app string) error {
 
 // hasApps reports whether a namespace's registry holds apps.
 func hasApps(ctx context.Context, client rueidis.Client, ns string) (bool, error) {
-	var ask []command
+	var ask []wire.Command
 	for _, key := range layout.RegistryKeys(ns) {
-		ask = append(ask, command{keys: []string{key}, args: []string{"HLEN"}})
+		ask = append(ask, wire.Command{Keys: []string{key}, Args: []string{"HLEN"}})
 	}
-	for _, r := range send(ctx, client, ask) {
+	for _, r := range wire.Send(ctx, client, ask) {
 		n, err := r.AsInt64()
 		if err != nil {
-			return false, classify(err)
+			return false, wire.Classify(err)
 		}
 		if n > 1 { // one is layout.BucketsField
 			return true, nil
@@ -156,28 +157,28 @@ func (s *Store) mendRegistry(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	apps := appsOf(held)
-	var lacking []command
+	var lacking []wire.Command
 	for i, key := range g.keys {
 		if !held[i][layout.BucketsField] {
-			lacking = append(lacking, command{keys: []string{key}, args: []string{"HSETNX", layout.BucketsField, strconv.Itoa(g.buckets)}})
+			lacking = append(lacking, wire.Command{Keys: []string{key}, Args: []string{"HSETNX", layout.BucketsField, strconv.Itoa(g.buckets)}})
 		}
 		for _, app := range apps {
 			if !held[i][app] {
-				lacking = append(lacking, command{keys: []string{key}, args: []string{"HSET", app, "1"}})
+				lacking = append(lacking, wire.Command{Keys: []string{key}, Args: []string{"HSET", app, "1"}})
 			}
 		}
 	}
-	_, err = s.all(ctx, lacking)
+	_, err = s.client.RunAll(ctx, lacking)
 	return apps, err
 }
 
 // registryFields returns the fields of each copy of a registry.
 func (s *Store) registryFields(ctx context.Context, keys []string) ([]map[string]bool, error) {
-	commands := make([]command, len(keys))
+	commands := make([]wire.Command, len(keys))
 	for i, key := range keys {
-		commands[i] = command{keys: []string{key}, args: []string{"HKEYS"}}
+		commands[i] = wire.Command{Keys: []string{key}, Args: []string{"HKEYS"}}
 	}
-	replies, err := s.all(ctx, commands)
+	replies, err := s.client.RunAll(ctx, commands)
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +213,8 @@ func appsOf(held []map[string]bool) []string {
 // pingCluster asks for the registry's copies, until one answers.
 func (s *Store) pingCluster(ctx context.Context) error {
 	return s.anyCopy(ctx, func(ctx context.Context, key string) error {
-		_, err := s.do(ctx, s.keys.GroupOf(key), func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
-			return client.Do(ctx, client.B().Exists().Key(key).Build())
+		_, err := s.client.Do(ctx, s.keys.GroupOf(key), func(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
+			return client.Do(ctx, client.B().Exists().Key(key).Build()).ToMessage()
 		})
 		return err
 	})

@@ -317,15 +317,15 @@ func TestOtherLayout(t *testing.T) {
 	l := layout.Classic(s.keys.NS)
 	p := l.Buckets("app")[0]
 	keys := []string{p.Session(token), p.Sessions(), p.Users(), p.Wipe}
-	_, err := s.exec(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, l.Cache()})
+	_, err := s.client.Run(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, l.Cache()})
 	if !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("exec: %v", err)
+		t.Errorf("Run: %v", err)
 	}
-	_, err = s.brief(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, l.Cache()})
+	_, err = s.client.RunBatched(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, l.Cache()})
 	if !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("brief: %v", err)
+		t.Errorf("RunBatched: %v", err)
 	}
-	if _, err = s.reader.get(ctx, l, layout.Bucket{}, "app", token); !errors.Is(err, store.ErrUnavailable) {
+	if _, err = s.readers[layout.ClassicGroup].plain.get(ctx, l, layout.Bucket{}, "app", token); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("get: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 // pageSize is how many sessions a script removes in one call: Redis is held for
@@ -21,9 +22,9 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 		return 0, err
 	}
 	var killed atomic.Int64
-	var pace pace
+	var throttle wire.Throttle
 	err = each(ctx, l.Buckets(app), func(ctx context.Context, _ int, b layout.Bucket) error {
-		n, err := s.killBucket(ctx, l, b, &pace)
+		n, err := s.killBucket(ctx, l, b, &throttle)
 		killed.Add(n)
 		return err
 	})
@@ -34,11 +35,11 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 }
 
 // killBucket ends the sessions of a bucket, page by page.
-func (s *Store) killBucket(ctx context.Context, l layout.Layout, b layout.Bucket, pace *pace) (int64, error) {
+func (s *Store) killBucket(ctx context.Context, l layout.Layout, b layout.Bucket, throttle *wire.Throttle) (int64, error) {
 	keys := []string{b.Sessions(), b.Users(), b.Wipe}
 	args := []string{b.App, b.Prefix, l.Cache(), strconv.Itoa(pageSize)}
 	for killed := int64(0); ; {
-		reply, err := pace.exec(ctx, s, s.scripts.killall, keys, args)
+		reply, err := throttle.Run(ctx, s.client, s.scripts.killall, keys, args)
 		if err != nil {
 			return killed, err
 		}
@@ -55,8 +56,8 @@ func (s *Store) killBucket(ctx context.Context, l layout.Layout, b layout.Bucket
 // Wipe implements store.Store. A Redis that answers is asked whether it can evict, too.
 func (s *Store) Wipe(ctx context.Context) (int64, error) {
 	n, err := s.wipe(ctx)
-	if conn := s.connector.made.Load(); err == nil && conn != nil {
-		s.eviction.ask(ctx, conn.client, s.timeout)
+	if conn := s.client.Made(); err == nil && conn != nil {
+		s.eviction.ask(ctx, conn.Client, s.timeout)
 	}
 	return n, err
 }
@@ -66,9 +67,9 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var pace pace
+	var throttle wire.Throttle
 	if !l.Sharded() {
-		return s.wipeIndex(ctx, &pace, []string{l.ClassicWipe()}, []string{l.NS, l.Cache(), strconv.Itoa(pageSize)})
+		return s.wipeIndex(ctx, &throttle, []string{l.ClassicWipe()}, []string{l.NS, l.Cache(), strconv.Itoa(pageSize)})
 	}
 	apps, err := s.mendRegistry(ctx)
 	if err != nil {
@@ -76,12 +77,12 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 	}
 	var wiped atomic.Int64
 	for _, app := range apps {
-		buckets, err := s.dueBuckets(ctx, &pace, l.Buckets(app))
+		buckets, err := s.dueBuckets(ctx, &throttle, l.Buckets(app))
 		if err != nil {
 			return wiped.Load(), err
 		}
 		err = each(ctx, buckets, func(ctx context.Context, _ int, b layout.Bucket) error {
-			n, err := s.wipeBucket(ctx, l, b, &pace)
+			n, err := s.wipeBucket(ctx, l, b, &throttle)
 			wiped.Add(n)
 			return err
 		})
@@ -93,12 +94,12 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 }
 
 // dueBuckets returns those buckets in which a wipe would find a session.
-func (s *Store) dueBuckets(ctx context.Context, pace *pace, buckets []layout.Bucket) ([]layout.Bucket, error) {
-	calls := make([]command, len(buckets))
+func (s *Store) dueBuckets(ctx context.Context, throttle *wire.Throttle, buckets []layout.Bucket) ([]layout.Bucket, error) {
+	calls := make([]wire.Command, len(buckets))
 	for i, b := range buckets {
-		calls[i] = command{script: s.scripts.due, keys: []string{b.Wipe}}
+		calls[i] = wire.Command{Script: s.scripts.due, Keys: []string{b.Wipe}}
 	}
-	replies, err := pace.all(ctx, s, calls)
+	replies, err := throttle.RunAll(ctx, s.client, calls)
 	if err != nil {
 		return nil, err
 	}
@@ -116,14 +117,14 @@ func (s *Store) dueBuckets(ctx context.Context, pace *pace, buckets []layout.Buc
 }
 
 // wipeBucket wipes a bucket of the sharded layout.
-func (s *Store) wipeBucket(ctx context.Context, l layout.Layout, b layout.Bucket, pace *pace) (int64, error) {
-	return s.wipeIndex(ctx, pace, []string{b.Wipe}, []string{b.Prefix, l.Cache(), strconv.Itoa(pageSize), b.App})
+func (s *Store) wipeBucket(ctx context.Context, l layout.Layout, b layout.Bucket, throttle *wire.Throttle) (int64, error) {
+	return s.wipeIndex(ctx, throttle, []string{b.Wipe}, []string{b.Prefix, l.Cache(), strconv.Itoa(pageSize), b.App})
 }
 
 // wipeIndex wipes by one index, page by page.
-func (s *Store) wipeIndex(ctx context.Context, pace *pace, keys, args []string) (int64, error) {
+func (s *Store) wipeIndex(ctx context.Context, throttle *wire.Throttle, keys, args []string) (int64, error) {
 	for wiped := int64(0); ; {
-		reply, err := pace.exec(ctx, s, s.scripts.wipe, keys, args)
+		reply, err := throttle.Run(ctx, s.client, s.scripts.wipe, keys, args)
 		if err != nil {
 			return wiped, err
 		}

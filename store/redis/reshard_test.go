@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/wire"
 	"rest-sessions/store/redis/redistest"
 )
 
@@ -114,8 +115,8 @@ func TestHalfMovedSlot(t *testing.T) {
 			"killsoid":     second(s.KillID(ctx, "app", id, "")),
 			"soid":         second(s.SessionsOfID(ctx, "app", id).Next(ctx)),
 			"soapp":        second(s.SessionsOfApp(ctx, "app", 60).Next(ctx)),
-			"killall":      second(s.killBucket(ctx, lay, of, new(pace))),
-			"wipe":         second(s.wipeBucket(ctx, lay, of, new(pace))),
+			"killall":      second(s.killBucket(ctx, lay, of, new(wire.Throttle))),
+			"wipe":         second(s.wipeBucket(ctx, lay, of, new(wire.Throttle))),
 			"create":       second(s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100})),
 			"limited":      second(s.Create(ctx, "app", store.NewToken(id), store.New{ID: id, IP: "::1", TTL: 100, MaxSessions: 1})),
 		} {

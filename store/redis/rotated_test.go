@@ -34,7 +34,7 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Stor
 	s := openTest(t, server, clock)
 	defer s.Close()
 	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
-	s.paceClock = c.clock()
+	s.client.Clock = c.clock()
 	ctx := context.Background()
 	const n = 5 * listPageSize
 	tokens := map[string]string{} // by ip

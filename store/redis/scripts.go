@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"regexp"
+	"rest-sessions/store/redis/internal/wire"
 	"strings"
 )
 
@@ -13,21 +14,21 @@ var luaFiles embed.FS
 // scripts holds one script for each operation; lua/ says what each takes,
 // returns and costs.
 type scripts struct {
-	create, get, set, kill, rotate, activity *script
-	peek, touch, killhandle                  *script
-	move, carry, arrive, depart, limit       *script
-	soid, soapp, sessions, ages              *script
-	killsoid, killall, wipe, due             *script
-	latest, tokens, time                     *script
-	export, live, there, importing, settle   *script
-	probe                                    *script
+	create, get, set, kill, rotate, activity *wire.Script
+	peek, touch, killhandle                  *wire.Script
+	move, carry, arrive, depart, limit       *wire.Script
+	soid, soapp, sessions, ages              *wire.Script
+	killsoid, killall, wipe, due             *wire.Script
+	latest, tokens, time                     *wire.Script
+	export, live, there, importing, settle   *wire.Script
+	probe                                    *wire.Script
 }
 
 // newScripts reads the embedded scripts. clock is the Lua expression that they
 // ask for the time; anything but serverClock is for tests.
 func newScripts(clock string) *scripts {
-	script := func(name string) *script {
-		return newScript(strings.ReplaceAll(luaSource(name), serverClock, clock))
+	script := func(name string) *wire.Script {
+		return wire.NewScript(strings.ReplaceAll(luaSource(name), serverClock, clock))
 	}
 	return &scripts{
 		create:   script("create"),

@@ -6,12 +6,13 @@ import (
 	"strconv"
 
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 // textsSpread is texts for the sharded layout: a script call for each part that a token
 // of the page is in, all in one go.
 func (r *reading) textsSpread(ctx context.Context, l layout.Layout, page []string) ([]string, error) {
-	var commands []command
+	var commands []wire.Command
 	callOf := map[string]int{} // by the prefix of its part
 	at := make([][2]int, len(page))
 	for i, token := range page {
@@ -20,16 +21,16 @@ func (r *reading) textsSpread(ctx context.Context, l layout.Layout, page []strin
 		if !ok {
 			k = len(commands)
 			callOf[p.Prefix] = k
-			commands = append(commands, command{script: r.s.scripts.sessions})
+			commands = append(commands, wire.Command{Script: r.s.scripts.sessions})
 		}
-		at[i] = [2]int{k, len(commands[k].keys)}
-		commands[k].keys = append(commands[k].keys, p.Session(token))
+		at[i] = [2]int{k, len(commands[k].Keys)}
+		commands[k].Keys = append(commands[k].Keys, p.Session(token))
 	}
 	budget := []string{strconv.Itoa(listPageBytes / len(commands))}
 	for k := range commands {
-		commands[k].args = budget
+		commands[k].Args = budget
 	}
-	replies, err := r.pace.all(ctx, r.s, commands)
+	replies, err := r.throttle.RunAll(ctx, r.s.client, commands)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func (r *reading) textsSpread(ctx context.Context, l layout.Layout, page []strin
 		if err != nil || len(texts[k]) == 0 {
 			return nil, fmt.Errorf("%w: sessions: %v", errReply, err)
 		}
-		texts[k] = texts[k][:min(len(texts[k]), len(commands[k].keys))] // without the key of Guard
+		texts[k] = texts[k][:min(len(texts[k]), len(commands[k].Keys))] // without the key of Guard
 	}
 	// Up to the first that its part's reply had no room for. What other parts say of
 	// later ones is read again.

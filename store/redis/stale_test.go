@@ -3,15 +3,12 @@ package redis
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/redistest"
@@ -144,7 +141,7 @@ func TestIdleReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.Do(t, "REPLICAOF", "127.0.0.1", "1")
-	s.writes.wrote(time.Now().Add(-writeKnown))
+	s.client.Wrote(time.Now().Add(-10 * time.Second)) // longer than writes are taken to work
 	if err := s.Ping(context.Background()); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("ping: %v", err)
 	}
@@ -303,61 +300,5 @@ func TestForbiddenInAScript(t *testing.T) {
 		if _, err := s.Get(context.Background(), "app", token); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%s: %v", rule, err)
 		}
-	}
-}
-
-// closings is a client that counts how often it is closed.
-type closings struct {
-	rueidis.Client
-	n int
-}
-
-func (c *closings) Close() { c.n++ }
-
-// TestLostWhileClosing has a connection be lost when nobody is there to close it any
-// more but close itself.
-func TestLostWhileClosing(t *testing.T) {
-	server := redistest.Start(t)
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{server.Addr()}, ForceSingleClient: true, DisableCache: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	const moved = "return redis.error_reply('MOVED 1 127.0.0.1:1')"
-	said := client.Do(context.Background(), client.B().Eval().Script(moved).Numkeys(0).Build()).Error()
-
-	c := &connector{stop: func() {}, ended: make(chan struct{}), lost: make(chan *connection, 1)}
-	close(c.ended) // run has ended
-	lost := &closings{}
-	conn := &connection{client: lost}
-	c.made.Store(conn)
-	c.heed(conn, said)
-	if c.made.Load() != nil {
-		t.Fatalf("the connection is still in use after %v", said)
-	}
-	c.close()
-	if lost.n != 1 {
-		t.Errorf("it was closed %d times", lost.n)
-	}
-}
-
-// TestParkedTooLong has a waiter's time run out while it is parked: it must not be sent.
-func TestParkedTooLong(t *testing.T) {
-	sent := 0
-	l := &lane[*call, pipelineCargo]{
-		most: func() int { return maxPipelined }, timeout: testTimeout,
-		send:    func(f *flight[*call, pipelineCargo]) { sent += len(f.passengers) },
-		answer:  func(*flight[*call, pipelineCargo]) {},
-		circuit: newCircuit(&Store{watch: unobserved{}, logf: t.Logf, timeout: testTimeout}, func(context.Context) error { return nil }),
-	}
-	late, inTime := &call{seat: newSeat()}, &call{seat: newSeat()}
-	late.finish(seatExpired)
-	l.waiting = append(l.waiting, late, inTime) // as park leaves them
-	l.fly()
-	if sent != 1 || inTime.state.Load() != seatAnswered {
-		t.Errorf("%d were sent", sent)
-	}
-	if err := fmt.Errorf("%w", rueidis.ErrNoSlot); !slotIsMoving(err) {
-		t.Error("a slot whose node the client does not know yet is not waited for")
 	}
 }

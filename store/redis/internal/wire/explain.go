@@ -1,4 +1,4 @@
-package redis
+package wire
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 // explain says in plain words why an attempt to connect failed and which variable to
 // set, as far as the error tells; what it cannot explain it returns as it is. A certain
-// cause is a mistake. Where others are possible the sentence says so, and the error goes
+// cause is a Mistake. Where others are possible the sentence says so, and the error goes
 // with it: a Redis that speaks TLS just closes the connection of a client that does not.
 func explain(err error, option rueidis.ClientOption) error {
 	if said := explainReply(err, option); said != err {
@@ -26,21 +26,21 @@ func explain(err error, option rueidis.ClientOption) error {
 		if kind := serverKind(header.RecordHeader[0]); kind != "" {
 			return noRedis(kind)
 		}
-		return mistake("the server does not speak TLS: RS_REDIS_URL must begin with redis:// instead of rediss://")
+		return Mistake("the server does not speak TLS: RS_REDIS_URL must begin with redis:// instead of rediss://")
 	}
 	if first, ok := unknownType(err); ok {
 		return noRedis(serverKind(first))
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return mistake("Redis' certificate is signed by an unknown authority: set RS_REDIS_CA to a file with the certificate of that authority")
+		return Mistake("Redis' certificate is signed by an unknown authority: set RS_REDIS_CA to a file with the certificate of that authority")
 	}
 	if name, ok := errors.AsType[x509.HostnameError](err); ok {
-		return mistake(fmt.Sprintf("Redis' certificate is not for the name %s: set RS_REDIS_SERVER_NAME to a name that it has", name.Host))
+		return Mistake(fmt.Sprintf("Redis' certificate is not for the name %s: set RS_REDIS_SERVER_NAME to a name that it has", name.Host))
 	}
 	const setPair = "set RS_REDIS_CERT and RS_REDIS_KEY to a pair that it accepts"
 	network, isNetwork := errors.AsType[*net.OpError](err)
 	if isNetwork && network.Op == "remote error" && strings.Contains(err.Error(), "certificate") {
-		return mistake(fmt.Sprintf("Redis refuses the client certificate, or needs one: %s (%v)", setPair, network.Err))
+		return Mistake(fmt.Sprintf("Redis refuses the client certificate, or needs one: %s (%v)", setPair, network.Err))
 	}
 	if name, ok := errors.AsType[*net.DNSError](err); ok && name.IsNotFound {
 		return fmt.Errorf("the name of the host is not known here: check RS_REDISHOST, or RS_REDIS_URL (%w)", err)
@@ -75,13 +75,13 @@ func explainReply(err error, option rueidis.ClientOption) error {
 	code, _, _ := strings.Cut(reply.Error(), " ")
 	switch {
 	case code == "NOAUTH":
-		return mistake(fmt.Sprintf("%s asks for a password: set %s, or put it in RS_REDIS_URL (NOAUTH)", who, password))
+		return Mistake(fmt.Sprintf("%s asks for a password: set %s, or put it in RS_REDIS_URL (NOAUTH)", who, password))
 	case code == "WRONGPASS":
-		return mistake(fmt.Sprintf("%s refuses the user and password: check %s and %s, or those in RS_REDIS_URL (WRONGPASS)", who, user, password))
+		return Mistake(fmt.Sprintf("%s refuses the user and password: check %s and %s, or those in RS_REDIS_URL (WRONGPASS)", who, user, password))
 	case code == "NOPERM" || forbidden(reply.Error()):
-		return mistake(fmt.Sprintf("the access list of Redis' user forbids a command or key that sessions need: docs/redis.md has the list (%v)", reply))
+		return Mistake(fmt.Sprintf("the access list of Redis' user forbids a command or key that sessions need: docs/redis.md has the list (%v)", reply))
 	case option.Sentinel.MasterSet != "" && strings.HasPrefix(reply.Error(), "unknown command 'SENTINEL'"):
-		return mistake("the server is not a Sentinel: RS_REDIS_URL must name Sentinels, or have no master_set")
+		return Mistake("the server is not a Sentinel: RS_REDIS_URL must name Sentinels, or have no master_set")
 	}
 	return err
 }
@@ -91,7 +91,7 @@ func noRedis(kind string) error {
 	if kind != "" {
 		kind = ", but " + kind
 	}
-	return mistake("the server is not a Redis" + kind + ": RS_REDISHOST and RS_REDISPORT, or RS_REDIS_URL, must name a Redis")
+	return Mistake("the server is not a Redis" + kind + ": RS_REDISHOST and RS_REDISPORT, or RS_REDIS_URL, must name a Redis")
 }
 
 // serverKind guesses what a server is whose first byte is no reply of Redis: from

@@ -1,4 +1,4 @@
-package redis
+package wire
 
 import (
 	"context"
@@ -15,34 +15,34 @@ import (
 )
 
 const (
-	// The pause between attempts to connect doubles from firstPause to longestPause:
+	// The pause between attempts to connect doubles from firstDialPause to longestDialPause:
 	// the latter bounds how long a Redis that has come up goes unnoticed, and how
 	// much of a Sentinel's time many servers take that wait for it.
-	firstPause   = 50 * time.Millisecond
-	longestPause = 400 * time.Millisecond
+	firstDialPause   = 50 * time.Millisecond
+	longestDialPause = 400 * time.Millisecond
 	// longestRenewal is the longest pause between connections that are made since Redis
-	// refuses what it is asked; it is back to firstPause when none was for steady.
+	// refuses what it is asked; it is back to firstDialPause when none was for steady.
 	longestRenewal = 500 * time.Millisecond
 	steady         = 10 * time.Second
 )
 
-// connection is a client that has once reached Redis; it redials by itself.
-type connection struct {
-	client rueidis.Client
-	layout layout.Layout
+// Conn is a client of rueidis that has once reached Redis; it redials by itself.
+type Conn struct {
+	Client rueidis.Client
+	Layout layout.Layout
 }
 
 // connector makes the connection in the background, however long Redis takes to
 // be there. What kind of server it is only the server can say.
 type connector struct {
 	option *currentOptions
-	note   func(error) (logged bool) // told the outcome of each attempt
+	record func(error) (logged bool) // told the outcome of each attempt
 	logf   func(format string, args ...any)
 	keys   layout.Keyspace
 	// anyRole says that a replica will do.
 	anyRole bool
-	// patience is how long a call may take: what is replaced is closed after it.
-	patience time.Duration
+	// timeout is the longest that a call takes: what is replaced is closed after it.
+	timeout time.Duration
 	// cluster finds the layout of what is a Redis Cluster.
 	cluster func(context.Context, rueidis.Client) (layout.Layout, error)
 	// reached is called with each client that has reached Redis.
@@ -51,10 +51,10 @@ type connector struct {
 	reloaded func(ok bool)
 
 	mu      sync.Mutex // held to take made away
-	made    atomic.Pointer[connection]
+	made    atomic.Pointer[Conn]
 	tried   chan struct{}         // closed after the first attempt
 	failure atomic.Pointer[error] // why there is no connection, once tried
-	lost    chan *connection      // gets one that is no longer made
+	lost    chan *Conn            // gets one that is no longer made
 	stale   chan struct{}         // gets an element when another should take made's place
 	renewed chan struct{}         // the same, at once, on the user's wish
 
@@ -66,7 +66,7 @@ type connector struct {
 // start begins to connect. The fields above are set.
 func (c *connector) start() {
 	ctx, stop := context.WithCancel(context.Background())
-	c.tried, c.lost, c.stop, c.ended = make(chan struct{}), make(chan *connection, 1), stop, make(chan struct{})
+	c.tried, c.lost, c.stop, c.ended = make(chan struct{}), make(chan *Conn, 1), stop, make(chan struct{})
 	c.stale, c.renewed = make(chan struct{}, 1), make(chan struct{}, 1)
 	go c.run(ctx)
 }
@@ -74,7 +74,7 @@ func (c *connector) start() {
 // current returns the connection. Before there is one it waits for the first
 // attempt, at most until ctx ends; after that it answers at once. The error is a
 // store.ErrUnavailable.
-func (c *connector) current(ctx context.Context) (*connection, error) {
+func (c *connector) current(ctx context.Context) (*Conn, error) {
 	if conn := c.made.Load(); conn != nil {
 		return conn, nil
 	}
@@ -92,26 +92,18 @@ func (c *connector) current(ctx context.Context) (*connection, error) {
 	return nil, errClosed
 }
 
-var errClosed = fmt.Errorf("%w: the store is closed", store.ErrUnavailable)
-
-// unreachable makes a store.ErrUnavailable of whatever kept us from connecting,
-// also of what would be a fault of ours if Redis said it of a command.
-type unreachable struct{ error }
-
-func (u unreachable) Unwrap() []error { return []error{store.ErrUnavailable, u.error} }
-
-// heed looks at what Redis said on conn. A single server that speaks as a node of a
+// onRefusal looks at an error reply on conn. A single server that speaks as a node of a
 // cluster has been replaced by one, so it is asked anew what it is. Other refusals may
 // be due to where the connection leads or whom it is for, behind an address that
 // has moved or after a password has changed: then another is made beside it.
-func (c *connector) heed(conn *connection, err error) {
+func (c *connector) onRefusal(conn *Conn, err error) {
 	said, ok := rueidis.IsRedisErr(err)
 	if !ok || c.made.Load() != conn {
 		return
 	}
 	switch codeOf(said) {
 	case "MOVED", "CLUSTERDOWN", "CROSSSLOT":
-		if conn.layout.Sharded() {
+		if conn.Layout.Sharded() {
 			return
 		}
 		err = unreachable{err}
@@ -142,11 +134,11 @@ func (c *connector) close() {
 	<-c.ended
 	c.mu.Lock()
 	if conn := c.made.Swap(nil); conn != nil {
-		conn.client.Close()
+		conn.Client.Close()
 	}
 	select {
-	case conn := <-c.lost: // heed took it away
-		conn.client.Close()
+	case conn := <-c.lost: // onRefusal took it away
+		conn.Client.Close()
 	default:
 	}
 	c.mu.Unlock()
@@ -160,21 +152,21 @@ func (c *connector) run(ctx context.Context) {
 	}
 }
 
-// runUntilLost replaces the connection as often as heed or renew ask for it. It returns
+// runUntilLost replaces the connection as often as onRefusal or renew ask for it. It returns
 // true when the connection is lost, and false when ctx has ended.
 func (c *connector) runUntilLost(ctx context.Context) bool {
-	pause, last := firstPause, time.Time{}
+	pause, last := firstDialPause, time.Time{}
 	for {
 		asked := false
 		select {
 		case conn := <-c.lost:
-			conn.client.Close()
+			conn.Client.Close()
 			return true
 		case <-c.renewed:
 			asked = true
 		case <-c.stale:
 			if pause = min(2*pause, longestRenewal); time.Since(last) > steady {
-				pause = firstPause
+				pause = firstDialPause
 			}
 			select {
 			case <-time.After(pause):
@@ -207,8 +199,8 @@ func (c *connector) replace(ctx context.Context) error {
 	if err != nil || old == nil {
 		return err
 	}
-	if !c.made.CompareAndSwap(old, conn) { // heed took it away; runUntilMade makes one
-		conn.client.Close()
+	if !c.made.CompareAndSwap(old, conn) { // onRefusal took it away; runUntilMade makes one
+		conn.Client.Close()
 		return nil
 	}
 	select {
@@ -217,19 +209,19 @@ func (c *connector) replace(ctx context.Context) error {
 	}
 	c.closing.Go(func() {
 		select {
-		case <-time.After(c.patience):
+		case <-time.After(c.timeout):
 		case <-ctx.Done():
 		}
-		old.client.Close()
+		old.Client.Close()
 	})
-	c.reached(ctx, conn.client)
+	c.reached(ctx, conn.Client)
 	return nil
 }
 
 // runUntilMade reports whether it is connected, or else ctx has ended.
 func (c *connector) runUntilMade(ctx context.Context) bool {
-	var last mistake
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+	var last Mistake
+	for pause := firstDialPause; ; pause = min(2*pause, longestDialPause) {
 		conn, err := c.connect(ctx)
 		if err == nil {
 			c.made.Store(conn)
@@ -237,10 +229,10 @@ func (c *connector) runUntilMade(ctx context.Context) bool {
 			err = unreachable{explain(err, c.option.lastUsed())}
 			c.failure.Store(&err)
 		}
-		logged := c.note(err)
+		logged := c.record(err)
 		// A mistake is told even if Redis was known to be unusable for another
 		// reason.
-		if m, ok := errors.AsType[mistake](err); ok && m != last {
+		if m, ok := errors.AsType[Mistake](err); ok && m != last {
 			if last = m; !logged {
 				c.logf("warning: redis: %v", err)
 			}
@@ -251,7 +243,7 @@ func (c *connector) runUntilMade(ctx context.Context) bool {
 			close(c.tried)
 		}
 		if err == nil {
-			c.reached(ctx, conn.client)
+			c.reached(ctx, conn.Client)
 			return true
 		}
 		select {

@@ -2,88 +2,31 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/wire"
 	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 
-// stillTime is time for paces: it goes on by each wait, and by what a test adds.
+// stillTime is time for throttles: it goes on by each wait, and by what a test adds.
 type stillTime struct {
 	at    time.Time
 	waits []time.Duration
 }
 
-func (c *stillTime) clock() paceClock {
-	return paceClock{
-		now: func() time.Time { return c.at },
-		after: func(d time.Duration) <-chan time.Time {
+func (c *stillTime) clock() wire.Clock {
+	return wire.Clock{
+		Now: func() time.Time { return c.at },
+		After: func(d time.Duration) <-chan time.Time {
 			c.waits = append(c.waits, d)
 			c.at = c.at.Add(d)
 			done := make(chan time.Time, 1)
 			done <- c.at
 			return done
 		},
-	}
-}
-
-// page is a page that keeps Redis for a time.
-func (c *stillTime) page(t *testing.T, p *pace, s *Store, took time.Duration) {
-	t.Helper()
-	if err := p.page(context.Background(), s, func() error { c.at = c.at.Add(took); return nil }); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestPace(t *testing.T) {
-	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
-	s := &Store{paceClock: c.clock()}
-	var p pace
-	begin := c.at
-	const ms = time.Millisecond
-	c.page(t, &p, s, 500*ms)
-	if len(c.waits) > 0 {
-		t.Errorf("waits %v before or after the first page", c.waits)
-	}
-	const pages = 100
-	busy := 500 * ms
-	for i := range pages {
-		c.page(t, &p, s, time.Duration(1+i%7)*ms)
-		busy += time.Duration(1+i%7) * ms
-	}
-	c.page(t, &p, s, 0)
-	if idle := c.at.Sub(begin) - busy; idle < busy-2*paceCredit || idle > busy {
-		t.Errorf("Redis was busy for %v and left alone for %v", busy, idle)
-	}
-
-	// Who has waited for something else need not wait again, nor has it saved that up.
-	c.page(t, &p, s, 5*ms)
-	c.at = c.at.Add(time.Hour)
-	c.waits = nil
-	c.page(t, &p, s, 5*ms)
-	if len(c.waits) > 0 {
-		t.Errorf("waits %v after an hour", c.waits)
-	}
-	c.page(t, &p, s, 5*ms)
-	if len(c.waits) != 1 || c.waits[0] != 5*ms-paceCredit {
-		t.Errorf("waits %v after a page of 5 ms", c.waits)
-	}
-}
-
-// TestPaceEnds ends the context of one that waits.
-func TestPaceEnds(t *testing.T) {
-	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
-	s := &Store{paceClock: c.clock()}
-	s.paceClock.after = func(time.Duration) <-chan time.Time { return nil }
-	var p pace
-	c.page(t, &p, s, time.Hour)
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := p.page(ctx, s, func() error { t.Error("a page after the end"); return nil }); !errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("the end of the context is %v", err)
 	}
 }
 
@@ -103,7 +46,7 @@ func TestLongOperationsArePaced(t *testing.T) {
 	defer s.Close()
 	ctx := context.Background()
 	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
-	s.paceClock, s.watch = c.clock(), slowRedis{time: c}
+	s.client.Clock, s.client.Observer = c.clock(), slowRedis{time: c}
 	const many = wholeUser + listPageSize
 	pages := func(p store.Pages) error { countPages(t, p); return nil }
 	for _, o := range []struct {
@@ -144,7 +87,7 @@ func TestWipeIsPaced(t *testing.T) {
 	s := openTest(t, server, clock)
 	defer s.Close()
 	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
-	s.paceClock, s.watch = c.clock(), slowRedis{time: c}
+	s.client.Clock, s.client.Observer = c.clock(), slowRedis{time: c}
 	for _, pages := range []int{1, 4} {
 		for range pages*pageSize - 1 {
 			create(t, s, "app", "user", 10)

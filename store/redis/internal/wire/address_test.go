@@ -1,4 +1,4 @@
-package redis
+package wire
 
 import (
 	"errors"
@@ -117,10 +117,8 @@ func TestOptions(t *testing.T) {
 		case err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret")):
 			t.Errorf("%+v: %v", c.o, err)
 		}
-		if s, open := Open(c.o); (open == nil) != (err == nil) {
-			t.Errorf("%+v: Open says %v, Check %v", c.o, open, err)
-		} else if open == nil {
-			s.Close()
+		if _, open := clientOption(c.o); (open == nil) != (err == nil) {
+			t.Errorf("%+v: New would say %v, Check %v", c.o, open, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package redis
+package wire
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"rest-sessions/store"
-	"rest-sessions/store/redis/internal/layout"
 )
 
 const (
@@ -41,8 +40,8 @@ func newWritability(probe func(context.Context) error) *writability {
 // wrote notes that a write succeeded at about now.
 func (w *writability) wrote(now time.Time) { w.confirmed.Store(now.UnixNano()) }
 
-// suspect notes that a call failed.
-func (w *writability) suspect() { w.begin(w.probeUntilWritten) }
+// failure notes that a call failed.
+func (w *writability) failure() { w.begin(w.probeUntilWritten) }
 
 // check returns nil if Redis carries out writes. It makes one if the last failed, which
 // may be over by now, or none has succeeded of late, since a Redis that nobody writes to
@@ -66,7 +65,7 @@ func (w *writability) try(ctx context.Context) error {
 	if err != nil {
 		err = fmt.Errorf("writes fail: %w", err)
 		w.refusal.Store(&err)
-		w.suspect()
+		w.failure()
 		return err
 	}
 	w.wrote(time.Now())
@@ -77,21 +76,4 @@ func (w *writability) try(ctx context.Context) error {
 func (w *writability) probeUntilWritten(ctx context.Context) {
 	for w.try(ctx) != nil && rest(ctx, writePause) {
 	}
-}
-
-// probeWrite makes a write and removes it; on a Redis Cluster one in each eighth of the
-// slots, and one that succeeds will do, as for pingCluster.
-func (s *Store) probeWrite(ctx context.Context) error {
-	conn, err := s.connected(ctx)
-	if err != nil {
-		return err
-	}
-	if !conn.layout.Sharded() {
-		_, err := s.exec(ctx, s.scripts.probe, []string{s.keys.Probe()}, nil)
-		return err
-	}
-	return s.anyCopy(ctx, func(ctx context.Context, key string) error {
-		_, err := s.exec(ctx, s.scripts.probe, []string{layout.ProbeBeside(key)}, nil)
-		return err
-	})
 }

@@ -1,4 +1,4 @@
-package redis
+package wire
 
 import (
 	"context"
@@ -72,10 +72,10 @@ func (c *certificate) get(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 	return c.last, nil
 }
 
-// ClientCertificateEnd returns when the certificate ends that Redis is shown with the next
-// connection; the zero Time if there is none.
-func (s *Store) ClientCertificateEnd() time.Time {
-	config := s.connector.option.lastUsed().TLSConfig
+// ClientCertificateEnd returns when the certificate expires that Redis is shown with the
+// next connection; the zero Time if there is none.
+func (c *Client) ClientCertificateEnd() time.Time {
+	config := c.connector.option.lastUsed().TLSConfig
 	if config == nil || config.GetClientCertificate == nil {
 		return time.Time{}
 	}

@@ -1,4 +1,4 @@
-package redis
+package wire
 
 import (
 	"context"
@@ -11,26 +11,20 @@ import (
 	"rest-sessions/store/redis/internal/layout"
 )
 
-// mistake is what is wrong with how the server was set up, or with what it was
-// told of Redis: no time mends it.
-type mistake string
-
-func (m mistake) Error() string { return string(m) }
-
 // connect makes one attempt.
-func (c *connector) connect(ctx context.Context) (*connection, error) {
+func (c *connector) connect(ctx context.Context) (*Conn, error) {
 	option := c.option.get()
 	if option.Sentinel.MasterSet != "" {
 		client, err := newClient(option)
 		if err != nil {
 			return nil, err
 		}
-		return &connection{client: client, layout: layout.Classic(c.keys.NS)}, nil
+		return &Conn{Client: client, Layout: layout.Classic(c.keys.NS)}, nil
 	}
 	var all error
 	for _, addr := range option.InitAddress {
 		conn, err := c.connectTo(ctx, option, addr)
-		if _, told := errors.AsType[mistake](err); err == nil || told {
+		if _, told := errors.AsType[Mistake](err); err == nil || told {
 			return conn, err
 		}
 		if all == nil {
@@ -43,14 +37,14 @@ func (c *connector) connect(ctx context.Context) (*connection, error) {
 }
 
 // connectTo connects to what the server at addr says it is.
-func (c *connector) connectTo(ctx context.Context, all rueidis.ClientOption, addr string) (*connection, error) {
+func (c *connector) connectTo(ctx context.Context, all rueidis.ClientOption, addr string) (*Conn, error) {
 	option := all
 	option.InitAddress = []string{addr}
 	option.ForceSingleClient = true
 	client, err := newClient(option)
 	if err != nil {
 		if option.SelectDB != 0 && strings.Contains(err.Error(), "cluster mode") {
-			err = mistake("it is a Redis Cluster, which has only database 0")
+			err = Mistake("it is a Redis Cluster, which has only database 0")
 		}
 		return nil, err
 	}
@@ -63,13 +57,13 @@ func (c *connector) connectTo(ctx context.Context, all rueidis.ClientOption, add
 		client.Close()
 		return c.connectCluster(asking, all)
 	case mode == "sentinel":
-		err = mistake("it is a Sentinel: the URL must name the master that it watches, as in redis://host:26379/0?master_set=mymaster")
+		err = Mistake("it is a Sentinel: the URL must name the master that it watches, as in redis://host:26379/0?master_set=mymaster")
 	case len(all.InitAddress) > 1:
-		err = mistake(addr + " is not a Redis Cluster, so the URL may name only one host; for Sentinels, add master_set to the URL")
+		err = Mistake(addr + " is not a Redis Cluster, so the URL may name only one host; for Sentinels, add master_set to the URL")
 	case role != "" && role != "master" && !c.anyRole:
 		err = fmt.Errorf("it is a %s, not a master: it accepts no writes", role)
 	default:
-		return &connection{client: client, layout: layout.Classic(c.keys.NS)}, nil
+		return &Conn{Client: client, Layout: layout.Classic(c.keys.NS)}, nil
 	}
 	client.Close()
 	return nil, err

@@ -1,4 +1,4 @@
-package redis
+package wire
 
 import (
 	"sync"
@@ -16,8 +16,8 @@ type currentOptions struct {
 	failed string               // why the present ones are not
 }
 
-func newOptions(o Options, option rueidis.ClientOption, logf func(string, ...any)) *currentOptions {
-	c := &currentOptions{reload: o.Reload, last: option, logf: logf}
+func newOptions(o Options, option rueidis.ClientOption) *currentOptions {
+	c := &currentOptions{reload: o.Reload, last: option, logf: o.Logf}
 	c.addCredentials(&c.last)
 	return c
 }

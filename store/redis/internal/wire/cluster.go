@@ -1,4 +1,4 @@
-package redis
+package wire
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 const maxRedirects = 16
 
 // connectCluster connects to what is a Redis Cluster.
-func (c *connector) connectCluster(ctx context.Context, option rueidis.ClientOption) (*connection, error) {
+func (c *connector) connectCluster(ctx context.Context, option rueidis.ClientOption) (*Conn, error) {
 	option.ForceSingleClient = false
 	option.PipelineMultiplex = 1 // two connections a node
 	option.ClusterOption.MaxMovedRedirections = maxRedirects
@@ -24,5 +24,5 @@ func (c *connector) connectCluster(ctx context.Context, option rueidis.ClientOpt
 		client.Close()
 		return nil, err
 	}
-	return &connection{client: client, layout: l}, nil
+	return &Conn{Client: client, Layout: l}, nil
 }

@@ -1,0 +1,86 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/redistest"
+)
+
+// TestFailsFast stops Redis. Callers wait for their time, once; then none does until
+// Redis goes on, and soon after that all are served.
+func TestFailsFast(t *testing.T) {
+	server := redistest.Start(t)
+	s, log := openShort(t, server.Port())
+	defer s.Close()
+	ctx := context.Background()
+	token := create(t, s, "app", "user", 100)
+	server.Pause()
+	start := time.Now()
+	eventually(t, "the breaker opens", func() bool {
+		s.Get(ctx, "app", token)
+		return s.client.Refused() != nil
+	})
+	// A timeout, a tenth of it for Batcher.expire to look twice, two probes of a quarter
+	// of it with a pause of 10 to 20 ms between, and the call that had begun.
+	if took := time.Since(start); took > s.timeout+s.timeout/10+2*s.timeout/4+20*time.Millisecond+s.timeout {
+		t.Errorf("it opened after %v", took)
+	}
+	start = time.Now()
+	for range 100 {
+		checkUnavailable(t, s, token)
+	}
+	if took := time.Since(start); took > s.timeout {
+		t.Errorf("100 calls of each method took %v while Redis was known not to answer", took)
+	}
+	server.Resume()
+	start = time.Now()
+	eventually(t, "it serves", func() bool { _, err := s.Get(ctx, "app", token); return err == nil })
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it served again after %v", took)
+	}
+	if got := log(); strings.Count(got, "\n") != 1 || strings.Count(got, "cannot be used") != 1 || strings.Count(got, "can be used") != 1 {
+		t.Errorf("the log should have a line when Redis does not answer and one when it does again, no more:\n%s", got)
+	}
+}
+
+// TestRefusalIsAnAnswer has Redis refuse what it is asked: the breaker stays closed, and
+// the log says it once, also when some commands are carried out in between.
+func TestRefusalIsAnAnswer(t *testing.T) {
+	server := redistest.Start(t)
+	s, log := openShort(t, server.Port())
+	defer s.Close()
+	ctx := context.Background()
+	token := create(t, s, "app", "user", 100)
+	server.Do(t, "CONFIG", "SET", "maxmemory", "1")
+	for i := range 50 {
+		if _, err := s.Get(ctx, "app", token); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("get out of memory: %v", err)
+		}
+		if i == 0 {
+			eventually(t, "it is known that writes fail", func() bool { return !s.Writable() })
+		}
+		if err := s.Ping(ctx); i > 0 && !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("ping out of memory: %v", err)
+		}
+	}
+	// The same of one that answers even PING with an error.
+	server.Do(t, "CONFIG", "SET", "replica-serve-stale-data", "no")
+	server.Do(t, "REPLICAOF", "127.0.0.1", "1") // nobody listens there
+	if err := s.Ping(ctx); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("ping of a replica that has lost its master: %v", err)
+	}
+	if err := s.client.Probe(ctx); err != nil {
+		t.Errorf("an error is an answer too: %v", err)
+	}
+	if s.client.Refused() != nil {
+		t.Error("a Redis that answers was suspected not to")
+	}
+	if got := log(); strings.Count(got, "\n") != 0 || !strings.Contains(got, "cannot be used") {
+		t.Errorf("one line was expected:\n%s", got)
+	}
+}

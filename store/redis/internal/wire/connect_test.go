@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"context"
+	"testing"
+
+	"github.com/redis/rueidis"
+
+	"rest-sessions/store/redis/redistest"
+)
+
+// closings is a client that counts how often it is closed.
+type closings struct {
+	rueidis.Client
+	n int
+}
+
+func (c *closings) Close() { c.n++ }
+
+// TestLostWhileClosing has a connection be lost when nobody is there to close it any
+// more but close itself.
+func TestLostWhileClosing(t *testing.T) {
+	server := redistest.Start(t)
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{server.Addr()}, ForceSingleClient: true, DisableCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	const moved = "return redis.error_reply('MOVED 1 127.0.0.1:1')"
+	said := client.Do(context.Background(), client.B().Eval().Script(moved).Numkeys(0).Build()).Error()
+
+	c := &connector{stop: func() {}, ended: make(chan struct{}), lost: make(chan *Conn, 1)}
+	close(c.ended) // run has ended
+	lost := &closings{}
+	conn := &Conn{Client: lost}
+	c.made.Store(conn)
+	c.onRefusal(conn, said)
+	if c.made.Load() != nil {
+		t.Fatalf("the connection is still in use after %v", said)
+	}
+	c.close()
+	if lost.n != 1 {
+		t.Errorf("it was closed %d times", lost.n)
+	}
+}

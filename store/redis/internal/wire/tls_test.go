@@ -1,0 +1,25 @@
+package wire
+
+import (
+	"os"
+	"testing"
+
+	"rest-sessions/store/redis/redistest"
+)
+
+// TestHalfWrittenCertificate reads a pair while it is being replaced.
+func TestHalfWrittenCertificate(t *testing.T) {
+	authority := redistest.NewAuthority(t)
+	pair := &certificate{}
+	pair.cert, pair.key = authority.Issue("client", "client")
+	first, err := pair.get(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(pair.cert, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := pair.get(nil); err != nil || got != first {
+		t.Errorf("without a whole pair: %v %v, not the last good one", got, err)
+	}
+}

@@ -1,0 +1,36 @@
+package wire
+
+import "sync/atomic"
+
+// Waiter waits in a Batcher: a pointer to a struct that embeds a Wait. Until it is
+// answered it belongs to the Batcher; a caller who gives up leaves it behind.
+type Waiter interface{ wait() *Wait }
+
+// Wait is what a Batcher needs of a Waiter.
+type Wait struct {
+	since uint32 // tick of joining
+	state atomic.Uint32
+	done  chan struct{} // gets an element when state is no longer waiting
+	// Retry is set by the answer function if Redis refused, without doing anything, what may
+	// succeed in another batch.
+	Retry bool
+}
+
+// The states of a Wait.
+const (
+	waiting uint32 = iota
+	answered
+	expired
+)
+
+// NewWait makes the Wait of a new Waiter.
+func NewWait() Wait { return Wait{done: make(chan struct{}, 1)} }
+
+func (w *Wait) wait() *Wait { return w }
+
+// finish ends the wait and wakes the caller, unless it has ended.
+func (w *Wait) finish(state uint32) {
+	if w.state.CompareAndSwap(waiting, state) {
+		w.done <- struct{}{}
+	}
+}

@@ -157,7 +157,7 @@ func parseConfig(environ map[string]string) (c config, problems []string) {
 	if !bad[keysName+"_FILE"] {
 		if _, err := c.keys(environ); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
-				problems = append(problems, keysName+": "+line)
+				problems = append(problems, keysPlace(environ)+": "+line)
 			}
 		}
 	}
@@ -198,6 +198,14 @@ func (c config) keys(environ map[string]string) (*apikey.Set, error) {
 		return nil, nil
 	}
 	return apikey.Parse(c.APIKeys)
+}
+
+// keysPlace is where the API keys stand: the variable, or that of the file and its name.
+func keysPlace(environ map[string]string) string {
+	if path := environ[keysName+"_FILE"]; path != "" {
+		return keysName + "_FILE: " + path
+	}
+	return keysName
 }
 
 // redis is how Redis is to be reached and used.

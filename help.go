@@ -26,7 +26,10 @@ func unknownArgument(argument string) string {
 		}
 		return fmt.Sprintf("unknown argument %q: %s; see --help", argument, hint)
 	}
-	return fmt.Sprintf("unknown argument %q; the nearest is %s; see --help", argument, nearest.Of(argument, commands))
+	if near := nearest.Of(argument, commands); near != "" {
+		return fmt.Sprintf("unknown argument %q; the nearest is %s; see --help", argument, near)
+	}
+	return fmt.Sprintf("unknown argument %q; see --help", argument)
 }
 
 func printHelp(w io.Writer) {

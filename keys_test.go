@@ -129,7 +129,8 @@ func TestWrongKeys(t *testing.T) {
 		"RS_API_KEYS=web:" + oldKey[:31]:        "RS_API_KEYS: entry 1: its key must be 32",
 		"RS_API_KEYS=" + oldKey:                 "RS_API_KEYS: entry 1: it has no colon",
 		"RS_API_KEYS=;":                         "RS_API_KEYS: there is no key in it",
-		"RS_API_KEYS_FILE=" + empty:             "RS_API_KEYS: there is no key in it",
+		"RS_API_KEYS_FILE=" + empty:             "RS_API_KEYS_FILE: " + empty + ": there is no key in it",
+		"RS_API_KEYS_FILE=/dev/null":            "RS_API_KEYS_FILE: /dev/null: there is no key in it",
 		"RS_API_KEYS_FILE=" + empty + ".missed": "RS_API_KEYS_FILE: open",
 	} {
 		code, _, stderr := run1(t, nil, environ, "RS_HOST=127.0.0.1", "RS_PORT=0", "RS_STORE=embedded")

@@ -85,9 +85,7 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 	}
 	var err error
 	if command == "healthcheck" {
-		if err = c.listener().Healthy(healthTimeout); errors.Is(err, syscall.ECONNREFUSED) {
-			err = fmt.Errorf("%w: no server listens there; the healthcheck needs the RS_HOST and RS_PORT of the server", err)
-		}
+		err = c.healthy()
 	} else {
 		err = serve(c, environ, stdout, lines)
 	}
@@ -165,9 +163,7 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 		return err
 	}
 	api.SetKeys(keys)
-	if keys == nil && door.Open() {
-		log.Printf("warning: whoever can reach %s can read, change and end every session: set RS_API_KEYS, or RS_HOST=127.0.0.1", door.Addr())
-	}
+	warnOfDoor(door, keys != nil)
 	handler := api.Handler()
 	dropped := lines.Dropped
 	if c.LogLevel != "none" {

@@ -223,6 +223,7 @@ func TestHelpAndVersion(t *testing.T) {
 		{"-max-data", `unknown argument "-max-data": set the environment variable RS_MAX_DATA; see --help`},
 		{"confg", `unknown argument "confg"; the nearest is config; see --help`},
 		{"serv --port", `unknown argument "serv"; the nearest is serve; see --help`},
+		{"foo", `unknown argument "foo"; see --help`},
 		{"serve --port", `unknown argument "--port" behind serve; see --help`},
 		{"config all", `unknown argument "all" behind config; see --help`},
 	} {
@@ -392,7 +393,8 @@ func TestHealthcheck(t *testing.T) {
 	}
 	p.cmd.Process.Kill()
 	p.wait()
-	if code, _, stderr := run1(t, []string{"healthcheck"}, "RS_HOST=127.0.0.1", "RS_PORT="+port); code != 1 || !strings.Contains(stderr, "unhealthy") {
+	if code, _, stderr := run1(t, []string{"healthcheck"}, "RS_HOST=127.0.0.1", "RS_PORT="+port); code != 1 ||
+		!strings.HasSuffix(stderr, " ERROR unhealthy: dial tcp 127.0.0.1:"+port+": connect: connection refused: no server listens there; is it running? The healthcheck needs the RS_HOST and RS_PORT of the server\n") {
 		t.Errorf("of none: %d %s", code, stderr)
 	}
 }
@@ -465,7 +467,7 @@ func TestMigrate(t *testing.T) {
 	if code, _, log := run1(t, args); code != 2 || !strings.Contains(log, "was completed on") {
 		t.Errorf("a run after that: %d %s", code, log)
 	}
-	if code, _, log := run1(t, args[:3]); code != 2 || !strings.Contains(log, "--to is missing") {
+	if code, _, log := run1(t, args[:3]); code != 2 || !strings.Contains(log, "ERROR migrate: --to is missing") {
 		t.Errorf("without a target: %d %s", code, log)
 	}
 	if code, out, _ := run1(t, []string{"migrate", "--help"}); code != 0 || !strings.Contains(out, "-dry-run") {
@@ -473,7 +475,7 @@ func TestMigrate(t *testing.T) {
 	}
 	gone := redistest.Start(t)
 	gone.Stop()
-	if code, _, log := run1(t, []string{"migrate", "--from", "redis://" + source.Addr(), "--to", "redis://" + gone.Addr(), "--dry-run"}); code != 1 || !strings.Contains(log, "goes on") {
+	if code, _, log := run1(t, []string{"migrate", "--from", "redis://" + source.Addr(), "--to", "redis://" + gone.Addr(), "--dry-run"}); code != 1 || !strings.Contains(log, "ERROR migrate: ") || !strings.Contains(log, "goes on") {
 		t.Errorf("without a Redis there: %d %s", code, log)
 	}
 }

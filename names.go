@@ -21,7 +21,7 @@ func isInjected(name, value string) bool {
 }
 
 // unknownNames says of each RS_ name in the environment that means nothing here which
-// one may be meant. What it was to protect would be open without a word.
+// one may be meant, if one is near. What it was to protect would be open without a word.
 func unknownNames(environ map[string]string) (problems []string) {
 	var known []string
 	for _, v := range variables() {
@@ -35,7 +35,11 @@ func unknownNames(environ map[string]string) (problems []string) {
 			slices.Contains(known, strings.TrimSuffix(name, "_FILE")) { // of a path, parseConfig says more
 			continue
 		}
-		problems = append(problems, fmt.Sprintf("there is no variable %s; the nearest is %s, and --help prints all", name, nearest.Of(name, known)))
+		hint := "--help prints all"
+		if near := nearest.Of(name, known); near != "" {
+			hint = "the nearest is " + near + ", and " + hint
+		}
+		problems = append(problems, fmt.Sprintf("there is no variable %s; %s", name, hint))
 	}
 	slices.Sort(problems)
 	return problems

@@ -8,11 +8,12 @@ import (
 // TestUnknownNames refuses to start with a variable that means nothing: RS_API_KEY would
 // leave a server open that was to be locked.
 func TestUnknownNames(t *testing.T) {
-	code, _, stderr := run1(t, nil, "RS_API_KEY=web:x", "RS_REDS_URL=redis://x", "RS_TLS_CERTS=x", "RS_PORT=tcp://10.0.0.1:80", "RS_WIPE=2000000000", "RS_TIMEOUT=1h")
+	code, _, stderr := run1(t, nil, "RS_API_KEY=web:x", "RS_REDS_URL=redis://x", "RS_TLS_CERTS=x", "RS_PORT=tcp://10.0.0.1:80", "RS_WIPE=2000000000", "RS_TIMEOUT=1h", "RS_FOO=1")
 	for _, want := range []string{
 		"no variable RS_API_KEY; the nearest is RS_API_KEYS",
 		"no variable RS_REDS_URL; the nearest is RS_REDIS_URL",
 		"no variable RS_TLS_CERTS; the nearest is RS_TLS_CERT",
+		"no variable RS_FOO; --help prints all",
 		`RS_PORT is "tcp://10.0.0.1:80"; a Kubernetes service named rs sets this: set enableServiceLinks: false`,
 		`RS_WIPE is "2000000000"; it must be a number of seconds, 10 to 86400`,
 		`RS_TIMEOUT is "1h"; it must be a duration from 10ms to 1m`,
@@ -21,7 +22,7 @@ func TestUnknownNames(t *testing.T) {
 			t.Errorf("it does not say %s", want)
 		}
 	}
-	if code != 2 || strings.Count(stderr, "\n") != 6 {
+	if code != 2 || strings.Count(stderr, "\n") != 7 {
 		t.Errorf("exit code %d:\n%s", code, stderr)
 	}
 }

@@ -62,7 +62,7 @@ func TestKillHandle(t *testing.T) {
 	w.expect(w.do("DELETE", "/app/killsoid/id?handle="+handle, ""), 200, `{"kill":0}`)
 	w.expect(w.do("GET", "/app/get/"+ended, ""), 200, `{}`)
 	for _, query := range []string{"handle=", "handle", "handle=" + handle[1:], "handle=" + ended, "handle=zzzzzzzzzzzzzzzzzzzzzz"} {
-		w.expect(w.do("DELETE", "/app/killsoid/id?"+query, ""), 400, `{"name":"invalidFormat","message":"Invalid handle format"}`)
+		w.expect(w.do("DELETE", "/app/killsoid/id?"+query, ""), 400, `{"name":"invalidFormat","message":"Invalid handle format; it must be 22 letters and digits, as with=handle gives them"}`)
 	}
 	w.expect(w.do("DELETE", "/app/killsoid/id?except="+kept+"&handle="+handle, ""), 400,
 		`{"name":"invalidValue","message":"handle and except cannot be given together: handle ends one session, except spares one"}`)

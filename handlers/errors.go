@@ -27,6 +27,11 @@ func invalidFormat(what string) error {
 	return &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid " + what + " format"}
 }
 
+// newFormat is invalidFormat for what the original has not: it says the rule, too.
+func newFormat(what, rule string) error {
+	return &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid " + what + " format; it must be " + rule}
+}
+
 func invalidValue(message string) error {
 	return &apiError{fasthttp.StatusBadRequest, "invalidValue", message}
 }

@@ -165,7 +165,7 @@ func TestQuery(t *testing.T) {
 		w.expectError(w.do("POST", "/app/rotate/"+aToken+"?"+query, ""), 400, "invalidValue", "grace must be an integer from 0 to 60")
 	}
 	for _, query := range []string{"except", "except=", "except=x", "except=" + aToken[1:], "except=" + aToken + "A"} {
-		w.expectError(w.do("DELETE", "/app/killsoid/id?"+query, ""), 400, "invalidFormat", "Invalid except format")
+		w.expectError(w.do("DELETE", "/app/killsoid/id?"+query, ""), 400, "invalidFormat", "Invalid except format; it must be a token, 64 letters and digits, or - for the token in the head")
 	}
 	for _, query := range []string{"", "dt=", "dt=9", "dt=600s", "dt=-1"} {
 		w.expectError(w.do("GET", "/app/activity?"+query, ""), 400, "invalidValue", badDT)

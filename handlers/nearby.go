@@ -16,8 +16,8 @@ type route struct{ method, path string }
 // routes are all, for the message of a 404.
 type routes []route
 
-// notFound says that the path is not a route, and which route is nearest to it. Of the
-// path it shows only the word that should be a verb: another segment may be a token.
+// notFound says that the path is not a route, and which route is near, or where all are. Of
+// the path it shows only the word that should be a verb: another segment may be a token.
 func (r routes) notFound(ctx *fasthttp.RequestCtx) error {
 	path := string(ctx.URI().PathOriginal())
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
@@ -42,8 +42,11 @@ func (r routes) notFound(ctx *fasthttp.RequestCtx) error {
 			under = "/{app}/"
 		}
 		verbs, all := r.verbs(under)
-		message += "; the nearest is " + all[slices.Index(verbs, nearest.Of(strings.ToLower(word), verbs))]
+		if near := nearest.Of(strings.ToLower(word), verbs); near != "" {
+			return &apiError{errNotFound.status, errNotFound.name, message + "; the nearest is " + all[slices.Index(verbs, near)]}
+		}
 	}
+	message += "; /openapi.json lists all"
 	return &apiError{errNotFound.status, errNotFound.name, message}
 }
 

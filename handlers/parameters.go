@@ -44,7 +44,11 @@ func knownParameters(ctx *fasthttp.RequestCtx, known []string) error {
 		case len(known) == 0:
 			return unknownParameter("The route has no parameters; unknown parameter " + shorten(name))
 		default:
-			return unknownParameter("There is no parameter " + shorten(name) + "; the nearest is " + nearest.Of(shorten(name), known))
+			message := "There is no parameter " + shorten(name)
+			if near := nearest.Of(shorten(name), known); near != "" {
+				return unknownParameter(message + "; the nearest is " + near)
+			}
+			return unknownParameter(message + "; the route has " + strings.Join(known, ", "))
 		}
 	}
 	return nil

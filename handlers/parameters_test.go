@@ -14,7 +14,7 @@ func TestUnknownParameters(t *testing.T) {
 		{"GET", "/shop/%67et/" + aToken + "?ttl=10", ""},
 		{"GET", "/shop/soid/user?limits=10", "There is no parameter limits; the nearest is limit"},
 		{"POST", "/shop/rotate/" + aToken + "?Grace=0", "There is no parameter Grace; the nearest is grace"},
-		{"GET", "/shop/activity?dt=60&" + aToken, "There is no parameter " + aToken[:16] + "...; the nearest is dt"},
+		{"GET", "/shop/activity?dt=60&" + aToken, "There is no parameter " + aToken[:16] + "...; the route has dt"},
 		{"GET", "/shop/activity?dt=60&%zz=1", "The name of a parameter has a broken escape"},
 	} {
 		a := w.do(c.method, c.path, "")

@@ -100,7 +100,7 @@ func (a *API) queryExcept(ctx *fasthttp.RequestCtx) (string, error) {
 		return a.headTokens.of(ctx)
 	}
 	if err == nil && found && !store.ValidToken(token) {
-		err = invalidFormat("except")
+		err = newFormat("except", "a token, 64 letters and digits, or - for the token in the head")
 	}
 	return token, err
 }
@@ -110,7 +110,7 @@ func (a *API) queryExcept(ctx *fasthttp.RequestCtx) (string, error) {
 func queryHandle(ctx *fasthttp.RequestCtx) (handle string, found bool, err error) {
 	handle, found, err = queryValue(ctx, "handle")
 	if err == nil && found && !store.ValidHandle(handle) {
-		err = invalidFormat("handle")
+		err = newFormat("handle", "22 letters and digits, as with=handle gives them")
 	}
 	return handle, found, err
 }

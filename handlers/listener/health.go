@@ -2,6 +2,7 @@ package listener
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -32,6 +33,9 @@ func (o Options) Healthy(timeout time.Duration) error {
 		u.Scheme = "https"
 	}
 	status, body, err := client.GetTimeout(nil, u.String(), timeout)
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+		err = dial // fasthttp's own says the address once more
+	}
 	if err != nil {
 		return fmt.Errorf("unhealthy: %w", err)
 	}

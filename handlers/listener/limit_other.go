@@ -4,5 +4,5 @@ package listener
 
 import "math"
 
-// descriptors is without a bound where the system has none.
-func descriptors() int { return math.MaxInt }
+// MaxFiles is without a bound where the system has none.
+func MaxFiles() int { return math.MaxInt }

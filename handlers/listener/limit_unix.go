@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// descriptors returns how many files the process may have open. Go has raised the soft
+// MaxFiles returns how many files the process may have open. Go has raised the soft
 // limit to the hard one at the start.
-func descriptors() int {
+func MaxFiles() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return math.MaxInt

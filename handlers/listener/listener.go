@@ -34,7 +34,7 @@ const MostConnections = 16_384
 // MaxConnections is how many connections are served: what the limit of open files
 // allows, less those that Redis, the disk and the health check need, and MostConnections at most.
 func MaxConnections() int32 {
-	limit := descriptors()
+	limit := MaxFiles()
 	return int32(max(1, min(MostConnections, limit-max(spared, limit/16))))
 }
 

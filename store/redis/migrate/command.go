@@ -51,7 +51,7 @@ func Command(args []string, server redis.Options, stdout io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
-		log.Printf("migrate: %v", err)
+		log.Printf("error: migrate: %v", err)
 		return 2
 	}
 	o.Out, o.Logf, o.Progress = stdout, log.Printf, NewProgress(os.Stderr)
@@ -59,7 +59,7 @@ func Command(args []string, server redis.Options, stdout io.Writer) int {
 	defer stop()
 	err = Run(ctx, o)
 	if _, wrong := errors.AsType[Mistake](err); wrong {
-		log.Printf("migrate: %v", err)
+		log.Printf("error: migrate: %v", err)
 		return 2
 	}
 	switch {
@@ -68,9 +68,9 @@ func Command(args []string, server redis.Options, stdout io.Writer) int {
 	case ctx.Err() != nil:
 		log.Print("migrate: interrupted; the same command goes on from here")
 	case unavailable(err):
-		log.Printf("migrate: %v; the same command goes on from here", err)
+		log.Printf("error: migrate: %v; the same command goes on from here", err)
 	default:
-		log.Printf("migrate: %v", err)
+		log.Printf("error: migrate: %v", err)
 	}
 	return 1
 }

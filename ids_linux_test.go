@@ -91,11 +91,15 @@ func (p *process) markedRequests(token string) (texts []string) {
 	for path, methods := range document.Paths {
 		for method := range methods {
 			method = strings.ToUpper(method)
+			seen := map[string]bool{} // most paths have no id, and many no token
 			for _, id := range markedIDs {
 				for _, token := range []string{token, "-", id} {
 					target := strings.NewReplacer("{app}", "app", "{id}", id, "{token}", token).Replace(path)
-					n++
-					add(method, target+queries[n%len(queries)], "")
+					if !seen[target] {
+						seen[target] = true
+						n++
+						add(method, target+queries[n%len(queries)], "")
+					}
 				}
 			}
 			add(method, strings.ToUpper(strings.NewReplacer("{app}", "app", "{id}", "Marker", "{token}", "-").Replace(path))+"/", `{"Marker":"203.0.113.77"}`)

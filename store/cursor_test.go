@@ -113,7 +113,7 @@ func TestFirst(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		n, count := 1+r.IntN(20), r.IntN(200)
-		first := NewFirst(n, func(a, b int) int { return a - b })
+		first := NewTopN(n, func(a, b int) int { return a - b })
 		var all []int
 		for range count {
 			x := r.IntN(60)

@@ -67,7 +67,7 @@ func (p *part) ofID(ctx context.Context, app, id string, limit int, cursor strin
 	if err != nil {
 		return err
 	}
-	first, after := store.NewFirst(limit+1, byToken), cut(low)
+	first, after := store.NewTopN(limit+1, byToken), cut(low)
 	sh := p.store.shard(store.Bucket(id))
 	for len(all) > 0 {
 		n := min(scanStep, len(all))
@@ -103,7 +103,7 @@ func (p *part) ofApp(ctx context.Context, app string, dt int64, limit int, curso
 			return err
 		}
 	}
-	first, after := store.NewFirst(limit+1, latestFirst), cut(c.Token)
+	first, after := store.NewTopN(limit+1, latestFirst), cut(c.Token)
 	err := s.scanAll(ctx, app, func(rec *session, e entry) {
 		if la := rec.lastActivity; c.Start-dt <= la &&
 			(la < c.LastActivity || la == c.LastActivity && bytes.Compare(rec.token[:cutLen], after) < 0) {

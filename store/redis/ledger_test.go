@@ -27,7 +27,7 @@ type ledger struct {
 	s *Store
 
 	mu      sync.Mutex
-	entries []*entry
+	entries []*ledgerEntry
 	// seeded is how many sessions seed made, two a user, in app0.
 	seeded int
 	// lossy is, for what was on a master that was killed without warning, when it
@@ -45,9 +45,9 @@ type ledger struct {
 // in its data.
 const absent = -1
 
-// entry is what is known of one session. Only its worker uses the session, one call
+// ledgerEntry is what is known of one session. Only its worker uses the session, one call
 // after the other.
-type entry struct {
+type ledgerEntry struct {
 	app, id, token string
 	slot           int
 
@@ -80,7 +80,7 @@ func (l *ledger) run(ctx context.Context) {
 	for w := range ledgerWorkers {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(w), 1))
-			var mine []*entry
+			var mine []*ledgerEntry
 			for ctx.Err() == nil {
 				// Below what two cores can bear, so that servers hear each other.
 				time.Sleep(time.Duration(r.IntN(3000)) * time.Microsecond)
@@ -106,7 +106,7 @@ func (l *ledger) run(ctx context.Context) {
 }
 
 // call makes one call on e and says whether it was answered. A fault ends the test.
-func (l *ledger) call(e *entry, what string, f func(context.Context) error) (found, answered bool) {
+func (l *ledger) call(e *ledgerEntry, what string, f func(context.Context) error) (found, answered bool) {
 	start := time.Now()
 	err := f(context.Background())
 	l.calls.Add(1)
@@ -134,7 +134,7 @@ func (l *ledger) call(e *entry, what string, f func(context.Context) error) (fou
 }
 
 // saw takes note that a call begun at start found e in state.
-func (l *ledger) saw(e *entry, start time.Time, what string, state int) {
+func (l *ledger) saw(e *ledgerEntry, start time.Time, what string, state int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.may[state] {
@@ -144,7 +144,7 @@ func (l *ledger) saw(e *entry, start time.Time, what string, state int) {
 }
 
 // become takes note that a call begun at start left e in state. e.mu is held.
-func (l *ledger) become(e *entry, start time.Time, state int) {
+func (l *ledger) become(e *ledgerEntry, start time.Time, state int) {
 	l.mu.Lock()
 	killed := l.lossy[e.slot]
 	l.mu.Unlock()
@@ -157,14 +157,14 @@ func (l *ledger) become(e *entry, start time.Time, state int) {
 }
 
 // maybe takes note that a call may have left e in state.
-func (e *entry) maybe(state int) {
+func (e *ledgerEntry) maybe(state int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.may[state] = true
 }
 
-func (l *ledger) create(w int, r *rand.Rand) *entry {
-	e := &entry{app: "app" + strconv.Itoa(r.IntN(2)), id: fmt.Sprintf("user%d-%d", w, r.IntN(40)), may: map[int]bool{absent: true, 0: true}}
+func (l *ledger) create(w int, r *rand.Rand) *ledgerEntry {
+	e := &ledgerEntry{app: "app" + strconv.Itoa(r.IntN(2)), id: fmt.Sprintf("user%d-%d", w, r.IntN(40)), may: map[int]bool{absent: true, 0: true}}
 	e.token = store.NewToken(e.id)
 	lay, err := l.s.layout(context.Background())
 	if err != nil {
@@ -199,7 +199,7 @@ func (l *ledger) numberIn(s store.Session) int {
 	return n
 }
 
-func (l *ledger) get(e *entry) {
+func (l *ledger) get(e *ledgerEntry) {
 	var got store.Session
 	start := time.Now()
 	found, ok := l.call(e, "get", func(ctx context.Context) (err error) {
@@ -217,7 +217,7 @@ func (l *ledger) get(e *entry) {
 	}
 }
 
-func (l *ledger) set(e *entry) {
+func (l *ledger) set(e *ledgerEntry) {
 	e.next++
 	n := e.next
 	var got store.Session
@@ -243,7 +243,7 @@ func (l *ledger) set(e *entry) {
 	}
 }
 
-func (l *ledger) kill(e *entry) {
+func (l *ledger) kill(e *ledgerEntry) {
 	killed := false
 	start := time.Now()
 	_, ok := l.call(e, "kill", func(ctx context.Context) (err error) {
@@ -266,7 +266,7 @@ func (l *ledger) kill(e *entry) {
 }
 
 // soid holds the list of e's user against all entries of that user.
-func (l *ledger) soid(e *entry, mine []*entry) {
+func (l *ledger) soid(e *ledgerEntry, mine []*ledgerEntry) {
 	var got []store.Session
 	_, ok := l.call(e, "soid", func(ctx context.Context) (err error) {
 		got, err = readPages(ctx, l.s.SessionsOfID(ctx, e.app, e.id))

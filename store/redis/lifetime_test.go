@@ -297,31 +297,31 @@ func FuzzListReplies(f *testing.F) {
 	f.Add("-\n", "-\n", int64(1))
 	f.Add("!wrong\n", "", int64(1))
 	f.Fuzz(func(t *testing.T, reply, after string, la int64) {
-		hits, err := appendHits(nil, reply)
+		hits, err := appendEntries(nil, reply)
 		var again strings.Builder
 		for _, h := range hits {
 			fmt.Fprintf(&again, "%010d%s", h.la, h.token)
 		}
 		var want strings.Builder
-		for i := 0; i+hitLen <= len(reply); i += hitLen {
-			if store.ValidToken(reply[i+10 : i+hitLen]) {
-				want.WriteString(reply[i : i+hitLen])
+		for i := 0; i+entryLen <= len(reply); i += entryLen {
+			if store.ValidToken(reply[i+10 : i+entryLen]) {
+				want.WriteString(reply[i : i+entryLen])
 			}
 		}
 		if err == nil && again.String() != want.String() {
 			t.Errorf("%q was read as %q", reply, again.String())
 		}
 		if la >= 0 && la <= 9_999_999_999 {
-			want := []hit{{la, store.PackToken(token)}, {0, store.PackToken(token)}}
-			got, err := appendHits(nil, fmt.Sprintf("%010d%s%010d%s", la, token, 0, token))
+			want := []entry{{la, store.PackToken(token)}, {0, store.PackToken(token)}}
+			got, err := appendEntries(nil, fmt.Sprintf("%010d%s%010d%s", la, token, 0, token))
 			if err != nil || !slices.Equal(got, want) {
 				t.Errorf("%d: %v, %v", la, got, err)
 			}
 		}
 
-		var m met
+		var m seenSet
 		appendSession(nil, token, reply, &m) // must not panic
-		m = met{}
+		m = seenSet{}
 		text := fmt.Sprintf("1 1 0 1 2 3 4 0 5 6 %d\nab%s", len(after), after)
 		found, err := appendSession(nil, "one", text, &m)
 		if ok := after == "" || len(after) == store.TokenLen; ok != (err == nil) || ok != (len(found) == 1) {

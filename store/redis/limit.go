@@ -49,9 +49,9 @@ func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id s
 	}
 	if but != "" {
 		stays := store.PackToken(but)
-		all = slices.DeleteFunc(all, func(h hit) bool { return h.token == stays })
+		all = slices.DeleteFunc(all, func(h entry) bool { return h.token == stays })
 	}
-	slices.SortFunc(all, compareHits)
+	slices.SortFunc(all, compareEntries)
 	alive := 0
 	for alive < len(all) && all[alive].la > 0 {
 		alive++
@@ -72,8 +72,8 @@ func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id s
 
 // ages returns the tokens of a user's sessions and when each was active last, 0 of
 // one that is over. SSCAN never misses one that is there throughout.
-func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Bucket, id string) ([]hit, error) {
-	var all []hit
+func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Bucket, id string) ([]entry, error) {
+	var all []entry
 	seen := make(map[store.PackedToken]struct{})
 	keys := []string{b.User(id)}
 	for cursor := "0"; ; {
@@ -85,7 +85,7 @@ func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Buck
 		if err != nil || len(parts) != 2 {
 			return nil, fmt.Errorf("%w: ages: %v", errReply, err)
 		}
-		page, err := appendHits(nil, parts[1])
+		page, err := appendEntries(nil, parts[1])
 		if err != nil {
 			return nil, err
 		}

@@ -35,7 +35,7 @@ func (s *Store) SessionsOfID(_ context.Context, app, id string) store.Pages {
 // SSCAN, which never misses a token that is there throughout but may give one twice,
 // and may miss a session that is rotated meanwhile.
 type idPages struct {
-	reading
+	listReader
 	id     string
 	cursor string // "" when the set is done
 }
@@ -49,7 +49,7 @@ func (p *idPages) Next(ctx context.Context) ([]store.Session, error) {
 			found, err = p.read(ctx)
 		case p.cursor != "":
 			found, err = p.scan(ctx)
-		case len(p.gone) > 0:
+		case len(p.missing) > 0:
 			err = p.findRotated(ctx)
 		default:
 			return nil, io.EOF
@@ -86,26 +86,26 @@ func (p *idPages) scan(ctx context.Context) ([]store.Session, error) {
 		cursor = ""
 	}
 	if cursor != "" { // else the set is all in this reply
-		p.met.by = everyone
+		p.seen.by = everyone
 	}
 	p.cursor = cursor
 	p.left = tokens[len(texts):]
 	found := make([]store.Session, 0, len(texts))
 	for i := range texts {
-		if found, err = appendSession(found, tokens[i], texts[i], &p.met); err != nil {
+		if found, err = appendSession(found, tokens[i], texts[i], &p.seen); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
 }
 
-// findRotated finds those of gone among the user's tokens of now.
+// findRotated finds the sessions of missing among the user's present tokens.
 func (p *idPages) findRotated(ctx context.Context) error {
 	l, err := p.s.layout(ctx)
 	if err != nil {
 		return err
 	}
-	gone := p.takeGone()
+	missing := p.takeMissing()
 	keys := []string{l.OfID(p.app, p.id).User(p.id)}
 	for cursor := "0"; ; {
 		reply, err := p.call(ctx, p.s.scripts.tokens, 2, keys, []string{cursor, strconv.Itoa(scanStep), "", ""})
@@ -113,7 +113,7 @@ func (p *idPages) findRotated(ctx context.Context) error {
 			return err
 		}
 		for token := range tokensIn(reply[1]) {
-			if store.ValidToken(token) && gone.has(store.PackToken(token)) {
+			if store.ValidToken(token) && missing.has(store.PackToken(token)) {
 				p.left = append(p.left, token)
 			}
 		}

@@ -26,10 +26,10 @@ func (s *Store) SessionsOfApp(_ context.Context, app string, dt int64) store.Pag
 // may stand anywhere in an index that is exact to the minute; then it reads them
 // page by page.
 type appPages struct {
-	reading
-	dt    int64
-	start int64    // by Redis' clock, of all nodes' the first; 0 until hits are found
-	hits  hitLists // still to be read, but for those of left
+	listReader
+	dt      int64
+	start   int64      // by Redis' clock, of all nodes' the first; 0 until entries are found
+	entries entryLists // still to be read, but for those of left
 }
 
 func (p *appPages) Next(ctx context.Context) ([]store.Session, error) {
@@ -39,15 +39,15 @@ func (p *appPages) Next(ctx context.Context) ([]store.Session, error) {
 		}
 	}
 	for {
-		for len(p.left) < listPageSize && len(p.hits) > 0 {
-			p.left = append(p.left, p.hits.take().token.String())
+		for len(p.left) < listPageSize && len(p.entries) > 0 {
+			p.left = append(p.left, p.entries.take().token.String())
 		}
 		if len(p.left) == 0 {
-			if len(p.gone) == 0 {
+			if len(p.missing) == 0 {
 				return nil, io.EOF
 			}
 			// The index tells, since a rotation counts as activity.
-			if err := p.find(ctx, 0, p.takeGone()); err != nil {
+			if err := p.find(ctx, 0, p.takeMissing()); err != nil {
 				return nil, err
 			}
 			continue
@@ -58,23 +58,23 @@ func (p *appPages) Next(ctx context.Context) ([]store.Session, error) {
 	}
 }
 
-// find finds the hits: the sessions that were active at most dt seconds before the
+// find finds the entries: the sessions that were active at most dt seconds before the
 // start; only those of which only has the heads, if it is not nil.
 func (p *appPages) find(ctx context.Context, dt int64, only heads) error {
 	l, err := p.s.layout(ctx)
 	if err != nil {
 		return err
 	}
-	parts := l.Buckets(p.app)
-	lists := make([][]hit, len(parts))
+	buckets := l.Buckets(p.app)
+	lists := make([][]entry, len(buckets))
 	var mu sync.Mutex
 	begun, first := p.start, int64(0)
-	err = each(ctx, parts, func(ctx context.Context, i int, of layout.Bucket) error {
-		hits, start, err := p.walk(ctx, of, dt, begun, only)
+	err = each(ctx, buckets, func(ctx context.Context, i int, of layout.Bucket) error {
+		entries, start, err := p.walk(ctx, of, dt, begun, only)
 		if err != nil {
 			return err
 		}
-		lists[i] = inOrder(hits, start-2*backBy)
+		lists[i] = inOrder(entries, start-2*backBy)
 		mu.Lock()
 		defer mu.Unlock()
 		if first == 0 || start < first {
@@ -85,7 +85,7 @@ func (p *appPages) find(ctx context.Context, dt int64, only heads) error {
 	if err != nil {
 		return err
 	}
-	p.start, p.hits = first, newHitLists(lists)
+	p.start, p.entries = first, newEntryLists(lists)
 	return nil
 }
 
@@ -101,29 +101,29 @@ const (
 	backBy = 2
 )
 
-// walk walks the index of a part and returns its hits, and when it began. Start is
+// walk walks the index of a bucket and returns its entries, and when it began. Start is
 // that if it is not 0.
-func (p *appPages) walk(ctx context.Context, of layout.Bucket, dt, start int64, only heads) (hits []hit, _ int64, err error) {
+func (p *appPages) walk(ctx context.Context, of layout.Bucket, dt, start int64, only heads) (entries []entry, _ int64, err error) {
 	began := p.s.client.Clock.Now()
 	from := began // when the walk that is on began
-	steps, start, err := p.walkFrom(ctx, of, dt, start, "", only, &hits)
+	steps, start, err := p.walkFrom(ctx, of, dt, start, "", only, &entries)
 	for n := 0; n < walkAgain && steps > 1 && err == nil; n++ {
 		score := start + int64(from.Sub(began)/time.Second) - backBy
 		from = p.s.client.Clock.Now()
-		steps, _, err = p.walkFrom(ctx, of, dt, start, strconv.FormatInt(score, 10), only, &hits)
+		steps, _, err = p.walkFrom(ctx, of, dt, start, strconv.FormatInt(score, 10), only, &entries)
 	}
-	return hits, start, err
+	return entries, start, err
 }
 
 // walkFrom walks from a score on, or from the least that may be listed if it is "". It
 // returns in how many steps, and start, or when it began if that is 0.
-func (p *appPages) walkFrom(ctx context.Context, of layout.Bucket, dt, start int64, score string, only heads, to *[]hit) (steps int, _ int64, _ error) {
+func (p *appPages) walkFrom(ctx context.Context, of layout.Bucket, dt, start int64, score string, only heads, to *[]entry) (steps int, _ int64, _ error) {
 	keys := []string{of.Sessions()}
 	args := []string{of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)}
 	if start != 0 {
 		args = append(args, strconv.FormatInt(start, 10), score, "")
 	}
-	hits := *to
+	entries := *to
 	for more := true; more; steps++ {
 		reply, err := p.throttle.Run(ctx, p.s.client, p.s.scripts.soapp, keys, args)
 		if err != nil {
@@ -141,21 +141,21 @@ func (p *appPages) walkFrom(ctx context.Context, of layout.Bucket, dt, start int
 		if err := cmp.Or(err1, err2, err3, err4, err5); err != nil {
 			return 0, 0, fmt.Errorf("%w: soapp: %v", errReply, err)
 		}
-		if hits == nil && only == nil {
+		if entries == nil && only == nil {
 			// All at once, growing would hold it twice; and some for those met twice.
-			hits = make([]hit, 0, max(0, ahead+ahead/16))
+			entries = make([]entry, 0, max(0, ahead+ahead/16))
 		}
-		before := len(hits)
-		if hits, err = appendHits(hits, text); err != nil {
+		before := len(entries)
+		if entries, err = appendEntries(entries, text); err != nil {
 			return 0, 0, err
 		}
 		if only != nil {
-			others := func(h hit) bool { return !only.has(h.token) }
-			hits = hits[:before+len(slices.DeleteFunc(hits[before:], others))]
+			others := func(h entry) bool { return !only.has(h.token) }
+			entries = entries[:before+len(slices.DeleteFunc(entries[before:], others))]
 		}
 		more, start = member != "", began
 		args = append(args[:3:3], strconv.FormatInt(start, 10), score, member)
 	}
-	*to = hits
+	*to = entries
 	return steps, start, nil
 }

@@ -222,7 +222,7 @@ func TestSoappCursor(t *testing.T) {
 		}
 		parts, _ := reply.ToArray()
 		text, _ := parts[4].ToString()
-		if want := members[last+1][:store.TokenLen]; len(text) < hitLen || text[10:hitLen] != want {
+		if want := members[last+1][:store.TokenLen]; len(text) < entryLen || text[10:entryLen] != want {
 			t.Errorf("after %s, which has gone, comes %.74s, not %s", members[last], text, want)
 		}
 	}

@@ -16,7 +16,7 @@ const scanStep = 200
 
 // PartOfID implements store.Store.
 func (s *Store) PartOfID(_ context.Context, app, id string, limit int, cursor string) store.Part {
-	p := &listPart{reading: reading{s: s, app: strings.Clone(app)}, limit: limit, cursor: strings.Clone(cursor)}
+	p := &listPart{listReader: listReader{s: s, app: strings.Clone(app)}, limit: limit, cursor: strings.Clone(cursor)}
 	id = strings.Clone(id)
 	p.list = store.ListOfID(p.app, id)
 	p.find = func(ctx context.Context) error { return p.ofUser(ctx, id) }
@@ -25,7 +25,7 @@ func (s *Store) PartOfID(_ context.Context, app, id string, limit int, cursor st
 
 // PartOfApp implements store.Store.
 func (s *Store) PartOfApp(_ context.Context, app string, dt int64, limit int, cursor string) store.Part {
-	p := &listPart{reading: reading{s: s, app: strings.Clone(app)}, limit: limit, cursor: strings.Clone(cursor)}
+	p := &listPart{listReader: listReader{s: s, app: strings.Clone(app)}, limit: limit, cursor: strings.Clone(cursor)}
 	p.list = store.ListOfApp(p.app)
 	p.find = func(ctx context.Context) error { return p.ofApp(ctx, dt) }
 	return p
@@ -33,7 +33,7 @@ func (s *Store) PartOfApp(_ context.Context, app string, dt int64, limit int, cu
 
 // listPart first finds which sessions it holds, and then reads them in pages.
 type listPart struct {
-	reading
+	listReader
 	list  string
 	limit int
 	// cursor is where the part begins until find has run, and then where the next
@@ -93,7 +93,7 @@ func (p *listPart) ofUser(ctx context.Context, id string) error {
 		return err
 	}
 	keys := []string{l.OfID(p.app, id).User(id)}
-	first := store.NewFirst(p.limit+1, byToken) // SSCAN may give a token twice
+	first := store.NewTopN(p.limit+1, byToken) // SSCAN may give a token twice
 	for cursor := "0"; ; {
 		reply, err := p.call(ctx, p.s.scripts.tokens, 2, keys,
 			[]string{cursor, strconv.Itoa(scanStep), c.Token, lastOf(first)})
@@ -133,7 +133,7 @@ func tokensIn(text string) func(yield func(string) bool) {
 }
 
 // lastOf returns the last of first if it is full, else "": after that it takes none.
-func lastOf(first *store.First[string]) string {
+func lastOf(first *store.TopN[string]) string {
 	last, _ := first.Last()
 	return last
 }

@@ -32,45 +32,45 @@ func (p *listPart) ofApp(ctx context.Context, dt int64) error {
 	if err != nil {
 		return err
 	}
-	hits, more := cutTo(first.All(), p.limit)
-	tokens := make([]string, len(hits))
-	for i, h := range hits {
+	entries, more := cutTo(first.All(), p.limit)
+	tokens := make([]string, len(entries))
+	for i, h := range entries {
 		tokens[i] = h.token.String()
 	}
-	if n := len(hits); n > 0 {
-		c.LastActivity, c.Token = hits[n-1].la, cut(tokens[n-1])
+	if n := len(entries); n > 0 {
+		c.LastActivity, c.Token = entries[n-1].la, cut(tokens[n-1])
 	}
 	p.end(&c, tokens, more)
 	return nil
 }
 
-// byActivity is the order of compareHits, by what a cursor has of a token.
-func byActivity(a, b hit) int {
+// byActivity is the order of compareEntries, by what a cursor has of a token.
+func byActivity(a, b entry) int {
 	return cmp.Or(cmp.Compare(b.la, a.la), headOf(b.token).compare(headOf(a.token)))
 }
 
-// walk is a walk down the index of a part of an app.
+// walk is a walk down the index of a bucket.
 type walk struct {
 	of            layout.Bucket
 	score, member string // of the entry after which it goes on, "" at the top
 	done          bool
-	now           int64 // by the node's clock
-	hits          []hit // found by the last step
+	now           int64   // by the node's clock
+	entries       []entry // found by the last step
 }
 
-// walkDown walks the indexes of an app's parts downwards until it has the first sessions
+// walkDown walks the indexes of an app's buckets downwards until it has the first sessions
 // after c, and one more than the limit.
-func (p *listPart) walkDown(ctx context.Context, parts []layout.Bucket, c *store.Cursor, dt int64) (*store.First[hit], error) {
+func (p *listPart) walkDown(ctx context.Context, buckets []layout.Bucket, c *store.Cursor, dt int64) (*store.TopN[entry], error) {
 	score := ""
 	if c.Start != 0 {
 		score = strconv.FormatInt(c.LastActivity+1, 10)
 	}
-	size := min(mostStep, max(leastStep, 2*(p.limit+1)/len(parts)))
-	walks := make([]*walk, len(parts))
-	for i, of := range parts {
+	size := min(mostStep, max(leastStep, 2*(p.limit+1)/len(buckets)))
+	walks := make([]*walk, len(buckets))
+	for i, of := range buckets {
 		walks[i] = &walk{of: of, score: score}
 	}
-	first := store.NewFirst(p.limit+1, byActivity)
+	first := store.NewTopN(p.limit+1, byActivity)
 	after := *c // where the part begins; c.Start is set by the first step
 	for ; ; size = min(mostStep, 2*size) {
 		var ahead []*walk
@@ -95,7 +95,7 @@ func (p *listPart) walkDown(ctx context.Context, parts []layout.Bucket, c *store
 			if after.Start == 0 && (c.Start == 0 || w.now < c.Start) {
 				c.Start = w.now // of the slowest node
 			}
-			for _, h := range w.hits {
+			for _, h := range w.entries {
 				first.Add(h)
 			}
 		}
@@ -104,7 +104,7 @@ func (p *listPart) walkDown(ctx context.Context, parts []layout.Bucket, c *store
 
 // ahead reports whether w may still find a session that first would keep: none once all
 // that are kept were active a minute after the score that it has come to.
-func (w *walk) ahead(first *store.First[hit]) (bool, error) {
+func (w *walk) ahead(first *store.TopN[entry]) (bool, error) {
 	last, full := first.Last()
 	if w.done || !full {
 		return !w.done, nil
@@ -130,6 +130,6 @@ func (p *listPart) step(ctx context.Context, w *walk, after *store.Cursor, dt in
 		return fmt.Errorf("%w: latest: %w", errReply, err)
 	}
 	w.score, w.member, w.done = reply[1], reply[2], reply[1] == ""
-	w.hits, err = appendHits(w.hits[:0], reply[3])
+	w.entries, err = appendEntries(w.entries[:0], reply[3])
 	return err
 }

@@ -105,25 +105,25 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Stor
 // under two tokens.
 func TestListMeetsRotated(t *testing.T) {
 	const start = 1000
-	var hits []hit
-	old := func(la int64) hit { return hit{la, store.PackToken(store.NewToken("user"))} }
-	fresh := func(h hit, la int64) hit { return hit{la, store.PackToken(store.NewTokenLike(h.token.String()))} }
-	var want []hit
+	var entries []entry
+	old := func(la int64) entry { return entry{la, store.PackToken(store.NewToken("user"))} }
+	fresh := func(h entry, la int64) entry { return entry{la, store.PackToken(store.NewTokenLike(h.token.String()))} }
+	var want []entry
 	for i := range int64(100) {
 		h := old(start - 50 + i)
-		hits = append(hits, h)
+		entries = append(entries, h)
 		switch i % 4 {
 		case 0: // rotated twice
-			hits = append(hits, fresh(h, start+10+i))
+			entries = append(entries, fresh(h, start+10+i))
 			h = fresh(h, start+100+i)
-			hits = append(hits, h)
+			entries = append(entries, h)
 		case 1: // met again since it was active
 			h.la = start + 60 + i
-			hits = append(hits, h)
+			entries = append(entries, h)
 		}
 		want = append(want, h)
 	}
-	got := inOrder(hits, start)
+	got := inOrder(entries, start)
 	if want = inOrder(want, start+1000); len(got) != len(want) {
 		t.Fatalf("%d sessions, want %d", len(got), len(want))
 	}

@@ -9,11 +9,11 @@ import (
 	"rest-sessions/store/redis/internal/wire"
 )
 
-// textsSpread is texts for the sharded layout: a script call for each part that a token
+// textsSpread is texts for the sharded layout: a script call for each bucket that a token
 // of the page is in, all in one go.
-func (r *reading) textsSpread(ctx context.Context, l layout.Layout, page []string) ([]string, error) {
+func (r *listReader) textsSpread(ctx context.Context, l layout.Layout, page []string) ([]string, error) {
 	var commands []wire.Command
-	callOf := map[string]int{} // by the prefix of its part
+	callOf := map[string]int{} // by the prefix of its bucket
 	at := make([][2]int, len(page))
 	for i, token := range page {
 		p := l.OfToken(r.app, token)
@@ -42,8 +42,8 @@ func (r *reading) textsSpread(ctx context.Context, l layout.Layout, page []strin
 		}
 		texts[k] = texts[k][:min(len(texts[k]), len(commands[k].Keys))] // without the key of Guard
 	}
-	// Up to the first that its part's reply had no room for. What other parts say of
-	// later ones is read again.
+	// Up to the first that its bucket's reply had no room for. What other buckets say
+	// of later ones is read again.
 	inOrder := make([]string, 0, len(page))
 	for _, a := range at {
 		if a[1] >= len(texts[a[0]]) {

@@ -2,22 +2,22 @@ package store
 
 import "slices"
 
-// First keeps the first n of many, by an order, in memory for 2n. Of equal ones it
+// TopN keeps the first n of many items by an order, in memory for 2n. Of equal items it
 // keeps one.
-type First[T any] struct {
+type TopN[T any] struct {
 	n      int
 	order  func(a, b T) int
 	kept   []T
 	sorted int // how many of kept are in order and none twice
 }
 
-// NewFirst returns an empty one.
-func NewFirst[T any](n int, order func(a, b T) int) *First[T] {
-	return &First[T]{n: n, order: order}
+// NewTopN returns an empty one.
+func NewTopN[T any](n int, order func(a, b T) int) *TopN[T] {
+	return &TopN[T]{n: n, order: order}
 }
 
 // Add adds x.
-func (f *First[T]) Add(x T) {
+func (f *TopN[T]) Add(x T) {
 	if f.sorted == f.n && f.order(x, f.kept[f.n-1]) >= 0 {
 		return
 	}
@@ -26,7 +26,7 @@ func (f *First[T]) Add(x T) {
 	}
 }
 
-func (f *First[T]) sort() {
+func (f *TopN[T]) sort() {
 	if f.sorted == len(f.kept) {
 		return
 	}
@@ -37,14 +37,14 @@ func (f *First[T]) sort() {
 }
 
 // All returns what is kept, in order. It is valid until the next Add.
-func (f *First[T]) All() []T {
+func (f *TopN[T]) All() []T {
 	f.sort()
 	return f.kept
 }
 
 // Last returns the n-th in order, if there are so many: what comes after it need
 // not be added.
-func (f *First[T]) Last() (last T, full bool) {
+func (f *TopN[T]) Last() (last T, full bool) {
 	if len(f.kept) >= f.n {
 		f.sort()
 	}

@@ -11,22 +11,21 @@ import (
 	"rest-sessions/store/redis/internal/wire"
 )
 
-// reading is a list of an app's sessions that is being read.
-type reading struct {
+// listReader reads the sessions of a list, by their tokens, in pages.
+type listReader struct {
 	s        *Store
 	app      string
 	throttle wire.Throttle
-	met      met
+	seen     seenSet
 	left     []string // tokens still to be read, of which there must be one for read
-	// since is when it began. gone holds tokens of which there was no session, so
-	// long after that that it may have got another token: see lose.
-	since time.Time
-	gone  []tokenHead
+	// since is when it began; missing are tokens without a session: see noteMissing.
+	since   time.Time
+	missing []tokenHead
 }
 
-// begin sets a list up that remembers its sessions by what may be met twice.
-func (r *reading) begin(s *Store, app string, by remembered) {
-	r.s, r.app, r.met = s, app, met{by: by, lost: r.lose}
+// begin sets up a list; by says which of its sessions could come twice.
+func (r *listReader) begin(s *Store, app string, by remember) {
+	r.s, r.app, r.seen = s, app, seenSet{by: by, onMissing: r.noteMissing}
 	r.since = s.client.Clock.Now()
 }
 
@@ -34,25 +33,24 @@ func (r *reading) begin(s *Store, app string, by remembered) {
 // to the new one, at least: alias_seconds of alias.lua, less the one for the fraction.
 const aliasLife = store.MaxGrace * time.Second
 
-// lose notes a token of which there is no session. It has ended; or it was rotated
-// since the list began, and nothing leads to its new token any more, since reading took
-// long.
-func (r *reading) lose(token string) {
+// noteMissing notes a token without a session, if the list has been read for long. The
+// session has ended; or it was rotated since the list began, and its alias has expired.
+func (r *listReader) noteMissing(token string) {
 	if r.s.client.Clock.Now().Sub(r.since) >= aliasLife && store.ValidToken(token) {
-		r.gone = append(r.gone, headOf(store.PackToken(token)))
+		r.missing = append(r.missing, headOf(store.PackToken(token)))
 	}
 }
 
-// takeGone returns gone and empties it.
-func (r *reading) takeGone() heads {
-	gone := newHeads(r.gone)
-	r.gone = nil
-	return gone
+// takeMissing returns missing and empties it.
+func (r *listReader) takeMissing() heads {
+	missing := newHeads(r.missing)
+	r.missing = nil
+	return missing
 }
 
 // read reads a page from the head of left, takes it off, and returns those sessions of
 // it that are alive.
-func (r *reading) read(ctx context.Context) ([]store.Session, error) {
+func (r *listReader) read(ctx context.Context) ([]store.Session, error) {
 	l, err := r.s.layout(ctx)
 	if err != nil {
 		return nil, err
@@ -68,11 +66,11 @@ func (r *reading) read(ctx context.Context) ([]store.Session, error) {
 		return nil, err
 	}
 	r.left = r.left[len(texts):]
-	return appendSessions(make([]store.Session, 0, len(texts)), page, texts, &r.met)
+	return appendSessions(make([]store.Session, 0, len(texts)), page, texts, &r.seen)
 }
 
 // texts returns what the script sessions says of a page's tokens, or the first of them.
-func (r *reading) texts(ctx context.Context, l layout.Layout, page []string) ([]string, error) {
+func (r *listReader) texts(ctx context.Context, l layout.Layout, page []string) ([]string, error) {
 	keys := make([]string, len(page))
 	of := l.Buckets(r.app)[0] // of one Redis
 	for i, token := range page {
@@ -91,7 +89,7 @@ func (r *reading) texts(ctx context.Context, l layout.Layout, page []string) ([]
 
 // appendSessions appends the sessions that texts, replies for tokens, render,
 // without those that are none.
-func appendSessions(found []store.Session, tokens, texts []string, m *met) (_ []store.Session, err error) {
+func appendSessions(found []store.Session, tokens, texts []string, m *seenSet) (_ []store.Session, err error) {
 	for i, text := range texts {
 		if found, err = appendSession(found, tokens[i], text, m); err != nil {
 			return nil, err
@@ -101,8 +99,8 @@ func appendSessions(found []store.Session, tokens, texts []string, m *met) (_ []
 }
 
 // appendSession appends the session that text, a reply for token, renders, if there
-// is one that was not met before.
-func appendSession(found []store.Session, token, text string, m *met) ([]store.Session, error) {
+// is one that was not seen before.
+func appendSession(found []store.Session, token, text string, m *seenSet) ([]store.Session, error) {
 	session, rest, err := cutSession(text)
 	switch {
 	case err != nil && err != store.ErrNotFound:
@@ -110,11 +108,11 @@ func appendSession(found []store.Session, token, text string, m *met) ([]store.S
 	case rest != "":
 		return nil, fmt.Errorf("%w: %d bytes after the session", errReply, len(rest))
 	case err != nil:
-		if m.lost != nil {
-			m.lost(token)
+		if m.onMissing != nil {
+			m.onMissing(token)
 		}
 		return found, nil
-	case m.again(token, session.First):
+	case m.add(token, session.First):
 		return found, nil
 	}
 	if session.First == "" {
@@ -124,7 +122,7 @@ func appendSession(found []store.Session, token, text string, m *met) ([]store.S
 }
 
 // call runs a script that returns so many texts or numbers.
-func (r *reading) call(ctx context.Context, script *wire.Script, n int, keys, args []string) ([]string, error) {
+func (r *listReader) call(ctx context.Context, script *wire.Script, n int, keys, args []string) ([]string, error) {
 	reply, err := r.throttle.Run(ctx, r.s.client, script, keys, args)
 	if err != nil {
 		return nil, err

@@ -54,10 +54,24 @@ func exposedMetrics(t *testing.T) map[string]exposedMetric {
 		{"RS_REDIS_URL=rediss://" + redisAddr, "RS_REDIS_CA=" + authority.CA, "RS_REDIS_CERT=" + clientCert, "RS_REDIS_KEY=" + clientKey},
 	} {
 		p := start(t, environ...)
-		resp, err := client.Get(p.url + "/metrics")
-		if err != nil {
-			t.Fatal(err)
+		get := func(path string) *http.Response {
+			resp, err := client.Get(p.url + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return resp
 		}
+		for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // the first write is made behind the start
+			resp := get("/readyz")
+			resp.Body.Close()
+			if resp.StatusCode == 200 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("/readyz answers %s", resp.Status)
+			}
+		}
+		resp := get("/metrics")
 		parser := expfmt.NewTextParser(prometheus.LegacyValidation)
 		families, err := parser.TextToMetricFamilies(resp.Body)
 		resp.Body.Close()

@@ -25,15 +25,15 @@ const (
 	scanPage   = 500 // keys of the database looked at for apps
 )
 
-// Part is what a migration works on at a time: an app of the classic layout, a
+// Bucket is what a migration works on at a time: a whole app of the classic layout, a
 // bucket of one in the sharded.
-type Part struct{ bucket layout.Bucket }
+type Bucket struct{ bucket layout.Bucket }
 
-// Name is a name that no other part of the namespace has.
-func (p Part) Name() string { return p.bucket.Prefix }
+// Name is a name that no other bucket of the namespace has.
+func (p Bucket) Name() string { return p.bucket.Prefix }
 
-// App is the app whose part it is.
-func (p Part) App() string { return p.bucket.App }
+// App is the app whose bucket it is.
+func (p Bucket) App() string { return p.bucket.App }
 
 // Position is where a walk up an index is: after the entry Member, or at the first
 // with Score if that is empty. A walk that has not begun has the Score "-inf", one that
@@ -58,7 +58,7 @@ type Raw struct {
 // Unreadable is the index entry of what is no session as it should be.
 type Unreadable struct{ App, Member string }
 
-// Exported is a page of a part's sessions.
+// Exported is a page of a bucket's sessions.
 type Exported struct {
 	Live []Raw
 	Over int // entries of sessions whose time is over, and of none
@@ -113,17 +113,17 @@ func escapeGlob(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(text)
 }
 
-// Parts returns the parts of an app.
-func (s *Store) Parts(ctx context.Context, app string) ([]Part, error) {
+// Buckets returns the buckets of an app.
+func (s *Store) Buckets(ctx context.Context, app string) ([]Bucket, error) {
 	l, err := s.layout(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var parts []Part
+	var buckets []Bucket
 	for _, p := range l.Buckets(app) {
-		parts = append(parts, Part{p})
+		buckets = append(buckets, Bucket{p})
 	}
-	return parts, nil
+	return buckets, nil
 }
 
 // Sharded reports whether the sessions are in the layout for Redis Cluster, in which
@@ -156,8 +156,8 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	return time.Unix(t[0], t[1]*1000).Add(half), nil
 }
 
-// Size returns how many entries the index of a part has from a score on.
-func (s *Store) Size(ctx context.Context, p Part, from string) (int64, error) {
+// Size returns how many entries the index of a bucket has from a score on.
+func (s *Store) Size(ctx context.Context, p Bucket, from string) (int64, error) {
 	replies, err := s.client.RunAll(ctx, []wire.Command{{Keys: []string{p.bucket.Sessions()}, Args: []string{"ZCOUNT", from, "+inf"}}})
 	if err != nil {
 		return 0, err
@@ -165,9 +165,9 @@ func (s *Store) Size(ctx context.Context, p Part, from string) (int64, error) {
 	return replies[0].ToInt64()
 }
 
-// Export reads the next page of a part: those sessions in it whose last activity was at
+// Export reads the next page of a bucket: those sessions in it whose last activity was at
 // since, in Unix seconds, or later.
-func (s *Store) Export(ctx context.Context, p Part, at Position, since int64) (Exported, error) {
+func (s *Store) Export(ctx context.Context, p Bucket, at Position, since int64) (Exported, error) {
 	var e Exported
 	reply, err := s.client.Run(ctx, s.scripts.export, []string{p.bucket.Sessions(), p.bucket.Users()},
 		[]string{p.bucket.Prefix, strconv.Itoa(exportPage), strconv.Itoa(listPageBytes), at.Score, at.Member, strconv.FormatInt(since, 10)})
@@ -247,10 +247,10 @@ func parseRaw(app string, fields []string) (Raw, bool) {
 	return raw, ok
 }
 
-// Live walks a page of a part's index and returns the members, token:id, of the
+// Live walks a page of a bucket's index and returns the members, token:id, of the
 // sessions that are alive at a time in Unix seconds. If copies is set, only those
 // count that Import made.
-func (s *Store) Live(ctx context.Context, p Part, at Position, now int64, copies bool) (members []string, next Position, err error) {
+func (s *Store) Live(ctx context.Context, p Bucket, at Position, now int64, copies bool) (members []string, next Position, err error) {
 	only := ""
 	if copies {
 		only = "1"
@@ -282,7 +282,7 @@ func (s *Store) There(ctx context.Context, app string, tokens []string, now int6
 	}
 	at := []string{strconv.FormatInt(now, 10)}
 	var commands []wire.Command
-	of := map[string]int{} // the command for a part, by its prefix
+	of := map[string]int{} // the command for a bucket, by its prefix
 	places := make([][2]int, len(tokens))
 	for i, token := range tokens {
 		p := l.OfToken(app, token)

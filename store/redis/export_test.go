@@ -23,11 +23,11 @@ func copyAll(t *testing.T, from, to *Store, ahead int64, dry bool) map[Copied]in
 	}
 	became := map[Copied]int{}
 	for _, app := range apps {
-		parts, err := from.Parts(ctx, app)
+		buckets, err := from.Buckets(ctx, app)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range parts {
+		for _, p := range buckets {
 			for at := (Position{Score: "-inf"}); at.Score != ""; {
 				page, err := from.Export(ctx, p, at, 0)
 				if err != nil {
@@ -49,11 +49,11 @@ func copyAll(t *testing.T, from, to *Store, ahead int64, dry bool) map[Copied]in
 
 func forgetAll(t *testing.T, s *Store, app string) {
 	t.Helper()
-	parts, err := s.Parts(context.Background(), app)
+	buckets, err := s.Buckets(context.Background(), app)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range parts {
+	for _, p := range buckets {
 		for cursor, more := "0", true; more; more = cursor != "0" {
 			if cursor, err = s.Forget(context.Background(), p, cursor); err != nil {
 				t.Fatal(err)
@@ -242,11 +242,11 @@ func TestSettle(t *testing.T) {
 	ctx := context.Background()
 	settle := func(dry bool) (n Settled) {
 		t.Helper()
-		parts, err := to.Parts(ctx, "shop")
+		buckets, err := to.Buckets(ctx, "shop")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range parts {
+		for _, p := range buckets {
 			tokens, next, err := to.Copies(ctx, p, "0")
 			if err != nil || next != "0" {
 				t.Fatal(next, err)

@@ -124,10 +124,10 @@ func text(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// Copies returns a page of the tokens of a part that Import noted, and the cursor of
+// Copies returns a page of the tokens of a bucket that Import noted, and the cursor of
 // the next, "0" after the last; "0" begins. None that is there throughout is missed; one
 // may be met twice.
-func (s *Store) Copies(ctx context.Context, p Part, cursor string) (tokens []string, next string, err error) {
+func (s *Store) Copies(ctx context.Context, p Bucket, cursor string) (tokens []string, next string, err error) {
 	scan := wire.Command{Keys: []string{p.bucket.Migrated()}, Args: []string{"HSCAN", cursor, "COUNT", strconv.Itoa(copiesPage)}}
 	reply, err := s.client.Do(ctx, s.keys.GroupOf(p.bucket.Migrated()), scan.Do)
 	if err != nil {
@@ -161,10 +161,10 @@ func (n *Settled) Add(m Settled) {
 	n.Live, n.Ended, n.Dropped, n.Kept = n.Live+m.Live, n.Ended+m.Ended, n.Dropped+m.Dropped, n.Kept+m.Kept
 }
 
-// Settle ends those copies of a part whose session is not there any more where it was
+// Settle ends those copies of a bucket whose session is not there any more where it was
 // copied from, and counts the others. there is There's answer, for a time that is now
 // by this store's clock.
-func (s *Store) Settle(ctx context.Context, p Part, tokens []string, there []byte, now int64, dry bool) (Settled, error) {
+func (s *Store) Settle(ctx context.Context, p Bucket, tokens []string, there []byte, now int64, dry bool) (Settled, error) {
 	var n Settled
 	l, err := s.layout(ctx)
 	if err != nil {
@@ -209,9 +209,9 @@ func (s *Store) Settle(ctx context.Context, p Part, tokens []string, there []byt
 	return n, nil
 }
 
-// Forget removes a page of a part's notes of copies and returns the cursor of the
+// Forget removes a page of a bucket's notes of copies and returns the cursor of the
 // next, as Copies does.
-func (s *Store) Forget(ctx context.Context, p Part, cursor string) (next string, err error) {
+func (s *Store) Forget(ctx context.Context, p Bucket, cursor string) (next string, err error) {
 	tokens, next, err := s.Copies(ctx, p, cursor)
 	if err != nil || len(tokens) == 0 {
 		return next, err

@@ -69,19 +69,19 @@ func (m *migration) settleAndCount(ctx context.Context) (counts, error) {
 
 // settle looks at all copies of an app.
 func (m *migration) settle(ctx context.Context, app string, now int64, c *count) error {
-	parts, err := m.to.Parts(ctx, app)
+	buckets, err := m.to.Buckets(ctx, app)
 	if err != nil {
 		return err
 	}
-	found := make([]redis.Settled, len(parts))
-	err = each(parts, func(i int, p redis.Part) error { return m.settlePart(ctx, p, now, &found[i]) })
+	found := make([]redis.Settled, len(buckets))
+	err = each(buckets, func(i int, p redis.Bucket) error { return m.settleBucket(ctx, p, now, &found[i]) })
 	for _, n := range found {
 		c.Add(n)
 	}
 	return err
 }
 
-func (m *migration) settlePart(ctx context.Context, p redis.Part, now int64, n *redis.Settled) error {
+func (m *migration) settleBucket(ctx context.Context, p redis.Bucket, now int64, n *redis.Settled) error {
 	for cursor, more := "0", true; more; more = cursor != "0" {
 		var tokens []string
 		var there []byte
@@ -123,12 +123,12 @@ func (m *migration) settlePart(ctx context.Context, p redis.Part, now int64, n *
 
 // countTarget counts the copies of an app that the target's index has.
 func (m *migration) countTarget(ctx context.Context, app string, now int64, c *count) error {
-	parts, err := m.to.Parts(ctx, app)
+	buckets, err := m.to.Buckets(ctx, app)
 	if err != nil {
 		return err
 	}
-	live := make([]int, len(parts))
-	err = each(parts, func(i int, p redis.Part) error {
+	live := make([]int, len(buckets))
+	err = each(buckets, func(i int, p redis.Bucket) error {
 		return m.walkLive(ctx, m.to, p, now, true, func(members []string) error {
 			live[i] += len(members)
 			return nil
@@ -151,7 +151,7 @@ func (m *migration) pace(ctx context.Context, n int) error {
 // notEmptied makes sure that the source still has a session of an app that it had.
 func (m *migration) notEmptied(ctx context.Context) error {
 	held := errors.New("found")
-	err := m.eachPart(ctx, m.from, func(p redis.Part) error {
+	err := m.eachBucket(ctx, m.from, func(p redis.Bucket) error {
 		n, err := m.from.Size(ctx, p, "-inf")
 		if err == nil && n > 0 {
 			err = held
@@ -170,11 +170,11 @@ func (m *migration) notEmptied(ctx context.Context) error {
 // countSource counts an app's sessions in the source, and lists those that cannot be
 // kept in the target.
 func (m *migration) countSource(ctx context.Context, app string, now int64, c *count, list *list) error {
-	parts, err := m.from.Parts(ctx, app)
+	buckets, err := m.from.Buckets(ctx, app)
 	if err != nil {
 		return err
 	}
-	for _, p := range parts {
+	for _, p := range buckets {
 		err := m.walkLive(ctx, m.from, p, now, false, func(members []string) error {
 			for _, member := range members {
 				token, id, _ := strings.Cut(member, ":")
@@ -200,8 +200,8 @@ func (m *migration) countSource(ctx context.Context, app string, now int64, c *c
 	return nil
 }
 
-// walkLive calls f with each page of a part's live sessions.
-func (m *migration) walkLive(ctx context.Context, s *redis.Store, p redis.Part, now int64, copies bool, f func([]string) error) error {
+// walkLive calls f with each page of a bucket's live sessions.
+func (m *migration) walkLive(ctx context.Context, s *redis.Store, p redis.Bucket, now int64, copies bool, f func([]string) error) error {
 	for at := (redis.Position{Score: "-inf"}); at.Score != ""; {
 		var members []string
 		var next redis.Position

@@ -170,11 +170,11 @@ func (m *migration) sourceHolds(ctx context.Context) (held bool, err error) {
 		}
 		for _, app := range apps {
 			m.apps[app] = true
-			parts, err := m.from.Parts(ctx, app)
+			buckets, err := m.from.Buckets(ctx, app)
 			if err != nil {
 				return err
 			}
-			for _, p := range parts {
+			for _, p := range buckets {
 				n, err := m.from.Size(ctx, p, "-inf")
 				if err != nil {
 					return fmt.Errorf("--from: %w", err)

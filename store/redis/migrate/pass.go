@@ -23,7 +23,7 @@ func (m *migration) pass(ctx context.Context, title string) (tally, error) {
 		return t, err
 	}
 	var total int64
-	err := m.eachPart(ctx, m.from, func(p redis.Part) error {
+	err := m.eachBucket(ctx, m.from, func(p redis.Bucket) error {
 		score, _ := m.beginOf(p.App())
 		n, err := m.from.Size(ctx, p, score)
 		total += n
@@ -38,12 +38,12 @@ func (m *migration) pass(ctx context.Context, title string) (tally, error) {
 		if err := m.noteApp(ctx, app); err != nil {
 			return t, err
 		}
-		parts, err := m.from.Parts(ctx, app)
+		buckets, err := m.from.Buckets(ctx, app)
 		if err != nil {
 			return t, err
 		}
-		for _, p := range parts {
-			if err := m.copyPart(ctx, p, &t); err != nil {
+		for _, p := range buckets {
+			if err := m.copyBucket(ctx, p, &t); err != nil {
 				m.saveAtEnd(ctx)
 				return t, err
 			}
@@ -52,14 +52,14 @@ func (m *migration) pass(ctx context.Context, title string) (tally, error) {
 	return t, m.endPass(ctx)
 }
 
-// eachPart calls f for the parts of all apps in a store.
-func (m *migration) eachPart(ctx context.Context, s *redis.Store, f func(redis.Part) error) error {
+// eachBucket calls f for the buckets of all apps in a store.
+func (m *migration) eachBucket(ctx context.Context, s *redis.Store, f func(redis.Bucket) error) error {
 	for _, app := range m.known() {
-		parts, err := s.Parts(ctx, app)
+		buckets, err := s.Buckets(ctx, app)
 		if err != nil {
 			return err
 		}
-		for _, p := range parts {
+		for _, p := range buckets {
 			if err := m.persist(ctx, func() error { return f(p) }); err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ func (m *migration) eachPart(ctx context.Context, s *redis.Store, f func(redis.P
 	return nil
 }
 
-// together is how many pages are written at once, or parts looked at.
+// together is how many pages are written at once, or buckets looked at.
 const together = 8
 
 // fetched are pages that were read while those before them were written.
@@ -78,8 +78,8 @@ type fetched struct {
 	err   error
 }
 
-// fetch reads the next pages of a part.
-func (m *migration) fetch(ctx context.Context, p redis.Part, at redis.Position) (f fetched) {
+// fetch reads the next pages of a bucket.
+func (m *migration) fetch(ctx context.Context, p redis.Bucket, at redis.Position) (f fetched) {
 	_, since := m.beginOf(p.App())
 	for f.more = true; f.more && len(f.pages) < together; at = f.pages[len(f.pages)-1].Next {
 		var page redis.Exported
@@ -97,8 +97,8 @@ func (m *migration) fetch(ctx context.Context, p redis.Part, at redis.Position) 
 	return f
 }
 
-// copyPart walks a part of an app from where an earlier run left it.
-func (m *migration) copyPart(ctx context.Context, p redis.Part, t *tally) error {
+// copyBucket walks a bucket of an app from where an earlier run left it.
+func (m *migration) copyBucket(ctx context.Context, p redis.Bucket, t *tally) error {
 	at, done := m.position(p)
 	if done {
 		return nil

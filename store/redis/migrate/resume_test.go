@@ -55,12 +55,12 @@ func TestResume(t *testing.T) {
 func notes(t *testing.T, o Options) int {
 	t.Helper()
 	s := open(t, o.To)
-	parts, err := s.Parts(context.Background(), "shop")
+	buckets, err := s.Buckets(context.Background(), "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, p := range parts {
+	for _, p := range buckets {
 		tokens, _, err := s.Copies(context.Background(), p, "0")
 		if err != nil {
 			t.Fatal(err)

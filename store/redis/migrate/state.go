@@ -23,7 +23,7 @@ const (
 	startField = "start" // when the pass began that has not ended, by the source's clock
 	doneField  = "done"  // when the migration was completed
 	appPrefix  = "app "  // an app that the migration has met: appBegun or appWalked
-	atPrefix   = "at "   // where the pass is in a part: "start score member", or "start"
+	atPrefix   = "at "   // where the pass is in a bucket: "start score member", or "start"
 )
 
 const (
@@ -40,7 +40,7 @@ type state struct {
 	since int64             // 0: no pass has ended
 	start int64             // 0: no pass has begun
 	apps  map[string]string // what is kept of each
-	at    map[string]string // by part
+	at    map[string]string // by bucket
 	dirty map[string]string // fields to be kept
 	saved time.Time
 }
@@ -61,8 +61,8 @@ func (m *migration) loadState(ctx context.Context) error {
 		if app, ok := strings.CutPrefix(name, appPrefix); ok {
 			m.state.apps[app] = value
 			m.apps[app] = true
-		} else if part, ok := strings.CutPrefix(name, atPrefix); ok {
-			m.state.at[part] = value
+		} else if bucket, ok := strings.CutPrefix(name, atPrefix); ok {
+			m.state.at[bucket] = value
 		}
 	}
 	if done := kept[doneField]; done != "" {
@@ -161,8 +161,8 @@ func (m *migration) endPass(ctx context.Context) error {
 	m.state.since, m.state.start = m.state.start, 0
 	clear(m.state.dirty)
 	gone := []string{startField}
-	for part := range m.state.at {
-		gone = append(gone, atPrefix+part)
+	for bucket := range m.state.at {
+		gone = append(gone, atPrefix+bucket)
 	}
 	clear(m.state.at)
 	if m.DryRun {
@@ -189,8 +189,8 @@ func (m *migration) beginOf(app string) (score string, since int64) {
 	return strconv.FormatInt(m.state.since-overlap, 10), m.state.since - skew
 }
 
-// position is where the pass is in a part.
-func (m *migration) position(p redis.Part) (at redis.Position, done bool) {
+// position is where the pass is in a bucket.
+func (m *migration) position(p redis.Bucket) (at redis.Position, done bool) {
 	start, rest, _ := strings.Cut(m.state.at[p.Name()], " ")
 	if start != strconv.FormatInt(m.state.start, 10) { // of no pass, or another
 		score, _ := m.beginOf(p.App())
@@ -200,12 +200,12 @@ func (m *migration) position(p redis.Part) (at redis.Position, done bool) {
 	return at, rest == ""
 }
 
-func (m *migration) setPosition(part string, at redis.Position, done bool) {
+func (m *migration) setPosition(bucket string, at redis.Position, done bool) {
 	value := strconv.FormatInt(m.state.start, 10)
 	if !done {
 		value += " " + at.Score + " " + at.Member
 	}
-	m.state.at[part], m.state.dirty[atPrefix+part] = value, value
+	m.state.at[bucket], m.state.dirty[atPrefix+bucket] = value, value
 }
 
 // savePositions keeps the positions, if it is time for it.
@@ -242,11 +242,11 @@ func (m *migration) finish(ctx context.Context) error {
 func (m *migration) forget(ctx context.Context) error {
 	gone := []string{sinceField, startField, nonceField}
 	for app := range m.apps {
-		parts, err := m.to.Parts(ctx, app)
+		buckets, err := m.to.Buckets(ctx, app)
 		if err != nil {
 			return err
 		}
-		for _, p := range parts {
+		for _, p := range buckets {
 			for cursor, more := "0", true; more; more = cursor != "0" {
 				err := m.persist(ctx, func() error {
 					next, err := m.to.Forget(ctx, p, cursor)

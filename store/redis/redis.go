@@ -204,3 +204,11 @@ func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error)
 
 // layout returns the layout that this server has.
 func (s *Store) layout(ctx context.Context) (layout.Layout, error) { return s.client.Layout(ctx) }
+
+func (s *Store) count(ctx context.Context, script *wire.Script, keys, args []string) (int64, error) {
+	reply, err := s.client.Run(ctx, script, keys, args)
+	if err != nil {
+		return 0, err
+	}
+	return numberOf(reply)
+}

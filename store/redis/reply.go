@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/redis/rueidis"
+
 	"rest-sessions/store"
 )
 
@@ -104,4 +106,23 @@ func cutInt(s string) (n int64, rest string, ok bool) {
 		i++
 	}
 	return n, s[i:], true
+}
+
+func sessionIn(reply rueidis.RedisMessage, err error, token string) (store.Session, error) {
+	if err != nil {
+		return store.Session{}, err
+	}
+	text, err := reply.ToString()
+	if err != nil {
+		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
+	}
+	return parseSession(text, token)
+}
+
+func numberOf(reply rueidis.RedisMessage) (int64, error) {
+	n, err := reply.ToInt64()
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errReply, err)
+	}
+	return n, nil
 }

@@ -1,0 +1,42 @@
+package redis
+
+import (
+	"context"
+
+	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
+)
+
+func (s *Store) Get(ctx context.Context, app, token string) (store.Session, error) {
+	l, err := s.layout(ctx)
+	if err != nil {
+		return store.Session{}, err
+	}
+	if !l.Sharded() {
+		return s.readers[layout.ClassicGroup].plain.get(ctx, l, layout.Bucket{}, app, token)
+	}
+	b := l.OfToken(app, token)
+	return s.readers[layout.GroupOfSlot(b.Slot)].plain.get(ctx, l, b, app, token)
+}
+
+func (s *Store) GetWith(ctx context.Context, app, token string) (store.Session, error) {
+	l, err := s.layout(ctx)
+	if err != nil {
+		return store.Session{}, err
+	}
+	if !l.Sharded() {
+		return s.readers[layout.ClassicGroup].detailed.get(ctx, l, layout.Bucket{}, app, token)
+	}
+	b := l.OfToken(app, token)
+	return s.readers[layout.GroupOfSlot(b.Slot)].detailed.get(ctx, l, b, app, token)
+}
+
+func (s *Store) Peek(ctx context.Context, app, token string) (store.Session, error) {
+	l, err := s.layout(ctx)
+	if err != nil {
+		return store.Session{}, err
+	}
+	key := l.OfToken(app, token).Session(token)
+	reply, err := s.client.RunBatched(ctx, s.scripts.peek, []string{key}, nil)
+	return sessionIn(reply, err, token)
+}

@@ -1,0 +1,36 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"rest-sessions/store"
+)
+
+func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, store.Details, error) {
+	l, err := s.layout(ctx)
+	if err != nil {
+		return "", store.Details{}, err
+	}
+	b := l.OfToken(app, token)
+	key, freshKey := b.Session(token), b.Session(fresh)
+	reply, err := s.client.Run(ctx, s.scripts.rotate,
+		[]string{key, freshKey, b.Sessions(), b.Users(), b.Wipe},
+		[]string{b.App, b.Token(key), b.Token(freshKey), strconv.FormatInt(grace, 10), l.Cache(), s.eviction.flag()})
+	if err != nil {
+		return "", store.Details{}, err
+	}
+	text, err := reply.ToString()
+	switch {
+	case err != nil:
+		return "", store.Details{}, fmt.Errorf("%w: rotate: %w", errReply, err)
+	case text == "":
+		return "", store.Details{}, store.ErrNotFound
+	case len(text) < store.TokenLen || !store.ValidToken(text[:store.TokenLen]):
+		return "", store.Details{}, fmt.Errorf("%w: rotate: no token", errReply)
+	}
+	now := text[:store.TokenLen]
+	session, err := parseSession(text[store.TokenLen:], now)
+	return now, session.Details, err
+}

@@ -1,0 +1,19 @@
+package redis
+
+import (
+	"context"
+
+	"rest-sessions/store"
+)
+
+func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64) (store.Session, error) {
+	l, err := s.layout(ctx)
+	if err != nil {
+		return store.Session{}, err
+	}
+	b := l.OfToken(app, token)
+	reply, err := s.client.RunBatched(ctx, s.scripts.touch,
+		[]string{b.Session(token), b.Sessions(), b.Users(), b.Wipe},
+		[]string{b.App, l.Cache(), s.eviction.flag(), text(ttl), text(maxAge)})
+	return sessionIn(reply, err, token)
+}

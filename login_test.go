@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,8 @@ type loginSite struct {
 	command  []string // that runs the site; PORT stands for its port
 	url      string
 	done     chan struct{} // closed when the site has ended
+	process  *process
+	deleted  bool // README says how the cookie is deleted
 }
 
 // TestReadmeLogin runs the login of README in each language: with no session, with one,
@@ -54,12 +57,25 @@ func TestReadmeLogin(t *testing.T) {
 		s.expect(t, "/me", "sid="+strings.Repeat("A", 64), 401, "none")
 		token := s.login(t, user)
 		s.expect(t, "/me", "a=1; sid="+token, 200, user)
+		s.expect(t, "/me", "a="+strings.Repeat("x", 5000)+"; b="+strings.Repeat("x", 5000)+"; sid="+token+"; c=é", 200, user)
+		s.expect(t, "/me", "my_sid="+token+"; sid2="+token, 401, "none")
+		other := s.login(t, "other of "+s.language)
+		for _, two := range []string{"sid=" + token + "; sid=" + other, "sid=" + other + ";sid=" + token} {
+			s.expect(t, "/me", two, 401, "none")
+		}
 		s.expect(t, "/theme?theme=d%C3%A4rk", "sid="+token, 200, "därk")
-		s.expect(t, "/logout", "sid="+token, 200, "")
-		s.expect(t, "/logout", "", 200, "")
+		s.logout(t, "sid="+token)
+		s.logout(t, "")
 		s.expect(t, "/me", "sid="+token, 401, "none")
 		cookies[s] = "sid=" + s.login(t, user)
 		s.wantOne(t, server, user, right)
+		for _, user := range []string{".", ".."} {
+			if s.language == "js" { // which rejects it, as fetch would ask for another path
+				s.expect(t, "/login?user="+user, "", 500, "RangeError: fetch cannot have such a path")
+				continue
+			}
+			s.expect(t, "/me", "sid="+s.login(t, user), 200, user)
+		}
 	}
 	writeText(t, keys, wrong)
 	server.cmd.Process.Signal(syscall.SIGHUP)
@@ -68,19 +84,27 @@ func TestReadmeLogin(t *testing.T) {
 			t.Fatalf("the keys are not read again:\n%s", server.log())
 		}
 	}
-	unknown := func(why string) {
-		for _, s := range sites {
-			for _, path := range []string{"/me", "/logout", "/login?user=me"} {
-				if resp, _ := s.get(t, path, cookies[s]); resp.StatusCode != 503 || resp.Header.Get("Set-Cookie") != "" {
+	// unknown wants it so, for a reason that the site is told.
+	unknown := func(why, reason string) {
+		for _, path := range []string{"/logout", "/me", "/login?user=me"} {
+			for _, s := range sites {
+				resp, body := s.get(t, path, cookies[s])
+				if resp.StatusCode != 503 || resp.Header.Get("Set-Cookie") != "" {
 					t.Errorf("%s: %s: %s answers %s with the cookie %q", why, s.language, path, resp.Status, resp.Header.Get("Set-Cookie"))
+				}
+				if s.language == "php" { // which logs it
+					body = s.awaitLog(reason)
+				}
+				if path == "/logout" && !strings.Contains(strings.ToLower(body), reason) {
+					t.Errorf("%s: %s: the site is not told so, but %q", why, s.language, body)
 				}
 			}
 		}
 	}
-	unknown("another key")
+	unknown("another key", "unauthorized")
 	server.cmd.Process.Kill()
 	<-server.done
-	unknown("no server")
+	unknown("no server", "refused")
 }
 
 // start writes the site and the block of README into a directory and runs it there.
@@ -91,8 +115,8 @@ func (s *loginSite) start(t *testing.T, sessions, key string) {
 			code = b.text
 		}
 	}
-	if !strings.Contains(code, "http://127.0.0.1:3000/") {
-		t.Fatalf("the block %s of README does not ask http://127.0.0.1:3000/:\n%s", s.language, code)
+	if !strings.Contains(code, "http://127.0.0.1:3000") {
+		t.Fatalf("the block %s of README does not ask http://127.0.0.1:3000 by default:\n%s", s.language, code)
 	}
 	if s.language == "go" {
 		if clean, err := format.Source([]byte(code)); err != nil || string(clean) != code {
@@ -100,8 +124,17 @@ func (s *loginSite) start(t *testing.T, sessions, key string) {
 		}
 		writeText(t, filepath.Join(dir, "go.mod"), readText(t, "testdata/login/go.mod"))
 	}
-	writeText(t, filepath.Join(dir, s.file), strings.ReplaceAll(code, "http://127.0.0.1:3000", sessions))
-	writeText(t, filepath.Join(dir, s.site), readText(t, "testdata/login/"+s.site))
+	writeText(t, filepath.Join(dir, s.file), code)
+	site := readText(t, "testdata/login/"+s.site)
+	writeText(t, filepath.Join(dir, s.site), site)
+	// The page says how a cookie is deleted, and the site does it so.
+	deletes := regexp.MustCompile("`([^`]+)` deletes the cookie")
+	for _, said := range deletes.FindAllStringSubmatch(readText(t, "README.md"), -1) {
+		s.deleted = s.deleted || strings.Contains(site, said[1])
+	}
+	if !s.deleted {
+		t.Errorf("README.md does not delete the cookie as the site in %s does", s.language)
+	}
 	if s.language == "go" {
 		build := exec.Command("go", "build", "-o", "site", ".")
 		build.Dir = dir
@@ -120,9 +153,9 @@ func (s *loginSite) start(t *testing.T, sessions, key string) {
 	if s.language != "php" { // whose server logs each request there
 		p.cmd.Stderr = os.Stderr
 	}
-	p.cmd.Env = append(os.Environ(), "PORT="+port, "SESSIONS_KEY="+key, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
+	p.cmd.Env = append(os.Environ(), "PORT="+port, "SESSIONS_URL="+sessions, "SESSIONS_KEY="+key, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
 	p.begin()
-	s.done = p.done
+	s.done, s.process = p.done, p
 }
 
 func (s *loginSite) await(t *testing.T) {
@@ -168,6 +201,28 @@ func (s *loginSite) expect(t *testing.T, path, cookie string, status int, body s
 	t.Helper()
 	if resp, b := s.get(t, path, cookie); resp.StatusCode != status || b != body {
 		t.Errorf("%s: %s with %q answers %s %q, not %d %q", s.language, path, cookie, resp.Status, b, status, body)
+	}
+}
+
+// awaitLog returns the log of a site once it has the text, in any case.
+func (s *loginSite) awaitLog(text string) string {
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if log := s.process.log(); strings.Contains(strings.ToLower(log), text) || time.Now().After(deadline) {
+			return log
+		}
+	}
+}
+
+// logout wants a page that deletes the cookie.
+func (s *loginSite) logout(t *testing.T, cookie string) {
+	t.Helper()
+	resp, body := s.get(t, "/logout", cookie)
+	got := resp.Cookies()
+	if resp.StatusCode != 200 || body != "" || len(got) != 1 {
+		t.Fatalf("%s: the logout answers %s %q with the cookies %v", s.language, resp.Status, body, got)
+	}
+	if c := got[0]; c.Name != "sid" || c.MaxAge >= 0 || c.Path != "/" || !c.Secure {
+		t.Errorf("%s: the cookie is deleted by %s", s.language, c.Raw)
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 func main() {
 	handle := func(path string, page func(http.ResponseWriter, *http.Request) error) {
 		http.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			if page(w, r) != nil {
+			if err := page(w, r); err != nil {
 				w.WriteHeader(http.StatusServiceUnavailable)
+				fmt.Fprint(w, err)
 			}
 		})
 	}
@@ -40,8 +41,11 @@ func main() {
 		}
 		return err
 	})
-	handle("/logout", func(_ http.ResponseWriter, r *http.Request) error {
+	handle("/logout", func(w http.ResponseWriter, r *http.Request) error {
 		_, err := sessions(r, "DELETE", "kill/-", "")
+		if err == nil {
+			http.SetCookie(w, &http.Cookie{Name: "sid", Path: "/", Secure: true, MaxAge: -1})
+		}
 		return err
 	})
 	if err := http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil); err != nil {

@@ -17,9 +17,11 @@ http.createServer(async (req, res) => {
       res.write(changed.d.theme)
     } else if (url.pathname === '/logout') {
       await sessions('DELETE', 'kill/-', cookie)
+      res.setHeader('Set-Cookie', 'sid=; Path=/; Secure; Max-Age=0')
     }
   } catch (error) {
-    res.statusCode = error.status
+    res.statusCode = error.status ?? 500
+    res.write(String(error))
   }
   res.end()
 }).listen(process.env.PORT, '127.0.0.1')

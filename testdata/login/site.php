@@ -15,5 +15,6 @@ switch (parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH)) {
         break;
     case '/logout':
         sessions('DELETE', 'kill/-');
+        setcookie('sid', '', 1, '/', secure: true);
         break;
 }

@@ -21,8 +21,9 @@ class Site(BaseHTTPRequestHandler):
                 body = sessions.sessions("POST", "set/-", cookie, data)["d"]["theme"]
             elif url.path == "/logout":
                 sessions.sessions("DELETE", "kill/-", cookie)
-        except OSError:
-            status, body = 503, "later"
+                header = "sid=; Path=/; Secure; Max-Age=0"
+        except OSError as error:
+            status, body = 503, str(error)
         self.send_response(status)
         if header:
             self.send_header("Set-Cookie", header)

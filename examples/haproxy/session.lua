@@ -8,15 +8,13 @@ local key = os.getenv("RS_AUTH_KEY") or ""
 local told = { "x-session-id", "x-session-handle", "x-session-data" }
 
 core.register_action("session", { "http-req" }, function(txn, url)
-  local cookies = {}
-  local sent = txn.http:req_get_headers()["cookie"]
-  if sent then
-    for i = 0, #sent do cookies[#cookies + 1] = sent[i] end
-  end
+  -- Only the token: all cookies of a visitor may be more than the 8 KiB that rest-sessions takes.
+  -- If there are two such cookies, nobody knows which is meant.
+  local token = txn.f:req_cook_cnt("sid") == 1 and txn.f:req_cook("sid") or ""
   local answer = core.httpclient():head {
     url = url,
     timeout = 10000, -- milliseconds
-    headers = { authorization = { "Bearer " .. key }, cookie = { table.concat(cookies, "; ") } },
+    headers = { authorization = { "Bearer " .. key }, ["x-session-token"] = { token } },
   }
   if answer.status == 200 then
     for _, name in ipairs(told) do

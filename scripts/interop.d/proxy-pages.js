@@ -109,7 +109,20 @@ const protects = (name, proxy) => describe(name, () => {
     await notServed({});
     await notServed({ Cookie: 'lang=en' });
     for (const malformed of ['', 'x', `${dead}x`, dead.slice(1), '-', '../../shop/killall', '%00']) await notServed(cookie(malformed));
-    await notServed({ Cookie: `sid=${other}; sid=${dead}` });
+    for (const [one, two] of [[other, dead], [dead, other], [other, 'x']]) await notServed({ Cookie: `sid=${one}; lang=en; sid=${two}` });
+    await notServed({ Cookie: `my_sid=${other}; sid2=${other}` });
+    await notServed({ 'X-Session-Token': other }); // which only a program sends
+  });
+
+  it('takes the token in the cookie, whatever else the visitor sends', async () => {
+    const token = await create('user', {});
+    // As many as nginx takes: with the rest of the head they are more than the 8 KiB of ours.
+    const more = `a=${'x'.repeat(4000)}; b=${'x'.repeat(4050)}`;
+    for (const Cookie of [`sid=${token}; ${more}`, `${more};sid=${token}`, `my_sid=x; sid=${token}; sid2=y`]) {
+      const { headers } = await whoIs(token, '/account/', { headers: { Cookie, 'X-Session-Token': 'x'.repeat(64), Referer: `http://localhost/${'x'.repeat(1500)}` } });
+      assert.equal(headers['x-session-id'], 'user');
+      assert.equal(headers.cookie, Cookie, 'the site gets all cookies');
+    }
   });
 
   it('protects a page however its path is written', async () => {

@@ -39,7 +39,7 @@ export class Client {
 
   /** Starts a session and returns {token, handle, expires}. options: ip, ttl, max_age, max_sessions. */
   async create(id, options, data = {}) {
-    const answer = await this.#call('PUT', `/create/${encodeURIComponent(id)}`, { query: { ...options, with: 'handle,expires' }, data });
+    const answer = await this.#call('PUT', `/create/${segment(id)}`, { query: { ...options, with: 'handle,expires' }, data });
     return is(answer, 'token');
   }
 
@@ -69,12 +69,12 @@ export class Client {
   /** Ends all sessions of a user, or the one with a handle, and returns how many. */
   async killUser(id, handle) {
     const query = handle === undefined ? {} : { handle };
-    return is(await this.#call('DELETE', `/killsoid/${encodeURIComponent(id)}`, { query }), 'kill').kill;
+    return is(await this.#call('DELETE', `/killsoid/${segment(id)}`, { query }), 'kill').kill;
   }
 
   async sessionsOf(id) {
     const query = { with: 'handle,created,expires' };
-    return is(await this.#call('GET', `/soid/${encodeURIComponent(id)}`, { query }), 'sessions').sessions;
+    return is(await this.#call('GET', `/soid/${segment(id)}`, { query }), 'sessions').sessions;
   }
 
   async #session(method, path, { query, ...rest }) {
@@ -101,6 +101,12 @@ export class Client {
     return answer;
   }
 }
+
+// fetch takes . and .. for directories, even if they are encoded.
+const segment = (id) => {
+  if (id === '.' || id === '..') throw new SessionsRefused(400, { name: 'invalidValue', message: `fetch cannot ask for the user ${id}` });
+  return encodeURIComponent(id);
+};
 
 // A page of a proxy or a half answer must not pass for "no session".
 const isNone = (answer) => answer !== null && typeof answer === 'object' && !Array.isArray(answer) && Object.keys(answer).length === 0;

@@ -54,7 +54,7 @@ class Client:
     def create(self, user, data, ip, **options):
         """Start a session and return token, handle, expires. Options: ttl, max_age, max_sessions."""
         query = {"ip": ip, "with": DETAILS, **options}
-        return self._call("PUT", f"/create/{quote(user, safe='')}", "token", query, body=data)
+        return self._call("PUT", f"/create/{segment(user)}", "token", query, body=data)
 
     def set(self, token, changes, if_w=None):
         """Merge changes into the data; None removes a key. With if_w it may raise SessionsConflict."""
@@ -89,12 +89,12 @@ class Client:
 
     def sessions_of(self, user):
         query = {"with": DETAILS}
-        return self._call("GET", f"/soid/{quote(user, safe='')}", "sessions", query)["sessions"]
+        return self._call("GET", f"/soid/{segment(user)}", "sessions", query)["sessions"]
 
     def kill_user(self, user, handle=None):
         """End all sessions of a user, or the one that has the handle."""
         query = {} if handle is None else {"handle": handle}
-        self._call("DELETE", f"/killsoid/{quote(user, safe='')}", "kill", query)
+        self._call("DELETE", f"/killsoid/{segment(user)}", "kill", query)
 
     def _call(self, method, path, member, query, token=None, body=None):
         headers = dict(self._headers)
@@ -122,6 +122,11 @@ class Client:
         if status != 200 or (answer and member not in answer):
             raise SessionsUnavailable(f"{method} {path}: {status} {answer.get('name')}")
         return answer or None
+
+
+def segment(user):
+    """The user's id for a path. urllib3 takes . and .. for directories, but not %2E."""
+    return quote(user, safe="").replace(".", "%2E")
 
 
 def texts(data):

@@ -7,7 +7,8 @@
 //   INTEROP_PYTHON      a Python that has Django, Flask and urllib3
 //   EXAMPLES            some of the sites, with commas between; all if empty
 
-const { after, before, describe } = require('node:test');
+const assert = require('node:assert/strict');
+const { after, before, describe, it } = require('node:test');
 
 const outages = require('./examples-outages.js');
 const { Site } = require('./examples-site.js');
@@ -23,5 +24,13 @@ describe('examples', { concurrency: Object.keys(sites).length }, () => {
       describe('visits', () => visits(site));
       describe('outages', () => outages(site));
     });
+  }
+});
+
+it('the client in Node asks for no user that fetch takes for a directory', async () => {
+  const { Client, SessionsRefused } = await import('../../examples/express/client.js');
+  const client = new Client({ app: 'shop', url: 'http://127.0.0.1:1' });
+  for (const id of ['.', '..']) {
+    for (const call of [client.create(id, { ip: '::1' }), client.killUser(id), client.sessionsOf(id)]) await assert.rejects(call, SessionsRefused);
   }
 });

@@ -60,6 +60,15 @@ class Site(unittest.TestCase):
             yield
 
 
+class TestUsers(Site):
+    def test_users_that_look_like_a_path(self):
+        for user in (".", "..", "a/../b", "%2E"):
+            token = self.client.create(user, {}, "::1")["token"]
+            self.assertEqual([one["id"] for one in self.client.sessions_of(user)], [user])
+            self.client.kill_user(user)
+            self.assertIsNone(self.client.get(token))
+
+
 class TestAtOnce(Site):
     def test_requests_that_change_different_keys_lose_nothing(self):
         self.begin(n=1, old=1, kept=0)

@@ -70,7 +70,7 @@ func (p *appPages) find(ctx context.Context, dt int64, only heads) error {
 	var mu sync.Mutex
 	begun, first := p.start, int64(0)
 	err = each(ctx, buckets, func(ctx context.Context, i int, of layout.Bucket) error {
-		entries, start, err := p.walk(ctx, of, dt, begun, only)
+		entries, start, err := p.scan(ctx, of, dt, begun, only)
 		if err != nil {
 			return err
 		}
@@ -89,35 +89,34 @@ func (p *appPages) find(ctx context.Context, dt int64, only heads) error {
 	return nil
 }
 
-// A Node server writes scores of whole seconds. When it touches a session in the second
-// in which we have, it moves the entry back by less than one: behind a walk, perhaps,
-// that has still to meet it. So what may have moved during a walk is walked again, until
-// one step holds it all. With each time it is less; after walkAgain that is left to a
-// chance of one in very many: the entry must go ahead and back in each.
+// A Node server writes scores of whole seconds: touching a session in the same second as
+// we do, it moves the entry back by less than one, perhaps behind a scan that has not seen
+// it yet. So what may have moved during a scan is scanned again, at most maxRescans times,
+// until one step holds all of it. To be missed, an entry must move on and back in each.
 const (
-	walkAgain = 3
-	// backBy is how many seconds before a walk what moved during it may stand: one for
-	// the fractions, one for ours and Redis' clock.
+	maxRescans = 3
+	// backBy is how many seconds before a scan an entry may stand that moved during it:
+	// one for the fractions, one for our clock and Redis'.
 	backBy = 2
 )
 
-// walk walks the index of a bucket and returns its entries, and when it began. Start is
-// that if it is not 0.
-func (p *appPages) walk(ctx context.Context, of layout.Bucket, dt, start int64, only heads) (entries []entry, _ int64, err error) {
+// scan scans the index of a bucket and returns its entries, and when it began. If start
+// is not 0, it began then.
+func (p *appPages) scan(ctx context.Context, of layout.Bucket, dt, start int64, only heads) (entries []entry, _ int64, err error) {
 	began := p.s.client.Clock.Now()
-	from := began // when the walk that is on began
-	steps, start, err := p.walkFrom(ctx, of, dt, start, "", only, &entries)
-	for n := 0; n < walkAgain && steps > 1 && err == nil; n++ {
+	from := began // when the scan that is on began
+	steps, start, err := p.scanFrom(ctx, of, dt, start, "", only, &entries)
+	for n := 0; n < maxRescans && steps > 1 && err == nil; n++ {
 		score := start + int64(from.Sub(began)/time.Second) - backBy
 		from = p.s.client.Clock.Now()
-		steps, _, err = p.walkFrom(ctx, of, dt, start, strconv.FormatInt(score, 10), only, &entries)
+		steps, _, err = p.scanFrom(ctx, of, dt, start, strconv.FormatInt(score, 10), only, &entries)
 	}
 	return entries, start, err
 }
 
-// walkFrom walks from a score on, or from the least that may be listed if it is "". It
-// returns in how many steps, and start, or when it began if that is 0.
-func (p *appPages) walkFrom(ctx context.Context, of layout.Bucket, dt, start int64, score string, only heads, to *[]entry) (steps int, _ int64, _ error) {
+// scanFrom scans from a score on, "" for the least that may be listed. It returns the
+// number of steps, and start, or when it began if that is 0.
+func (p *appPages) scanFrom(ctx context.Context, of layout.Bucket, dt, start int64, score string, only heads, to *[]entry) (steps int, _ int64, _ error) {
 	keys := []string{of.Sessions()}
 	args := []string{of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)}
 	if start != 0 {

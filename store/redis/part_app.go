@@ -11,7 +11,7 @@ import (
 	"rest-sessions/store/redis/internal/layout"
 )
 
-// One call of a walk looks at leastStep to mostStep entries and reads the hash of each,
+// One call of a scan looks at leastStep to mostStep entries and reads the hash of each,
 // which holds Redis for some 0.15 ms at most.
 const leastStep, mostStep = 10, 100
 
@@ -28,7 +28,7 @@ func (p *listPart) ofApp(ctx context.Context, dt int64) error {
 	if err != nil {
 		return err
 	}
-	first, err := p.walkDown(ctx, l.Buckets(p.app), &c, dt)
+	first, err := p.scanDown(ctx, l.Buckets(p.app), &c, dt)
 	if err != nil {
 		return err
 	}
@@ -49,8 +49,8 @@ func byActivity(a, b entry) int {
 	return cmp.Or(cmp.Compare(b.la, a.la), headOf(b.token).compare(headOf(a.token)))
 }
 
-// walk is a walk down the index of a bucket.
-type walk struct {
+// indexScan goes down the index of a bucket.
+type indexScan struct {
 	of            layout.Bucket
 	score, member string // of the entry after which it goes on, "" at the top
 	done          bool
@@ -58,24 +58,24 @@ type walk struct {
 	entries       []entry // found by the last step
 }
 
-// walkDown walks the indexes of an app's buckets downwards until it has the first sessions
+// scanDown scans the indexes of an app's buckets downwards until it has the first sessions
 // after c, and one more than the limit.
-func (p *listPart) walkDown(ctx context.Context, buckets []layout.Bucket, c *store.Cursor, dt int64) (*store.TopN[entry], error) {
+func (p *listPart) scanDown(ctx context.Context, buckets []layout.Bucket, c *store.Cursor, dt int64) (*store.TopN[entry], error) {
 	score := ""
 	if c.Start != 0 {
 		score = strconv.FormatInt(c.LastActivity+1, 10)
 	}
 	size := min(mostStep, max(leastStep, 2*(p.limit+1)/len(buckets)))
-	walks := make([]*walk, len(buckets))
+	scans := make([]*indexScan, len(buckets))
 	for i, of := range buckets {
-		walks[i] = &walk{of: of, score: score}
+		scans[i] = &indexScan{of: of, score: score}
 	}
 	first := store.NewTopN(p.limit+1, byActivity)
 	after := *c // where the part begins; c.Start is set by the first step
 	for ; ; size = min(mostStep, 2*size) {
-		var ahead []*walk
+		var ahead []*indexScan
 		var of []layout.Bucket
-		for _, w := range walks {
+		for _, w := range scans {
 			if more, err := w.ahead(first); err != nil {
 				return nil, err
 			} else if more {
@@ -104,7 +104,7 @@ func (p *listPart) walkDown(ctx context.Context, buckets []layout.Bucket, c *sto
 
 // ahead reports whether w may still find a session that first would keep: none once all
 // that are kept were active a minute after the score that it has come to.
-func (w *walk) ahead(first *store.TopN[entry]) (bool, error) {
+func (w *indexScan) ahead(first *store.TopN[entry]) (bool, error) {
 	last, full := first.Last()
 	if w.done || !full {
 		return !w.done, nil
@@ -117,7 +117,7 @@ func (w *walk) ahead(first *store.TopN[entry]) (bool, error) {
 }
 
 // step takes w a step on.
-func (p *listPart) step(ctx context.Context, w *walk, after *store.Cursor, dt int64, size int) error {
+func (p *listPart) step(ctx context.Context, w *indexScan, after *store.Cursor, dt int64, size int) error {
 	args := []string{w.of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(size), strconv.FormatInt(after.Start, 10), w.score, w.member}
 	if after.Start != 0 {
 		args = append(args, strconv.FormatInt(after.LastActivity, 10), after.Token)

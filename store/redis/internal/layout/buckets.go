@@ -13,11 +13,9 @@ import (
 const DefaultBuckets = 64
 
 // bucketsOf makes the buckets of an app, by number.
-//
-// The number in a tag is not the bucket's own: with that, 60 of 100 apps had one of 3
-// nodes over 10% off its share. Bucket b of B has the least number with which the tag
-// falls in the b-th of B equal ranges of slots, so equal nodes have equal shares of
-// every app, to within two buckets. Keys are named by this rule: it may never change.
+// Bucket b of B has the least number in its tag with which its slot is in the b-th of B
+// equal ranges, so equal nodes have equal shares of every app, to within two buckets. With
+// b itself, 60 of 100 apps had a node over 10% off. Keys are named so: never change it.
 func bucketsOf(ns, app string, count int) []Bucket {
 	buckets := make([]Bucket, count)
 	before := ns + "{" + app + "."

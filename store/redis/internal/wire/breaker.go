@@ -24,12 +24,10 @@ const (
 	secondPause = 10 * time.Millisecond
 )
 
-// breaker is a circuit breaker: it lets calls fail at once while Redis does not answer.
-//
-// A call without an answer starts PINGs, while calls go on, since one slow script or one
-// cut connection is no outage. If two PINGs in a row fail and no other call is answered
-// meanwhile, the breaker opens; the first answer closes it for all calls. An error reply
-// is an answer: a Redis that says LOADING or OOM answers fast, and may execute kills.
+// breaker lets calls fail at once while Redis does not answer. A call without an answer
+// starts PINGs while calls go on: one slow script is no outage. If two in a row fail and no
+// other call is answered meanwhile, it opens; the first answer closes it for all. An error
+// reply is an answer: a Redis that says LOADING or OOM answers fast, and may execute kills.
 type breaker struct {
 	// ping sends a PING and returns the error of the round trip.
 	ping    func(context.Context) error

@@ -85,6 +85,10 @@ func TestWrongKey(t *testing.T) {
 	b.open("nobody-0123456789abcdefghijklmnopqrs", "shop")
 	b.waitText("#access-said", "The server knows no such key.")
 	b.is("a list", "#latest-sessions table", false)
+	for _, view := range []string{"server", "active", "user", "latest"} {
+		b.waitText("#"+view+"-said", "This needs a valid key.")
+	}
+	b.shot("wrong-key")
 	if got := eval[string](b, `sessionStorage.getItem("rest-sessions key") ?? ""`); got != "" {
 		t.Errorf("the tab keeps the key %q", got)
 	}
@@ -101,6 +105,8 @@ func TestWrongKey(t *testing.T) {
 	b.waitText("#access-said", "Too many requests from this address had no valid key. Try again in")
 	b.open(keyReader, "shop")
 	b.waitText("#latest-said", "0 sessions")
+	b.waitText("#routes", "From the second answer on.")
+	b.waitText("#errors", "From the second answer on.")
 	b.click("#forget")
 	b.waitText("#access-said", "This server asks for an API key.")
 	if got := eval[string](b, `JSON.stringify([sessionStorage.getItem("rest-sessions key"), localStorage.length, document.cookie, location.search])`); got != `[null,0,"",""]` {

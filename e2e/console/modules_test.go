@@ -3,6 +3,8 @@ package console
 import (
 	"encoding/json"
 	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
 )
 
 // TestJSON reads texts by the page's own reader, as they are.
@@ -56,7 +58,7 @@ func TestPrometheus(t *testing.T) {
 			const h = new History(), said = [];
 			for (const [at, start, n] of `+answers+`) {
 				const text = 'process_start_time_seconds ' + start + '\nrest_sessions_requests_total{route="/{app}/soapp",status="200"} ' + n +
-					'\nrest_sessions_requests_total{route="/{app}/soapp",status="503"} ' + n / 10 + '\nrest_sessions_requests_total{route="/readyz",status="200"} 7';
+					'\nrest_sessions_requests_total{route="/{app}/soapp",status="503"} ' + n / 10 + '\nrest_sessions_requests_total{route="/readyz",status="200"} 7\nrest_sessions_requests_total{route="/readyz",status="503"} ' + n / 10;
 				const other = h.add(at, parse(text));
 				said.push([other, h.several, h.lastMinute()?.requests().perSecond ?? null, h.latest()?.requests().failed ?? null]);
 			}
@@ -64,11 +66,27 @@ func TestPrometheus(t *testing.T) {
 		})`)
 	}
 	for answers, want := range map[string]string{
-		`[[0, 1, 0], [10, 1, 100], [70, 1, 100], [130, 1, 160]]`: `[[false,false,null,null],[false,false,11,10],[false,false,0,0],[false,false,1.1,6]]`,
-		`[[0, 1, 50], [10, 2, 0], [20, 2, 100], [30, 1, 60]]`:    `[[false,false,null,null],[true,false,null,null],[false,false,11,10],[true,true,null,null]]`,
+		`[[0, 1, 0], [10, 1, 100], [70, 1, 100], [130, 1, 160]]`: `[[false,false,null,null],[false,false,11,20],[false,false,0,0],[false,false,1.1,12]]`,
+		`[[0, 1, 50], [10, 2, 0], [20, 2, 100], [30, 1, 60]]`:    `[[false,false,null,null],[true,false,null,null],[false,false,11,20],[true,true,null,null]]`,
 	} {
 		if got := history(answers); got != want {
 			t.Errorf("of %s it says %s, not %s", answers, got, want)
+		}
+	}
+}
+
+// TestZone shows moments in the browser's time zone, by summer and by winter.
+func TestZone(t *testing.T) {
+	t.Parallel()
+	b := openTab(t, startSite(t).origin, "/console")
+	for zone, want := range map[string]string{
+		"America/New_York": "1969-12-31T19:00:00-05:00 2026-07-01T08:00:00-04:00 America/New_York",
+		"America/St_Johns": "1969-12-31T20:30:00-03:30 2026-07-01T09:30:00-02:30 America/St_Johns",
+		"UTC":              "1970-01-01T00:00:00+00:00 2026-07-01T12:00:00+00:00 UTC",
+	} {
+		call(b, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: zone})
+		if got := eval[string](b, `import("/console/format.js").then(({ iso, zone }) => iso(new Date(0)) + " " + iso(new Date("2026-07-01T12:00:00Z")) + " " + zone())`); got != want {
+			t.Errorf("in %s: %s, not %s", zone, got, want)
 		}
 	}
 }

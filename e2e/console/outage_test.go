@@ -20,6 +20,7 @@ func TestStoreDown(t *testing.T) {
 	b.waitText("#health", "Live, but not ready. The store cannot be used now.")
 	b.waitText("#active-said", "The store cannot be used now.")
 	b.waitText("#store", "open: requests fail at once")
+	b.waitText("#store", "fail, or the store does not answer")
 	b.waitText("#errors", "storeUnavailable")
 	b.click("#latest button[type=submit]")
 	b.waitText("#latest-said", "The store cannot be used now.")
@@ -44,6 +45,12 @@ func TestStoreDown(t *testing.T) {
 	b.waitFor("nobody active", `document.querySelector("#active-now").innerText === "0"`)
 }
 
+// figuresBeforeHealth counts requests of figures that did not wait for an answer of /readyz.
+const figuresBeforeHealth = `(() => {
+	const asked = performance.getEntriesByType("resource").filter((e) => /\/(readyz|metrics)$/.test(e.name)).sort((a, b) => a.startTime - b.startTime);
+	return asked.filter((e, i) => e.name.endsWith("metrics") && !(asked[i - 1]?.name.endsWith("readyz") && asked[i - 1].responseEnd <= e.startTime)).length;
+})()`
+
 // TestServerDown ends the server and starts it again. The page goes on.
 func TestServerDown(t *testing.T) {
 	t.Parallel()
@@ -54,8 +61,11 @@ func TestServerDown(t *testing.T) {
 	b.waitText("#latest-said", "0 sessions")
 	s.stop()
 	b.waitText("#health", "The server cannot be reached.")
-	b.waitText("#server-said", "No figures: The server cannot be reached.")
+	b.waitText("#server-said", "No figures: The server cannot be reached. Those shown are as of ")
 	b.waitText("#active-said", "The server cannot be reached.")
+	if early := eval[int](b, figuresBeforeHealth); early > 0 {
+		t.Errorf("figures were asked for %d times before it was known whether the server is ready", early)
+	}
 	s.start()
 	b.waitText("#health", "Live and ready")
 	b.waitText("#server-said", "The server was started anew")

@@ -29,6 +29,8 @@ func TestScreens(t *testing.T) {
 	b.showUser("user3")
 	b.waitText("#user-said", "2 sessions")
 	b.waitFor("routes", `document.querySelectorAll("#routes td").length > 0`)
+	b.open("", "shop") // which asks for a route with a long name
+	b.waitText("#routes", "access.json")
 	b.waitFor("a line", `document.querySelectorAll("canvas").length === 3`)
 	for _, width := range []int64{360, 800, 1600} {
 		for _, dark := range []bool{false, true} {
@@ -38,6 +40,10 @@ func TestScreens(t *testing.T) {
 			}
 			b.shot(fmt.Sprintf("console-%d-%v", width, map[bool]string{true: "dark", false: "light"}[dark]))
 		}
+	}
+	b.size(360, false)
+	if lines := eval[int](b, linesOf("#routes code[title='/console/access.json']", "access.json")); lines != 1 {
+		t.Errorf("a word of a route is on %d lines", lines)
 	}
 	b.showUser(long)
 	b.waitText("#user-said", long+" has 1 session")
@@ -50,6 +56,16 @@ func TestScreens(t *testing.T) {
 		}
 		b.shotOfWindow(fmt.Sprintf("long-%d", width))
 	}
+}
+
+// linesOf counts the lines that a word of an element is on.
+func linesOf(selector, word string) string {
+	return fmt.Sprintf(`(() => {
+		const text = document.querySelector(%q).firstChild, range = document.createRange(), at = text.data.indexOf(%q);
+		range.setStart(text, at);
+		range.setEnd(text, at + %d);
+		return range.getClientRects().length;
+	})()`, selector, word, len(word))
 }
 
 // shotOfWindow is shot of what is seen of the page.

@@ -6,7 +6,7 @@ import { Plot } from "./plot.js";
 import { inWords, isRefusal } from "./words.js";
 
 export class ActiveView {
-  #plot = new Plot("plot-active", ["active users"], whole, true);
+  #plot = new Plot("plot-active", ["active users"], whole, 1);
   #app = "";
 
   // changed calls back when another length of time is chosen.

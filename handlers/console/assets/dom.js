@@ -31,9 +31,9 @@ export function button(word, rest, onclick, className = "") {
 
 // table makes a table. A cell is a node or a text; rows that are narrow on a small screen
 // become blocks, with the title of the column before each cell, so the roles are said.
-// A column is {title, number, wide}.
+// A column is {title, number, hint}; hint says more of the title.
 export function table(name, columns, rows) {
-  const head = columns.map((c) => el("th", { scope: "col", role: "columnheader", class: c.number ? "number" : null }, c.title));
+  const head = columns.map((c) => el("th", { scope: "col", role: "columnheader", class: c.number ? "number" : null, title: c.hint }, c.title));
   const body = rows.map((cells) => el("tr", { role: "row" }, ...cells.map((cell, i) => {
     const column = columns[i];
     return el("td", { role: "cell", "data-title": column.title, class: column.number ? "number" : null }, cell);

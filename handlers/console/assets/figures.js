@@ -89,10 +89,11 @@ class Span {
     return rows.sort((a, b) => b.perSecond - a.perSecond || a.route.localeCompare(b.route));
   }
 
-  // requests is {perSecond, failed, p50, p99} of the routes for sessions together.
+  // requests is {perSecond, failed, p50, p99} of the routes for sessions together; failed is of
+  // all routes, as the sum of routes() is.
   requests() {
     const perSecond = this.counted(requests, isOfApp) / this.seconds;
-    const failed = this.counted(requests, (labels) => isOfApp(labels) && labels.status >= "500");
+    const failed = this.counted(requests, (labels) => labels.status >= "500");
     return { ...this.#times(duration, isOfApp), perSecond, failed };
   }
 

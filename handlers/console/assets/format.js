@@ -33,6 +33,16 @@ export const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())
 
 export const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 
+// iso is a moment in the browser's time zone, with the offset that the zone has then.
+export function iso(date) {
+  const minutes = -date.getTimezoneOffset();
+  const [hour, minute] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `${day(date)}T${clock(date)}${minutes < 0 ? "-" : "+"}${two(hour)}:${two(minute)}`;
+}
+
+// zone is the name of the browser's time zone.
+export const zone = () => new Intl.DateTimeFormat("en").resolvedOptions().timeZone ?? "this browser's time zone";
+
 // visible shows what would not be seen of a text, or would turn it round: control and
 // format characters and lone surrogates become escapes.
 export const visible = (text) =>

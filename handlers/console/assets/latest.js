@@ -1,7 +1,7 @@
 // The latest sessions of an app.
 
 import { button, byId, el, say } from "./dom.js";
-import { clock, count, visible } from "./format.js";
+import { clock, count, visible, zone } from "./format.js";
 import { sessionsOf } from "./json.js";
 import { sessionsTable } from "./sessions.js";
 import { inWords } from "./words.js";
@@ -96,7 +96,7 @@ export class LatestView {
     const n = this.#sessions.length;
     byId("latest-sessions").replaceChildren(n ? sessionsTable("Latest sessions", this.#sessions, this.#at, user) : el("p", { class: "muted" }, "No session was active in this time."));
     byId("latest-more").hidden = this.#cursor === undefined;
-    say(byId("latest-said"), `${this.#cursor ? "The latest " : ""}${count(n, "session")}${this.#cursor ? "; there are more" : ""}, as of ${clock(new Date(this.#at * 1000))}.`);
+    say(byId("latest-said"), `${this.#cursor ? "The latest " : ""}${count(n, "session")}${this.#cursor ? "; there are more" : ""}, as of ${clock(new Date(this.#at * 1000))}. ${n ? `Times are in ${zone()}.` : ""}`.trim());
   }
 }
 

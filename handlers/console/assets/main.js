@@ -12,7 +12,6 @@ import { store, stored } from "./tab.js";
 import { UserView } from "./user.js";
 import { inWords, rightsInWords } from "./words.js";
 
-
 const open = new Client(""); // for what needs no key
 let client = open;
 let app = "";
@@ -32,9 +31,9 @@ const may = (route) => rights?.may.includes(route) ?? false;
 
 const poll = new Poll(async () => {
   const asked = client;
+  const healthy = health(open).then(({ state, text }) => say(byId("health"), text, state));
   const tasks = [
-    health(open).then(({ state, text }) => say(byId("health"), text, state)),
-    may("metrics") ? server.poll(client) : false,
+    healthy.then(() => asked === client && may("metrics") && server.poll(asked)), // so that they are not older than it
     may("activity") && app ? active.poll(client, app) : false,
   ];
   const refused = (await Promise.all(tasks)).includes(true);
@@ -60,7 +59,7 @@ async function access() {
     say(byId("access-said"), inWords(failure), "bad");
     if (failure.status === 401) store("key", "");
     again = failure.status === 0 || failure.status >= 500;
-    hide("");
+    hide(again ? "Shown when the server answers." : failure.status === 404 ? "Not shown." : "This needs a valid key.");
     return;
   }
   const { state, text } = rightsInWords(rights, app);

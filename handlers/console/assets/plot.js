@@ -7,25 +7,29 @@ import { clock } from "./format.js";
 
 const mostPoints = 2000; // some three hours at one in 5 s
 const least = 60; // seconds that are shown from the start on
-const steps = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400]; // seconds between marks
+const timeSteps = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400]; // seconds between marks
+
+// Between marks of values: 1, 2, 5, 10 and so on.
+const valueSteps = Array.from({ length: 14 }, (_, i) => [1, 2, 5].map((n) => Number(`${n}e${i - 6}`))).flat();
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // Plot draws lines over time into the figure with an id. A line is {name, number}, its
-// colours are --line-1 and so on; show makes a text of a value; counts are whole numbers.
+// colours are --line-1 and so on; show makes a text of a value; step is the
+// least between marks, a power of ten from 1e-6 on.
 export class Plot {
   #place;
   #key;
   #lines;
   #show;
-  #counts;
+  #step;
   #data;
   #plot = null;
 
-  constructor(id, lines, show, counts = false) {
+  constructor(id, lines, show, step) {
     this.#place = byId(id);
     this.#key = byId(id + "-key");
-    [this.#lines, this.#show, this.#counts] = [lines, show, counts];
+    [this.#lines, this.#show, this.#step] = [lines, show, step];
     this.clear();
     new ResizeObserver(() => this.#fit()).observe(this.#place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
@@ -80,20 +84,20 @@ export class Plot {
     const [width, height] = [this.#place.clientWidth, this.#place.clientHeight];
     if (width === 0) return;
     const axis = { stroke: colour("--muted"), font: "11px system-ui, sans-serif", grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
-    const count = this.#counts ? { incrs: [1, 2, 5].flatMap((n) => [n, n * 10, n * 100, n * 1e3, n * 1e4, n * 1e5, n * 1e6]).sort((a, b) => a - b) } : {};
+    const incrs = valueSteps.slice(valueSteps.indexOf(this.#step));
     this.#plot = new uPlot({
       width,
       height,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      padding: [8, 8, 0, 0],
+      padding: [8, 30, 0, 0], // half of the last time, which is centred below its mark
       scales: {
         x: { range: () => this.#times() },
         y: { range: (_, __, most) => [0, most > 0 ? most * 1.15 : 1] },
       },
       axes: [
-        { ...axis, size: 24, space: 90, incrs: steps, values: (_, times) => times.map((t) => clock(new Date(t * 1000))) },
-        { ...axis, size: 56, space: 32, ...count, values: (_, values) => values.map(this.#text) },
+        { ...axis, size: 24, space: 90, incrs: timeSteps, values: (_, times) => times.map((t) => clock(new Date(t * 1000))) },
+        { ...axis, size: 56, space: 18, incrs, values: (_, values) => values.map(this.#text) },
       ],
       series: [{}, ...this.#lines.map((line, i) =>
         ({ label: line, stroke: colour(`--line-${i + 1}`), width: 2, dash: i > 0 ? [6, 3] : undefined, points: { size: 4 } }))],

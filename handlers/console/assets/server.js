@@ -2,7 +2,7 @@
 
 import { byId, el, facts, say, table } from "./dom.js";
 import { History } from "./figures.js";
-import { duration, rate, took, whole } from "./format.js";
+import { clock, duration, rate, took, whole } from "./format.js";
 import { Plot } from "./plot.js";
 import { parse } from "./prometheus.js";
 import { storeFacts } from "./store.js";
@@ -10,14 +10,16 @@ import { inWords, isRefusal } from "./words.js";
 
 export class ServerView {
   #history = new History();
-  #rates = new Plot("plot-rate", ["requests/s"], rate);
-  #times = new Plot("plot-time", ["p50", "p99"], took);
+  #rates = new Plot("plot-rate", ["requests/s"], rate, 0.1);
+  #times = new Plot("plot-time", ["p50", "p99"], took, 1e-6);
+  #at = ""; // when the figures were answered
   #note = ""; // of what the figures are, until a minute is whole
 
   // hide shows no figures, and why.
   hide(why) {
     byId("server").hidden = true;
     this.#history.clear();
+    this.#at = "";
     for (const place of document.querySelectorAll(".window")) place.textContent = "";
     say(byId("server-said"), why);
   }
@@ -33,11 +35,13 @@ export class ServerView {
     try {
       answer = await client.get("metrics");
     } catch (failure) {
-      say(byId("server-said"), `No figures: ${inWords(failure)}`, "bad");
+      const shown = this.#at ? ` Those shown are as of ${this.#at}.` : "";
+      say(byId("server-said"), `No figures: ${inWords(failure)}${shown}`, "bad");
       return isRefusal(failure);
     }
     const at = performance.timeOrigin / 1000 + performance.now() / 1000; // which no clock sets back
     const now = parse(answer.text);
+    this.#at = clock(new Date());
     const other = this.#history.add(at, now);
     if (other) {
       this.#note = this.#history.several
@@ -65,11 +69,13 @@ export class ServerView {
     byId("version").textContent = now.get("rest_sessions_info")?.[0]?.labels.version ?? "";
     facts(byId("tiles"), tiles(minute));
     facts(byId("store"), storeFacts(now, minute));
-    byId("routes").replaceChildren(minute ? routesTable(minute) : "");
-    byId("errors").replaceChildren(minute ? errorsTable(minute) : "");
+    byId("routes").replaceChildren(minute ? routesTable(minute) : later());
+    byId("errors").replaceChildren(minute ? errorsTable(minute) : later());
     byId("all-figures").replaceChildren(byId("all").open ? allTable(now) : "");
   }
 }
+
+const later = () => el("p", { class: "muted" }, "From the second answer on.");
 
 function tiles(minute) {
   const requests = minute?.requests();

@@ -1,14 +1,15 @@
 // A table of sessions.
 
 import { el, table } from "./dom.js";
-import { clock, day, duration, visible, whole } from "./format.js";
+import { clock, day, duration, iso, visible, whole, zone } from "./format.js";
 import { indent } from "./json.js";
 
 // sessionsTable shows sessions as they were at a time, in Unix seconds. first is the first
 // column of each, {title, cell}; last, if there is one, the last.
 export function sessionsTable(name, sessions, at, first, last) {
+  const hint = `Time in ${zone()}`;
   const columns = [
-    { title: first.title }, { title: "IP" }, { title: "Idle" }, { title: "Created" }, { title: "Expires" },
+    { title: first.title }, { title: "IP" }, { title: "Idle" }, { title: "Created", hint }, { title: "Expires", hint },
     { title: "Reads, writes" }, { title: "Data" }, ...(last ? [{ title: last.title }] : []),
   ];
   return table(name, columns, sessions.map((session) => [
@@ -21,7 +22,7 @@ export const code = (text) => el("code", {}, el("bdi", {}, visible(text ?? "")))
 
 function moment(seconds, relation) {
   const date = new Date(seconds * 1000);
-  return el("time", { datetime: date.toISOString() }, `${day(date)} ${clock(date)} `, el("span", { class: "muted" }, relation));
+  return el("time", { datetime: iso(date), title: iso(date) }, `${day(date)} ${clock(date)} `, el("span", { class: "muted" }, relation));
 }
 
 function created(session, at) {

@@ -15,7 +15,7 @@ export function storeFacts(now, minute) {
   const trips = minute?.roundTrips();
   return [
     has("store_circuit_open", (open) => ["Circuit", open ? `open: requests fail at once; ${times}` : `closed; ${times}`, open ? "bad" : ""]),
-    has("store_writable", (yes) => ["Writes", yes ? "succeed" : "fail", yes ? "" : "bad"]),
+    has("store_writable", (yes) => ["Writes", yes ? "succeed" : "fail, or the store does not answer", yes ? "" : "bad"]),
     has("store_evicts", (yes) => ["Eviction", yes ? "Redis can evict sessions when its memory is short" : "no session can be evicted", yes ? "warn" : ""]),
     trips?.perSecond > 0 && ["Round trips", `${rate(trips.perSecond)}/s, p50 ${took(trips.p50)}, p99 ${took(trips.p99)}`],
     has("embedded_sessions", (n) => ["Sessions in memory", whole(n)]),

@@ -4,7 +4,7 @@ import { userPath } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { button, byId, el, say } from "./dom.js";
 import { endAll, endOne, endOthers } from "./ending.js";
-import { clock, count, named, visible } from "./format.js";
+import { clock, count, named, visible, zone } from "./format.js";
 import { sessionsOf } from "./json.js";
 import { code, sessionsTable } from "./sessions.js";
 import { inWords } from "./words.js";
@@ -108,7 +108,7 @@ export class UserView {
     byId("user-more").hidden = this.#cursor === undefined;
     byId("end-all").hidden = !this.#mayEnd || n === 0;
     const more = this.#cursor === undefined ? "" : "; there are more";
-    say(byId("user-said"), `${before} ${named(this.#id)} has ${n ? count(n, "session") + more : "no session"}, as of ${clock(new Date(this.#at * 1000))}.`.trim());
+    say(byId("user-said"), `${before} ${named(this.#id)} has ${n ? count(n, "session") + more : "no session"}, as of ${clock(new Date(this.#at * 1000))}. ${n ? `Times are in ${zone()}.` : ""}`.trim());
   }
 
   #buttons(session) {

@@ -144,20 +144,18 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 		background.Go(func() { refuseBackups(ctx, unused) })
 	}
 
-	api := handlers.New(sessions, counts, log.Printf)
-	api.LimitInFlight(c.MaxInFlight)
-	api.LimitLists(c.MaxLists)
-	api.CountConnections(door.Connections)
-	api.WarnOfMisses(c.MissWarn)
-	api.SetCookie(c.Cookie)
-	if !c.Console {
-		api.TurnOffConsole()
-	}
 	ids, err := c.pseudonyms()
 	if err != nil {
 		return err
 	}
-	api.HideIDs(ids)
+	missWarn := c.MissWarn
+	if missWarn == 0 {
+		missWarn = -1 // none
+	}
+	api := handlers.New(sessions, handlers.Options{
+		Metrics: counts, Logf: log.Printf, MaxInFlight: c.MaxInFlight, MaxLists: c.MaxLists, MissWarn: missWarn,
+		Cookie: c.Cookie, NoConsole: !c.Console, Pseudonyms: ids, Connections: door.Connections,
+	})
 	keys, err := c.keys(environ)
 	if err != nil {
 		return err
@@ -167,9 +165,8 @@ func serve(c config, environ map[string]string, stdout io.Writer, lines *logging
 	handler := api.Handler()
 	dropped := lines.Dropped
 	if c.LogLevel != "none" {
-		access := handlers.NewAccessLog(c.LogLevel, stdout, isTerminal(stdout))
+		access := handlers.NewAccessLog(c.LogLevel, stdout, isTerminal(stdout), ids)
 		defer access.Close()
-		access.HideIDs(ids)
 		dropped = func() uint64 { return access.Dropped() + lines.Dropped() }
 		handler = access.Handler(handler)
 	}

@@ -71,7 +71,7 @@ func serve(kind string) {
 			fail(err)
 		}
 	}
-	api := handlers.New(s, counts, func(string, ...any) {})
+	api := handlers.New(s, handlers.Options{Metrics: counts})
 	handler := api.Handler()
 	if kind == "hello" {
 		handler = hello

@@ -181,7 +181,7 @@ func TestOpenRoutes(t *testing.T) {
 
 // TestMetricsAccess reads /metrics from this machine and from others.
 func TestMetricsAccess(t *testing.T) {
-	api := New(still(), NewMetrics("test"), t.Logf)
+	api := New(still(), Options{Metrics: NewMetrics("test"), Logf: t.Logf})
 	handler := api.Handler()
 	get := func(from net.Addr, headers ...string) int {
 		var request fasthttp.Request

@@ -37,19 +37,16 @@ type AccessLog struct {
 }
 
 // NewAccessLog starts a log in one of LogFormats; end it with Close. Without colours
-// the format dev has none, as what is no terminal wants it.
-func NewAccessLog(format string, out io.Writer, colours bool) *AccessLog {
-	l := &AccessLog{format: logFormats[format], notes: format == "json", now: time.Now}
+// the format dev has none, as what is no terminal wants it. It shows the pseudonyms that
+// ids makes in the place of ids and addresses, unless ids is nil.
+func NewAccessLog(format string, out io.Writer, colours bool, ids *pseudonym.Maker) *AccessLog {
+	l := &AccessLog{format: logFormats[format], notes: format == "json", hide: newHider(ids), now: time.Now}
 	if format == "dev" && !colours {
 		l.format = appendPlainDev
 	}
 	l.out = logging.NewWriter(out, l.appendDropped)
 	return l
 }
-
-// HideIDs has the log show pseudonyms in the place of ids and addresses. It is called
-// before the first request.
-func (l *AccessLog) HideIDs(m *pseudonym.Maker) { l.hide = newHider(m) }
 
 // Close writes what is left, for a second at most, and ends the log. Requests that a
 // shutdown did not wait for may go on; they leave no line.

@@ -18,7 +18,7 @@ const logToken = "abcdefGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 func logged(t *testing.T, format, uri string, status int, edit func(*fasthttp.RequestCtx)) string {
 	t.Helper()
 	var out bytes.Buffer
-	l := NewAccessLog(format, &out, true)
+	l := NewAccessLog(format, &out, true, nil)
 	times := []time.Time{
 		time.Date(2026, 11, 23, 23, 10, 8, 0, time.UTC),
 		time.Date(2026, 11, 23, 23, 10, 8, 1_234_567, time.UTC),
@@ -127,7 +127,7 @@ func (b *blocked) Write(p []byte) (int, error) {
 // dropped is counted.
 func TestLogIsBounded(t *testing.T) {
 	out := &blocked{open: make(chan struct{})}
-	l := NewAccessLog("tiny", out, false)
+	l := NewAccessLog("tiny", out, false, nil)
 	handler := l.Handler(func(*fasthttp.RequestCtx) {})
 	var ctx fasthttp.RequestCtx
 	ctx.Request.SetRequestURI("/app/soid/" + strings.Repeat("x-", 500))
@@ -153,7 +153,7 @@ func TestLogIsBounded(t *testing.T) {
 // TestLogAfterClose serves on when the log is closed, as a request does that a
 // shutdown gave up waiting for.
 func TestLogAfterClose(t *testing.T) {
-	l := NewAccessLog("tiny", io.Discard, false)
+	l := NewAccessLog("tiny", io.Discard, false, nil)
 	l.Close()
 	served := false
 	var ctx fasthttp.RequestCtx
@@ -165,7 +165,7 @@ func TestLogAfterClose(t *testing.T) {
 
 func TestIsLogFormat(t *testing.T) {
 	for _, name := range LogFormats() {
-		NewAccessLog(name, io.Discard, false).Close()
+		NewAccessLog(name, io.Discard, false, nil).Close()
 		if !IsLogFormat(name) {
 			t.Errorf("%s is none", name)
 		}

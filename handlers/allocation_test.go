@@ -101,9 +101,8 @@ func TestLogDoesNotAllocate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, format := range append(LogFormats(), "json") {
-		l := NewAccessLog(format, io.Discard, true)
+		l := NewAccessLog(format, io.Discard, true, ids)
 		defer l.Close()
-		l.HideIDs(ids)
 		ids = nil // from the second on
 		handler := l.Handler(w.api.Handler())
 		for token, status := range map[string]int{found: 200, "-": 401} {

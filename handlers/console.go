@@ -15,9 +15,6 @@ const (
 	routeConsoleAccess = "/console/access.json"
 )
 
-// TurnOffConsole leaves the console's routes out. It is called before Handler.
-func (a *API) TurnOffConsole() { a.consoleOff = true }
-
 // handleConsole adds the console's routes: the page, each of its files under a path of its
 // own, and what a key may do. An app may be named console: names of files have a dot, verbs
 // have none.

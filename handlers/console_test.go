@@ -86,8 +86,7 @@ func TestConsoleIsAnApp(t *testing.T) {
 
 // TestConsoleOff turns it off: its paths are none, as any other.
 func TestConsoleOff(t *testing.T) {
-	api := New(still(), NewMetrics("test"), t.Logf)
-	api.TurnOffConsole()
+	api := New(still(), Options{Metrics: NewMetrics("test"), Logf: t.Logf, NoConsole: true})
 	w := serveAPI(t, api)
 	for _, path := range []string{"/console", "/console/", "/console/main.js", "/console/access.json"} {
 		w.expectError(w.do("GET", path, ""), 404, "notFound", "")
@@ -152,7 +151,7 @@ func counted(metrics string) string {
 
 // TestConsoleAccessOfTheMachine reads figures without a key on the server's own machine.
 func TestConsoleAccessOfTheMachine(t *testing.T) {
-	api := New(still(), NewMetrics("test"), t.Logf)
+	api := New(still(), Options{Metrics: NewMetrics("test"), Logf: t.Logf})
 	handler := api.Handler()
 	for _, c := range []struct {
 		keys *apikey.Set

@@ -19,7 +19,7 @@ func BenchmarkGet(b *testing.B) {
 		key     string
 	}{{"unmetered", nil, ""}, {"metered", NewMetrics("bench"), ""}, {"key", NewMetrics("bench"), keyAll}} {
 		b.Run(c.name, func(b *testing.B) {
-			w := serveAPI(b, New(still(), c.metrics, b.Logf))
+			w := serveAPI(b, New(still(), Options{Metrics: c.metrics, Logf: b.Logf}))
 			token := w.create("app", "user", "ip=127.0.0.1", `{"name":"Peter","age":46}`)
 			handler := w.api.Handler()
 			var ctx fasthttp.RequestCtx

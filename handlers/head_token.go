@@ -158,7 +158,3 @@ func ValidCookieName(name string) bool {
 	}
 	return name != ""
 }
-
-// SetCookie names the cookie that may hold a session's token. It is called before the
-// first request.
-func (a *API) SetCookie(name string) { a.headTokens = newHeadTokens(name) }

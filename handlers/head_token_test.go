@@ -107,7 +107,7 @@ func TestTokenInHead(t *testing.T) {
 			}
 		}
 	}
-	w.api.SetCookie("__Host-shop")
+	w.api.headTokens = newHeadTokens("__Host-shop")
 	w.expectError(w.do("GET", "/app/get/-", "", cookie+token), 401, "noToken",
 		"There is no session token in the request, neither in the header X-Session-Token nor in the cookie __Host-shop")
 	w.expect(w.do("DELETE", "/app/kill/-", "", "Cookie: sid=x; __Host-shop="+token), 200, `{"kill":1}`)

@@ -76,7 +76,7 @@ func TestHideTarget(t *testing.T) {
 // TestHideShowsRoutes wants the path of each route to be read in the log.
 func TestHideShowsRoutes(t *testing.T) {
 	h, shown := testHider(t)
-	api := New(still(), NewMetrics("test"), t.Logf)
+	api := New(still(), Options{Metrics: NewMetrics("test"), Logf: t.Logf})
 	api.Handler()
 	for _, r := range api.routes {
 		path := strings.NewReplacer("{file}", "main.js", "{app}", "shop", "{id}", "alice", "{token}", logToken).Replace(r.path)

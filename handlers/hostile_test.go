@@ -326,4 +326,6 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-func hostileAPI(t *testing.T) *API { return New(still(), NewMetrics("test"), t.Logf) }
+func hostileAPI(t *testing.T) *API {
+	return New(still(), Options{Metrics: NewMetrics("test"), Logf: t.Logf})
+}

@@ -312,7 +312,8 @@ func TestHeaders(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	w := serveEmbedded(t)
-	for path, length := range map[string]string{"/": "180", "/openapi.json": strconv.Itoa(len(openAPIDocument)), "/ping": "4", "/livez": "2", "/readyz": "2", "/healthz": "2"} {
+	for _, path := range []string{"/", "/openapi.json", "/ping", "/livez", "/readyz", "/healthz"} {
+		length := strconv.Itoa(len(w.do("GET", path, "").body))
 		a := w.do("HEAD", path, "")
 		w.expect(a, 200, "")
 		if got := a.header.Get("Content-Length"); got != length {
@@ -511,7 +512,7 @@ func TestMalformedRequests(t *testing.T) {
 
 // TestTooManyConnections opens one more than are served.
 func TestTooManyConnections(t *testing.T) {
-	api := New(still(), NewMetrics("test"), t.Logf)
+	api := New(still(), Options{Metrics: NewMetrics("test"), Logf: t.Logf})
 	api.maxConnections = 2
 	w := serveAPI(t, api)
 	var conns []net.Conn

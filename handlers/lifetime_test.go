@@ -142,7 +142,7 @@ func FuzzQueryParameters(f *testing.F) {
 		{"grace", queryGrace, 0, store.MaxGrace, store.DefaultGrace},
 		{"dt", queryDT, store.MinActivity, store.MaxTTL, -1},
 	}
-	api := New(still(), nil, f.Logf)
+	api := New(still(), Options{Logf: f.Logf})
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "#") {
 			return // ends the query

@@ -157,8 +157,7 @@ func TestBrokenListHTTP10(t *testing.T) {
 	faulty := storetest.NewFaulty(smallLists{still(), 3000})
 	faulty.FailPage("SessionsOfApp", 900, store.ErrUnavailable)
 	for name, s := range map[string]store.Store{"fails": faulty, "panics": panicsAt{still(), 9}} {
-		api := New(s, nil, nil)
-		api.LimitLists(1)
+		api := New(s, Options{MaxLists: 1})
 		w := serveAPI(t, api)
 		for range 3 {
 			conn, r := w.socket()
@@ -182,7 +181,7 @@ func TestBrokenListHTTP10(t *testing.T) {
 		t.Fatal(err)
 	}
 	faulty.FailPage("SessionsOfApp", 900, store.ErrUnavailable)
-	w := serveOn(t, New(faulty, nil, nil), door)
+	w := serveOn(t, New(faulty, Options{}), door)
 	conn, err := tls.Dial("tcp", w.addr, &tls.Config{RootCAs: authority.Pool(), ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +214,7 @@ func TestPipelinedListHTTP10(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := serveOn(t, New(smallLists{still(), 3000}, nil, nil), door)
+	w := serveOn(t, New(smallLists{still(), 3000}, Options{}), door)
 	conn, r := w.socket()
 	fmt.Fprint(conn, countRequest+listRequest+"1.0\r\n\r\n"+countRequest+strings.Repeat("x", 20<<10))
 	for i := range 2 {
@@ -236,9 +235,8 @@ func TestPipelinedListHTTP10(t *testing.T) {
 // TestSlowReaderHTTP10 has a client take nothing: the list is cut off after the time for
 // an answer, counts as in flight until then, and a shutdown waits for it.
 func TestSlowReaderHTTP10(t *testing.T) {
-	api := New(timedLists{still(), 100_000, 0}, nil, nil)
+	api := New(timedLists{still(), 100_000, 0}, Options{MaxLists: 1})
 	api.writeTimeout = 300 * time.Millisecond
-	api.LimitLists(1)
 	w := serveAPI(t, api)
 	conn, r := w.socket()
 	fmt.Fprint(conn, listRequest+"1.0\r\n\r\n")
@@ -258,7 +256,7 @@ func TestSlowReaderHTTP10(t *testing.T) {
 // TestSlowListHTTP10 reads a list that takes longer than the time for an answer.
 func TestSlowListHTTP10(t *testing.T) {
 	t.Parallel()
-	api := New(timedLists{still(), 6, 350 * time.Millisecond}, nil, nil)
+	api := New(timedLists{still(), 6, 350 * time.Millisecond}, Options{})
 	api.writeTimeout = time.Second
 	w := serveAPI(t, api)
 	conn, r := w.socket()
@@ -277,8 +275,7 @@ func TestSlowListHTTP10(t *testing.T) {
 // write of the answer before it fails, as the client has reset the connection.
 func TestListOfLostConnection(t *testing.T) {
 	s := &gate{Store: still(), entered: make(chan bool), open: make(chan bool)}
-	api := New(s, nil, nil)
-	api.LimitLists(1)
+	api := New(s, Options{MaxLists: 1})
 	w := serveAPI(t, api)
 	for range 20 {
 		conn, _ := w.socket()

@@ -13,10 +13,6 @@ type listLimit struct {
 	inFlight atomic.Int32
 }
 
-// LimitLists sets how many lists may be in flight at once, at least one. It is called
-// before the first request.
-func (a *API) LimitLists(most int) { a.lists.max = int32(most) }
-
 // enter lets a list in or says no. Who is let in calls leave once.
 func (l *listLimit) enter() bool {
 	if l.inFlight.Add(1) > l.max {

@@ -46,8 +46,7 @@ func (w *site) noneInFlight() {
 // next hears so, of each route, until one of the clients has gone.
 func TestListsInFlight(t *testing.T) {
 	const most = 3
-	api := New(timedLists{still(), 100_000, 0}, NewMetrics("test"), nil)
-	api.LimitLists(most)
+	api := New(timedLists{still(), 100_000, 0}, Options{Metrics: NewMetrics("test"), MaxLists: most})
 	w := serveAPI(t, api)
 	token := w.create("app", "id", "ip=::1", "")
 	var readers []net.Conn
@@ -120,8 +119,7 @@ func TestListsEnd(t *testing.T) {
 		}
 	}
 	one := func(s store.Store) *site {
-		api := New(s, nil, nil)
-		api.LimitLists(1)
+		api := New(s, Options{MaxLists: 1})
 		return serveAPI(t, api)
 	}
 	faulty := storetest.NewFaulty(timedLists{still(), 50, 0})

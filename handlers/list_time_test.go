@@ -44,7 +44,7 @@ func (p *timedPages) Next(context.Context) ([]store.Session, error) {
 // off after that.
 func TestSlowList(t *testing.T) {
 	t.Parallel()
-	api := New(timedLists{still(), 6, 350 * time.Millisecond}, nil, nil)
+	api := New(timedLists{still(), 6, 350 * time.Millisecond}, Options{})
 	api.writeTimeout = time.Second
 	w := serveAPI(t, api)
 	a := w.do("GET", "/app/soapp?dt=60", "")
@@ -57,7 +57,7 @@ func TestSlowList(t *testing.T) {
 func TestListNobodyTakes(t *testing.T) {
 	t.Parallel()
 	const pages = 100_000
-	api := New(timedLists{still(), pages, 0}, nil, nil)
+	api := New(timedLists{still(), pages, 0}, Options{})
 	api.writeTimeout = 200 * time.Millisecond
 	w := serveAPI(t, api)
 	conn, err := net.Dial("tcp", w.addr)

@@ -15,7 +15,7 @@ import (
 func logLine(tb testing.TB, api *API, method, target, body string, headers ...string) (fields map[string]any, head string) {
 	tb.Helper()
 	var out bytes.Buffer
-	l := NewAccessLog("json", &out, false)
+	l := NewAccessLog("json", &out, false, nil)
 	text := method + " " + target + " HTTP/1.1\r\nHost: t\r\n"
 	for _, h := range headers {
 		text += h + "\r\n"
@@ -84,7 +84,7 @@ func TestLogNotes(t *testing.T) {
 func TestLogTrace(t *testing.T) {
 	const trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 	const valid = "00-" + trace + "-" + span + "-01"
-	api := New(still(), NewMetrics("test"), t.Logf)
+	api := New(still(), Options{Metrics: NewMetrics("test"), Logf: t.Logf})
 	for _, c := range []struct {
 		header               string
 		request, trace, span any

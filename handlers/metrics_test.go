@@ -109,7 +109,7 @@ func TestMetricsInGzip(t *testing.T) {
 
 // TestWithoutMetrics serves all the same, but for /metrics.
 func TestWithoutMetrics(t *testing.T) {
-	handler := New(still(), nil, t.Logf).Handler()
+	handler := New(still(), Options{Logf: t.Logf}).Handler()
 	for uri, want := range map[string]int{"/app/get/" + aToken: 200, "/ping": 200, "/nowhere": 404, "/metrics": 404} {
 		var ctx fasthttp.RequestCtx
 		ctx.Request.SetRequestURI(uri)

@@ -228,7 +228,7 @@ func TestOpenAPIFindsFaults(t *testing.T) {
 // TestOpenAPIRoutes holds the document's paths to the router's, and their parameters to
 // those that each route takes, both ways.
 func TestOpenAPIRoutes(t *testing.T) {
-	api := New(still(), NewMetrics("test"), t.Logf)
+	api := New(still(), Options{Metrics: NewMetrics("test"), Logf: t.Logf})
 	api.Handler()
 	inRouter, inDocument := map[string]bool{}, map[string]bool{}
 	for _, r := range api.routes {

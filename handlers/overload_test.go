@@ -35,8 +35,7 @@ func (s *standing) KillApp(ctx context.Context, app string) (int64, error) {
 func TestOverloaded(t *testing.T) {
 	const most = 3
 	s := &standing{still(), make(chan struct{}), make(chan struct{})}
-	api := New(s, NewMetrics("test"), t.Logf)
-	api.LimitInFlight(most)
+	api := New(s, Options{Metrics: NewMetrics("test"), Logf: t.Logf, MaxInFlight: most})
 	api.SetKeys(testKeys(t))
 	w := serveAPI(t, api)
 	var waiting sync.WaitGroup

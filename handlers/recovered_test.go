@@ -10,7 +10,7 @@ import (
 // the process.
 func TestRecovered(t *testing.T) {
 	var ctx fasthttp.RequestCtx
-	New(nil, nil, t.Logf).recovered(func(*fasthttp.RequestCtx) { panic("at the door") })(&ctx)
+	New(nil, Options{Logf: t.Logf}).recovered(func(*fasthttp.RequestCtx) { panic("at the door") })(&ctx)
 	if got := ctx.Response.StatusCode(); got != 500 {
 		t.Errorf("status %d", got)
 	}

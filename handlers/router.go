@@ -4,6 +4,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"rest-sessions/handlers/apikey"
 	"rest-sessions/handlers/listener"
 	"rest-sessions/handlers/metrics"
+	"rest-sessions/internal/pseudonym"
 	"rest-sessions/store"
 )
 
@@ -49,27 +51,41 @@ type API struct {
 	ctx context.Context
 }
 
-// New makes an API. logf gets a line for each fault of ours. Without metrics, nil,
-// nothing is counted and there is no route /metrics.
-func New(s store.Store, m *metrics.Metrics, logf func(format string, args ...any)) *API {
-	a := &API{store: s, logf: logf, metrics: m, maxConnections: listener.MaxConnections(), writeTimeout: writeTimeout, ctx: context.Background()}
-	a.LimitInFlight(admission.DefaultMax)
-	a.LimitLists(DefaultMaxLists)
-	a.SetCookie(DefaultCookie)
-	a.metrics.Watch(a.metricSources())
+// Options say how an API serves. What is zero has its default.
+type Options struct {
+	Metrics     *metrics.Metrics                 // nil: nothing is counted, and there is no route /metrics
+	Logf        func(format string, args ...any) // gets a line for each fault of ours; nil: nobody does
+	MaxInFlight int                              // requests in flight to the store; default admission.DefaultMax
+	MaxLists    int                              // lists in flight; default DefaultMaxLists
+	MissWarn    int                              // misses of an address in a minute that make a line; default DefaultMissWarn, negative for none
+	Cookie      string                           // that may hold a session's token; default DefaultCookie
+	NoConsole   bool                             // the console's routes are left out
+	Pseudonyms  *pseudonym.Maker                 // for addresses in the log; nil: they are shown
+	Connections func() int32                     // how many are open; nil: the HTTP server counts
+}
+
+// New makes an API on a store.
+func New(s store.Store, o Options) *API {
+	a := &API{
+		store: s, logf: o.Logf, metrics: o.Metrics,
+		admission:      admission.New(cmp.Or(o.MaxInFlight, admission.DefaultMax)),
+		headTokens:     newHeadTokens(cmp.Or(o.Cookie, DefaultCookie)),
+		consoleOff:     o.NoConsole,
+		connections:    o.Connections,
+		maxConnections: listener.MaxConnections(),
+		writeTimeout:   writeTimeout,
+		ctx:            context.Background(),
+	}
+	if a.logf == nil {
+		a.logf = func(string, ...any) {}
+	}
+	a.lists.max = int32(cmp.Or(o.MaxLists, DefaultMaxLists))
 	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
+	a.sources.missWarn = max(0, cmp.Or(o.MissWarn, DefaultMissWarn))
+	a.sources.hide = o.Pseudonyms
+	a.metrics.Watch(a.metricSources())
 	return a
 }
-
-// LimitInFlight sets how many requests may be on their way to the store at once, at
-// least one. It is called before the first request.
-func (a *API) LimitInFlight(most int) {
-	a.admission = admission.New(most)
-}
-
-// CountConnections has the listener count those that are open, since it closes some. It
-// is called before the first request.
-func (a *API) CountConnections(count func() int32) { a.connections = count }
 
 // routeGet is the route of nine requests in ten.
 const routeGet = "/{app}/get/{token}"

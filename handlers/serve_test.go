@@ -48,7 +48,7 @@ func (l *safeLog) String() string {
 // serve starts a server on s and ends it with the test.
 func serve(tb testing.TB, s store.Store) *site {
 	tb.Helper()
-	return serveAPI(tb, New(s, NewMetrics("test"), nil))
+	return serveAPI(tb, New(s, Options{Metrics: NewMetrics("test")}))
 }
 
 // serveAPI starts a server of an API, which it lets log to the site's log.

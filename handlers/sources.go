@@ -124,13 +124,6 @@ func (s *sources) miss(addr netip.Addr, now time.Time) bool {
 	return from.misses == s.missWarn && s.warn.AllowN(now, 1)
 }
 
-// WarnOfMisses sets how many misses of one source within a minute are worth a line in
-// the log, 0 for none. It is called before the first request.
-func (a *API) WarnOfMisses(n int) { a.sources.missWarn = n }
-
-// HideIDs has the lines about sources show pseudonyms. It is called before the first request.
-func (a *API) HideIDs(m *pseudonym.Maker) { a.sources.hide = m }
-
 // missed counts a request for a token, well formed, that names no session.
 func (a *API) missed(ctx *fasthttp.RequestCtx) {
 	a.metrics.Missed()

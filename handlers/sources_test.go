@@ -100,7 +100,7 @@ func TestMisses(t *testing.T) {
 // TestMissesCount counts those of each route that a token can be tried on.
 func TestMissesCount(t *testing.T) {
 	w := serveEmbedded(t)
-	w.api.WarnOfMisses(4)
+	w.api.sources.missWarn = 4
 	token := w.create("app", "id", "ip=::1", "")
 	w.do("GET", "/app/get/"+token, "")
 	w.do("POST", "/app/set/"+token, `{"a":1}`)

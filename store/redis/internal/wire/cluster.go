@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 
 	"github.com/redis/rueidis"
 )
@@ -18,6 +19,12 @@ func (c *connector) connectCluster(ctx context.Context, option rueidis.ClientOpt
 	client, err := newClient(option)
 	if err != nil {
 		return nil, err
+	}
+	// rueidis makes do with a single server. One that took the cluster's place since it was
+	// asked would be given keys in which no session is.
+	if client.Mode() != rueidis.ClientModeCluster {
+		client.Close()
+		return nil, errors.New("it is no longer a Redis Cluster")
 	}
 	l, err := c.cluster(ctx, client)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/redistest"
 )
 
@@ -41,5 +42,19 @@ func TestLostWhileClosing(t *testing.T) {
 	c.close()
 	if lost.n != 1 {
 		t.Errorf("it was closed %d times", lost.n)
+	}
+}
+
+// TestSingleInPlaceOfCluster has a single server where a cluster was a moment ago: with the
+// keys of a cluster no session would be found in it.
+func TestSingleInPlaceOfCluster(t *testing.T) {
+	server := redistest.Start(t)
+	c := &connector{cluster: func(context.Context, rueidis.Client) (layout.Layout, error) {
+		t.Error("it is given the layout of a cluster")
+		return layout.Layout{}, nil
+	}}
+	if conn, err := c.connectCluster(t.Context(), rueidis.ClientOption{InitAddress: []string{server.Addr()}, DisableCache: true}); err == nil {
+		t.Error("it is taken for a cluster")
+		conn.Client.Close()
 	}
 }

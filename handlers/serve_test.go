@@ -74,6 +74,7 @@ func serveOn(tb testing.TB, api *API, listener net.Listener) *site {
 		if err := server.Shutdown(); err != nil {
 			tb.Error(err)
 		}
+		listener.Close() // a Serve that begins only now ends at once
 		if err := <-ended; err != nil {
 			tb.Error(err)
 		}
@@ -191,5 +192,12 @@ func (w *site) expectError(a answer, status int, name, message string) {
 	}
 	if got := a.header.Get("Www-Authenticate"); got != map[bool]string{true: "Bearer"}[name == "unauthorized"] {
 		w.tb.Errorf("status %d has WWW-Authenticate %q", status, got)
+	}
+}
+
+// TestServeUnasked ends servers that nobody has asked: Shutdown may come before Serve.
+func TestServeUnasked(t *testing.T) {
+	for range 50 {
+		t.Run("", func(t *testing.T) { serveEmbedded(t) })
 	}
 }

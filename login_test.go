@@ -149,9 +149,13 @@ func (s *loginSite) start(t *testing.T, sessions, key string) {
 		args = append(args, strings.ReplaceAll(a, "PORT", port))
 	}
 	p := &process{t: t, done: make(chan struct{}), cmd: exec.Command(args[0], args[1:]...)}
-	p.cmd.Dir, p.cmd.Stderr = dir, &p.stderr
-	if s.language != "php" { // whose server logs each request there
-		p.cmd.Stderr = os.Stderr
+	p.cmd.Dir, p.cmd.Stderr = dir, os.Stderr
+	if s.language == "php" { // whose server logs each request there
+		p.cmd.Stderr = writerFunc(func(b []byte) (int, error) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.stderr.Write(b)
+		})
 	}
 	p.cmd.Env = append(os.Environ(), "PORT="+port, "SESSIONS_URL="+sessions, "SESSIONS_KEY="+key, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
 	p.begin()

@@ -76,6 +76,7 @@ func New(o Options, hooks Hooks) (*Client, error) {
 	}
 	c.breaker = newBreaker(c.timeout, c.ping, func() { c.recordUp() }, c.Observer.Circuit)
 	c.writes = newWritability(func(ctx context.Context) error { return hooks.ProbeWrite(ctx, c) })
+	c.writes.ended = func() { c.recordUp() }
 	for i := range c.groups {
 		c.groups[i] = newGroup(c, i)
 	}

@@ -111,9 +111,10 @@ func (c *Client) record(err error) (logged bool) {
 	return true
 }
 
-// recordUp logs that Redis can be used again, if it was known not to.
+// recordUp logs that Redis can be used again, if it was known not to. While writes are
+// probed it is not: in a failover PING is answered, and writes wait.
 func (c *Client) recordUp() (logged bool) {
-	if !c.down.Load() {
+	if !c.down.Load() || c.writes.busy.Load() {
 		return false
 	}
 	quiet := quietAfterARefusal

@@ -11,7 +11,8 @@ import (
 
 // prober runs one probe in the background at a time, until close.
 type prober struct {
-	busy atomic.Bool // whether a probe runs
+	busy  atomic.Bool // whether a probe runs
+	ended func()      // called after a probe that was not stopped; nil for nothing
 
 	mu      sync.Mutex // held to start a probe or to stop it
 	ctx     context.Context
@@ -32,8 +33,11 @@ func (p *prober) begin(probe func(context.Context)) {
 		return
 	}
 	p.running.Go(func() {
-		defer p.busy.Store(false)
 		probe(p.ctx)
+		p.busy.Store(false)
+		if p.ended != nil && p.ctx.Err() == nil {
+			p.ended()
+		}
 	})
 }
 

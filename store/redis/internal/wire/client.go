@@ -74,9 +74,9 @@ func New(o Options, hooks Hooks) (*Client, error) {
 		readOnly: o.ReadOnly,
 		many:     newSemaphore(maxMany),
 	}
-	c.breaker = newBreaker(c.timeout, c.ping, func() { c.recordUp() }, c.Observer.Circuit)
+	c.breaker = newBreaker(c.timeout, c.ping, c.recordAnswer, c.Observer.Circuit)
 	c.writes = newWritability(func(ctx context.Context) error { return hooks.ProbeWrite(ctx, c) })
-	c.writes.ended = func() { c.recordUp() }
+	c.writes.ended = c.recordAnswer
 	for i := range c.groups {
 		c.groups[i] = newGroup(c, i)
 	}

@@ -60,7 +60,11 @@ func (c *Client) ping(ctx context.Context) error {
 	}
 	_, err = ping(ctx, conn.Client)
 	// One in vain is no outage: see breaker.
-	if err == nil || refuses(err) {
+	switch {
+	case err == nil:
+		c.breaker.success()
+		c.recordAnswer()
+	case refuses(err):
 		c.record(err)
 	}
 	return err
@@ -111,10 +115,17 @@ func (c *Client) record(err error) (logged bool) {
 	return true
 }
 
-// recordUp logs that Redis can be used again, if it was known not to. While writes are
-// probed it is not: in a failover PING is answered, and writes wait.
+// recordAnswer is recordUp of a PING, or of a probe of writes that has ended. While writes
+// are probed, PING says nothing: in a failover it is answered, and writes wait.
+func (c *Client) recordAnswer() {
+	if !c.writes.busy.Load() {
+		c.recordUp()
+	}
+}
+
+// recordUp logs that Redis can be used again, if it was known not to.
 func (c *Client) recordUp() (logged bool) {
-	if !c.down.Load() || c.writes.busy.Load() {
+	if !c.down.Load() {
 		return false
 	}
 	quiet := quietAfterARefusal

@@ -158,9 +158,16 @@ func TestSecretsStayIn(t *testing.T) {
 	})
 }
 
-// newToken starts a session and returns its token.
+// newToken starts a session once the server is ready, and returns its token.
 func (p *process) newToken(key string) string {
 	p.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if status, body := p.do("GET", "/readyz"); status == 200 {
+			break
+		} else if time.Now().After(deadline) {
+			p.t.Fatalf("/readyz answers %s", body)
+		}
+	}
 	_, body := p.authorized(key, "PUT", "/app/create/id?ip=::1", "{}")
 	token := regexp.MustCompile(`[A-Za-z0-9]{64}`).FindString(body)
 	if token == "" {

@@ -34,8 +34,8 @@ func (p *listPart) ofApp(ctx context.Context, dt int64) error {
 	}
 	entries, more := cutTo(first.All(), p.limit)
 	tokens := make([]string, len(entries))
-	for i, h := range entries {
-		tokens[i] = h.token.String()
+	for i, e := range entries {
+		tokens[i] = e.token.String()
 	}
 	if n := len(entries); n > 0 {
 		c.LastActivity, c.Token = entries[n-1].la, cut(tokens[n-1])
@@ -75,11 +75,11 @@ func (p *listPart) scanDown(ctx context.Context, buckets []layout.Bucket, c *sto
 	for ; ; size = min(mostStep, 2*size) {
 		var ahead []*indexScan
 		var of []layout.Bucket
-		for _, w := range scans {
-			if more, err := w.ahead(first); err != nil {
+		for _, scan := range scans {
+			if more, err := scan.ahead(first); err != nil {
 				return nil, err
 			} else if more {
-				ahead, of = append(ahead, w), append(of, w.of)
+				ahead, of = append(ahead, scan), append(of, scan.of)
 			}
 		}
 		if len(ahead) == 0 {
@@ -91,45 +91,45 @@ func (p *listPart) scanDown(ctx context.Context, buckets []layout.Bucket, c *sto
 		if err != nil {
 			return nil, err
 		}
-		for _, w := range ahead {
-			if after.Start == 0 && (c.Start == 0 || w.now < c.Start) {
-				c.Start = w.now // of the slowest node
+		for _, scan := range ahead {
+			if after.Start == 0 && (c.Start == 0 || scan.now < c.Start) {
+				c.Start = scan.now // of the slowest node
 			}
-			for _, h := range w.entries {
-				first.Add(h)
+			for _, e := range scan.entries {
+				first.Add(e)
 			}
 		}
 	}
 }
 
-// ahead reports whether w may still find a session that first would keep: none once all
+// ahead reports whether scan may still find a session that first would keep: none once all
 // that are kept were active a minute after the score that it has come to.
-func (w *indexScan) ahead(first *store.TopN[entry]) (bool, error) {
+func (scan *indexScan) ahead(first *store.TopN[entry]) (bool, error) {
 	last, full := first.Last()
-	if w.done || !full {
-		return !w.done, nil
+	if scan.done || !full {
+		return !scan.done, nil
 	}
-	at, err := strconv.ParseFloat(w.score, 64)
+	at, err := strconv.ParseFloat(scan.score, 64)
 	if err != nil {
-		return false, fmt.Errorf("%w: latest: %w", errReply, err)
+		return false, fmt.Errorf("%scan: latest: %scan", errReply, err)
 	}
 	return last.la < int64(math.Floor(at))+store.MaxWindow, nil
 }
 
-// step takes w a step on.
-func (p *listPart) step(ctx context.Context, w *indexScan, after *store.Cursor, dt int64, size int) error {
-	args := []string{w.of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(size), strconv.FormatInt(after.Start, 10), w.score, w.member}
+// step takes scan a step on.
+func (p *listPart) step(ctx context.Context, scan *indexScan, after *store.Cursor, dt int64, size int) error {
+	args := []string{scan.of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(size), strconv.FormatInt(after.Start, 10), scan.score, scan.member}
 	if after.Start != 0 {
 		args = append(args, strconv.FormatInt(after.LastActivity, 10), after.Token)
 	}
-	reply, err := p.call(ctx, p.s.scripts.latest, 4, []string{w.of.Sessions()}, args)
+	reply, err := p.call(ctx, p.s.scripts.latest, 4, []string{scan.of.Sessions()}, args)
 	if err != nil {
 		return err
 	}
-	if w.now, err = strconv.ParseInt(reply[0], 10, 64); err != nil {
-		return fmt.Errorf("%w: latest: %w", errReply, err)
+	if scan.now, err = strconv.ParseInt(reply[0], 10, 64); err != nil {
+		return fmt.Errorf("%scan: latest: %scan", errReply, err)
 	}
-	w.score, w.member, w.done = reply[1], reply[2], reply[1] == ""
-	w.entries, err = appendEntries(w.entries[:0], reply[3])
+	scan.score, scan.member, scan.done = reply[1], reply[2], reply[1] == ""
+	scan.entries, err = appendEntries(scan.entries[:0], reply[3])
 	return err
 }

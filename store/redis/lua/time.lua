@@ -1,7 +1,7 @@
 #!lua
 -- time tells the time by the clock that stamps activity.
 --
--- KEYS  1 ns:app:_sessions, which it does not look at: it names the node
+-- KEYS  1 any key, which it does not look at: it names the node
 -- ARGV  none
 -- Returns {seconds, microseconds}.
 -- Cost: O(1).

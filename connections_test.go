@@ -16,7 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
+	"rest-sessions/internal/testcert"
 )
 
 // TestSocket serves on a Unix socket, also after a server that was killed there.
@@ -79,7 +80,7 @@ func TestSocket(t *testing.T) {
 
 // TestTLS serves https and takes up a new certificate on SIGHUP.
 func TestTLS(t *testing.T) {
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	cert, key := authority.Issue("first", "first.test")
 	p := start(t, "RS_STORE=embedded", "RS_TLS_CERT="+cert, "RS_TLS_KEY="+key)
 	addr, ok := strings.CutPrefix(p.url, "https://")
@@ -172,7 +173,7 @@ func TestRedisFromFile(t *testing.T) {
 // TestRedisOverTLS serves from a Redis that asks for a certificate, and one that is
 // reached through a socket.
 func TestRedisOverTLS(t *testing.T) {
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	cert, key := authority.Issue("client", "client")
 	_, addr := redistest.StartTLS(t, authority, "127.0.0.1")
 	socket := filepath.Join(t.TempDir(), "redis")
@@ -227,7 +228,7 @@ func lateBody(t *testing.T, conn net.Conn, size, status int, says string) {
 
 // TestLargeBodyHearsWhy sends bodies past the limit, which are not read before the answer.
 func TestLargeBodyHearsWhy(t *testing.T) {
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	cert, key := authority.Issue("server", "server.test")
 	for _, secure := range []bool{false, true} {
 		var p *process

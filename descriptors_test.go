@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // TestFewDescriptors has 200 silent connections at a server that may open 64 files, of each

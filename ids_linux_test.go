@@ -19,7 +19,7 @@ import (
 
 	"rest-sessions/handlers"
 	"rest-sessions/internal/pseudonym"
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // startRead starts a server whose output and errors are pipes that only the test

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // runMainEnv makes the test binary be the server.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/goccy/go-json"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // block is a fenced block of code of a page.

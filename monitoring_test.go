@@ -16,7 +16,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 	prometheus "github.com/prometheus/common/model"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
+	"rest-sessions/internal/testcert"
 )
 
 const (
@@ -37,7 +38,7 @@ type exposedMetric struct {
 // returns the metrics that either has.
 func exposedMetrics(t *testing.T) map[string]exposedMetric {
 	t.Helper()
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	cert, key := authority.Issue("server", "127.0.0.1")
 	clientCert, clientKey := authority.Issue("client", "client")
 	_, redisAddr := redistest.StartTLS(t, authority, "127.0.0.1")

@@ -12,7 +12,7 @@ import (
 
 	"github.com/goccy/go-json"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 const alertsTestFile = "examples/prometheus/alerts_test.yml"

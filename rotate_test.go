@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // TestRotatedPassword changes Redis' password under a server: it is read again for each

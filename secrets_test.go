@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"rest-sessions/handlers"
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // send sends text on a connection of its own and returns all that comes back.

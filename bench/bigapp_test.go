@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 const (

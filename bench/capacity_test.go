@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 // capacityEnv is how many sessions BenchmarkCapacity has, a million when it is not set.

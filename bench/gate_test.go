@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // The gate: limits that hold on any machine, since each is a count or a ratio

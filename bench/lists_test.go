@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"rest-sessions/handlers"
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 const (

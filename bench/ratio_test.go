@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis"
-	"rest-sessions/store/redis/redistest"
 )
 
 // A ratio is the median over rounds, in each of which both sides run once, in

@@ -11,9 +11,9 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
-	"rest-sessions/store/redis/redistest"
 )
 
 // subject is an engine with sessions.

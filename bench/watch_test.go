@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // redisWatch is what a Redis had done when an operation began.

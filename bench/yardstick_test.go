@@ -17,10 +17,10 @@ import (
 
 	"rest-sessions/handlers"
 	"rest-sessions/handlers/metrics"
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
 	"rest-sessions/store/redis"
-	"rest-sessions/store/redis/redistest"
 )
 
 // helloBody is what hello answers: a session without data.

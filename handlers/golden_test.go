@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
 	"rest-sessions/store/redis"
-	"rest-sessions/store/redis/redistest"
 )
 
 // step is a request to the original and what it answered, or a pause.

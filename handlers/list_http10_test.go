@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"rest-sessions/handlers/listener"
+	"rest-sessions/internal/testcert"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 
@@ -173,7 +173,7 @@ func TestBrokenListHTTP10(t *testing.T) {
 		}
 	}
 	// Over TLS the end of the connection is not said either.
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	o := listener.Options{Host: "127.0.0.1"}
 	o.Cert, o.Key = authority.Issue("server", "localhost")
 	door, err := listener.Open(o)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // program is the built server.

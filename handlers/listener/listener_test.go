@@ -19,7 +19,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/testcert"
 )
 
 // open opens and answers every request with 200, or with 503 once sick is set.
@@ -57,7 +57,7 @@ func portOf(o Options, l *Listener) Options {
 }
 
 func TestCheck(t *testing.T) {
-	cert, key := redistest.NewAuthority(t).Issue("server", "localhost")
+	cert, key := testcert.New(t).Issue("server", "localhost")
 	for _, c := range []struct {
 		o    Options
 		want []string
@@ -103,7 +103,7 @@ func TestTCP(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	o := Options{Host: "127.0.0.1"}
 	o.Cert, o.Key = authority.Issue("server", "first.test")
 	l := open(t, o, nil)
@@ -183,7 +183,7 @@ func TestSocket(t *testing.T) {
 		t.Errorf("Close left the socket: %v", err)
 	}
 
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	for _, secure := range []bool{false, true} {
 		if secure {
 			o.Cert, o.Key = authority.Issue("server", "localhost")

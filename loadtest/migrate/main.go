@@ -22,10 +22,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/loadtest/load"
 	"rest-sessions/loadtest/model"
 	"rest-sessions/loadtest/site"
-	"rest-sessions/store/redis/redistest"
 )
 
 const (

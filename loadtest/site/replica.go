@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // replicaLimit bounds the steps of replication.

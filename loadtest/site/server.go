@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // Server is a running rest-sessions. Its log is that of the process.

@@ -7,7 +7,7 @@ package site
 import (
 	"strconv"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/redistest"
 )
 
 // Site is a Redis, perhaps a proxy before it, and our server.

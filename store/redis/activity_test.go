@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/wire"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 

@@ -10,10 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/internal/wire"
-	"rest-sessions/store/redis/redistest"
 )
 
 // TestBatches lets many read at once: they share script calls, and each gets its

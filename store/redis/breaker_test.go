@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 // TestFailsFast stops Redis. Callers wait for their time, once; then none does until

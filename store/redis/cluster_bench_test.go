@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
-	"rest-sessions/store/redis/redistest"
 )
 
 // BenchmarkRedisCPU compares one Redis with a Redis Cluster of 3 masters by what an

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store/embedded"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 

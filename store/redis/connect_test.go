@@ -17,8 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
+	"rest-sessions/internal/testcert"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 // lines collects a log.
@@ -86,7 +87,7 @@ func TestPasswordAndDatabase(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	cert, key := authority.Issue("client", "client")
 	_, addr := redistest.StartTLS(t, authority, "127.0.0.1")
 	good := TLS{CA: authority.CA, Cert: cert, Key: key}
@@ -106,7 +107,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("without a check of the server: %v", err)
 	}
 
-	strange := redistest.NewAuthority(t)
+	strange := testcert.New(t)
 	strangeCert, strangeKey := strange.Issue("client", "client")
 	for name, o := range map[string]Options{
 		"a CA that Redis' certificate is not from":  {URL: "rediss://" + addr, TLS: TLS{CA: strange.CA, Cert: cert, Key: key}},
@@ -135,7 +136,7 @@ func TestTLS(t *testing.T) {
 // and with the password to the nodes that it names: their TLS ports, which Redis
 // names with tls-cluster only.
 func TestClusterByTLS(t *testing.T) {
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	cert, key := authority.Issue("client", "client")
 	node, addr := redistest.StartTLS(t, authority, "127.0.0.1", "--cluster-enabled", "yes", "--tls-cluster", "yes", "--requirepass", "secret")
 	node.Do(t, "AUTH", "secret")
@@ -165,7 +166,7 @@ func TestClusterByTLS(t *testing.T) {
 // TestClientCertificateChanges puts a new pair in the place of one that Redis no
 // longer takes.
 func TestClientCertificateChanges(t *testing.T) {
-	authority, strange := redistest.NewAuthority(t), redistest.NewAuthority(t)
+	authority, strange := testcert.New(t), testcert.New(t)
 	_, addr := redistest.StartTLS(t, authority, "127.0.0.1")
 	cert, key := strange.Issue("client", "client")
 	s, _, err := reach(t, Options{URL: "rediss://" + addr, TLS: TLS{CA: authority.CA, Cert: cert, Key: key}})

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"rest-sessions/internal/redistest"
+	"rest-sessions/internal/testcert"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 // greet serves what says a greeting and nothing else.
@@ -42,7 +43,7 @@ func greet(t *testing.T, greeting string) (addr string) {
 // say what to change, without a password.
 func TestExplain(t *testing.T) {
 	plain, locked := redistest.Start(t), redistest.Start(t, "--requirepass", "secret")
-	authority, strange := redistest.NewAuthority(t), redistest.NewAuthority(t)
+	authority, strange := testcert.New(t), testcert.New(t)
 	cert, key := authority.Issue("client", "client")
 	strangeCert, strangeKey := strange.Issue("client", "client")
 	_, secure := redistest.StartTLS(t, authority, "127.0.0.1")

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
-	"rest-sessions/store/redis/redistest"
 )
 
 // resumeLimit is how long after its election a replica's sessions may still answer

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/wire"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 

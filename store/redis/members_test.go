@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
-	"rest-sessions/store/redis/redistest"
 )
 
 // FuzzMembers holds how scripts split the members of indexes, app:token:id and token:id,

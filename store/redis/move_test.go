@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 

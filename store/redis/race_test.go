@@ -10,8 +10,8 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 

@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/wire"
-	"rest-sessions/store/redis/redistest"
 )
 
 // serverTimeout is the default of RS_TIMEOUT, under which nothing may fail here.

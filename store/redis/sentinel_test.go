@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 // failoverLimit is how long after an election the store may take to serve.

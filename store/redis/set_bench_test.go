@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 // shape is a form of data; data makes it, in about so many bytes.

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 // backWithin is how soon the store serves once the address leads to a master again.

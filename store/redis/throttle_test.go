@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/wire"
-	"rest-sessions/store/redis/redistest"
 	"rest-sessions/store/storetest"
 )
 

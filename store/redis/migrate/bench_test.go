@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis"
-	"rest-sessions/store/redis/redistest"
 )
 
 var sessions = flag.Int("sessions", 1_000_000, "how many sessions BenchmarkMigrate migrates")

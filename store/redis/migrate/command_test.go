@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store/redis"
-	"rest-sessions/store/redis/redistest"
 )
 
 // TestParse reads command lines.

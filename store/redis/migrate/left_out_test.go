@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis"
-	"rest-sessions/store/redis/redistest"
 )
 
 // TestNodeTokens migrates tokens that carry no bucket.

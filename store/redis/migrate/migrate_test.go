@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
-	"rest-sessions/store/redis/redistest"
 )
 
 // TestMigrate takes a site from one Redis to a cluster, step by step.

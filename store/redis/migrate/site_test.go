@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis"
-	"rest-sessions/store/redis/redistest"
 )
 
 var shared struct {

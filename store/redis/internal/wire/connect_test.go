@@ -6,8 +6,8 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store/redis/internal/layout"
-	"rest-sessions/store/redis/redistest"
 )
 
 // closings is a client that counts how often it is closed.

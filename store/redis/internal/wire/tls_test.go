@@ -4,12 +4,12 @@ import (
 	"os"
 	"testing"
 
-	"rest-sessions/store/redis/redistest"
+	"rest-sessions/internal/testcert"
 )
 
 // TestHalfWrittenCertificate reads a pair while it is being replaced.
 func TestHalfWrittenCertificate(t *testing.T) {
-	authority := redistest.NewAuthority(t)
+	authority := testcert.New(t)
 	pair := &certificate{}
 	pair.cert, pair.key = authority.Issue("client", "client")
 	first, err := pair.get(nil)

@@ -1,6 +1,6 @@
-//go:build unix
-
-package redistest
+// Package testcert makes certificates for tests: an authority of a test's own, and what
+// it signs for servers and clients.
+package testcert
 
 import (
 	"crypto/ecdsa"
@@ -29,8 +29,8 @@ type Authority struct {
 	last int64 // serial number
 }
 
-// NewAuthority makes an authority whose files end with the test.
-func NewAuthority(tb testing.TB) *Authority {
+// New makes an authority whose files end with the test.
+func New(tb testing.TB) *Authority {
 	tb.Helper()
 	a := &Authority{tb: tb, dir: tb.TempDir()}
 	a.key = a.newKey()

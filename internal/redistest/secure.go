@@ -8,12 +8,14 @@ import (
 	"os"
 	"strconv"
 	"testing"
+
+	"rest-sessions/internal/testcert"
 )
 
 // StartTLS is Start with a second port that speaks TLS and asks for a client's
 // certificate, and returns the address of that. The server's own is for name, a host
 // name or an address. Without TLS in the redis-server in PATH the test fails.
-func StartTLS(tb testing.TB, authority *Authority, name string, args ...string) (s *Server, addr string) {
+func StartTLS(tb testing.TB, authority *testcert.Authority, name string, args ...string) (s *Server, addr string) {
 	tb.Helper()
 	cert, key := authority.Issue("redis", name)
 	var err error

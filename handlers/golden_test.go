@@ -64,29 +64,44 @@ func goldenScenarios(t *testing.T) []scenario {
 // way.
 const goldenSteps = 144
 
-// TestGoldenRedis replays what the original answered, on Redis and in real time.
+// TestGoldenRedis replays what the original answered, on Redis.
 func TestGoldenRedis(t *testing.T) {
 	t.Parallel() // beside TestGoldenCluster, since both wait
-	replayOn(t, redistest.Start(t))
+	server := redistest.Start(t)
+	replayRedis(t, server, server.Clock)
 }
 
 // TestGoldenCluster replays it on a Redis Cluster.
 func TestGoldenCluster(t *testing.T) {
 	t.Parallel()
-	replayOn(t, redistest.StartCluster(t, false).Masters[0])
+	cluster := redistest.StartCluster(t, false)
+	replayRedis(t, cluster.Masters[0], cluster.Clock)
 }
 
-// replayOn replays on what server is, or is a node of.
-func replayOn(t *testing.T, server *redistest.Server) {
-	s, err := redis.Open(redis.Options{Host: "127.0.0.1", Port: server.Port(), Namespace: "golden", Timeout: 10 * time.Second, Logf: t.Logf})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := serve(t, s)
-	replayAll(t, func(*testing.T) (*site, func(float64)) {
-		return w, func(seconds float64) { time.Sleep(time.Duration(seconds * float64(time.Second))) }
+// replayRedis replays it on server, or on the cluster that it is a node of, in a namespace
+// and by a clock of its own for each scenario. TestServerClock proves the real clock.
+func replayRedis(t *testing.T, server *redistest.Server, newClock func(testing.TB, string) (string, func(now int64))) {
+	var namespaces atomic.Int64
+	replayAll(t, func(t *testing.T) (*site, func(float64)) {
+		namespace := fmt.Sprintf("golden%d", namespaces.Add(1))
+		expression, set := newClock(t, namespace)
+		milliseconds := goldenStart
+		set(milliseconds / 1000)
+		s, err := redis.Open(redis.Options{
+			Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: 10 * time.Second, Logf: t.Logf, Clock: expression,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return serve(t, s), func(seconds float64) {
+			milliseconds += int64(seconds * 1000)
+			set(milliseconds / 1000)
+		}
 	})
 }
+
+// goldenStart is when each scenario begins, in Unix milliseconds.
+const goldenStart int64 = 1_700_000_000_000
 
 // TestGoldenEmbedded replays it on the embedded engine, whose clock can be moved.
 func TestGoldenEmbedded(t *testing.T) {
@@ -108,7 +123,7 @@ func TestGoldenOnDisk(t *testing.T) {
 func replayEmbedded(t *testing.T, open func(*testing.T, embedded.Options) *embedded.Store) {
 	replayAll(t, func(t *testing.T) (*site, func(float64)) {
 		var milliseconds atomic.Int64
-		milliseconds.Store(1_700_000_000_000)
+		milliseconds.Store(goldenStart)
 		w := serve(t, open(t, embedded.Options{Now: func() int64 { return milliseconds.Load() / 1000 }}))
 		return w, func(seconds float64) { milliseconds.Add(int64(seconds * 1000)) }
 	})
@@ -121,7 +136,7 @@ func replayAll(t *testing.T, start func(*testing.T) (*site, func(float64))) {
 	t.Run("scenarios", func(t *testing.T) {
 		for _, s := range goldenScenarios(t) {
 			t.Run(s.Scenario, func(t *testing.T) {
-				t.Parallel() // one of them waits for 23 seconds
+				t.Parallel()
 				w, sleep := start(t)
 				r := replay{site: w, tokens: map[string]string{}}
 				for i, step := range s.Steps {

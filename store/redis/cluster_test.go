@@ -2,7 +2,6 @@ package redis
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strconv"
 	"sync"
@@ -46,47 +45,29 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// openCluster opens a store in a namespace of its own on a cluster. With a clock,
-// its scripts ask that for the time: it is the name of a channel that each
-// node has a subscriber of, since a script may read no key but its own.
+// openCluster opens a store in a namespace of its own on a cluster. With a clock, its
+// scripts ask that for the time.
 func openCluster(tb testing.TB, cluster *redistest.Cluster, buckets int, clock *storetest.Clock) *Store {
 	tb.Helper()
-	namespace := "t" + strconv.FormatInt(namespaces.Add(1), 10)
-	expression := serverClock
+	o := Options{Namespace: newNamespace(), Buckets: buckets, Timeout: testTimeout}
 	if clock != nil {
-		// Its microseconds go up for a hundred seconds of real time, as a real clock
-		// never says the same twice.
-		expression = fmt.Sprintf(`({string.match(redis.call('PUBSUB', 'CHANNELS', '%s-clock:*')[1], '%%d+$'),`+
-			` math.floor((redis.call('TIME')[1] - %d) * 10000 + redis.call('TIME')[2] / 100)})`, namespace, time.Now().Unix())
-		var tellers []*redistest.Subscriber
-		for _, node := range cluster.Masters {
-			tellers = append(tellers, node.Subscribe(tb))
-		}
-		before := ""
-		clock.OnChange(func(now int64) {
-			channel := fmt.Sprintf("%s-clock:%d", namespace, now)
-			if channel == before {
-				return
-			}
-			for _, t := range tellers {
-				t.Swap(tb, before, channel)
-			}
-			before = channel
-		})
+		var set func(now int64)
+		o.Clock, set = cluster.Clock(tb, o.Namespace)
+		clock.OnChange(set)
 	}
-	return openClusterAs(tb, cluster, Options{Namespace: namespace, Buckets: buckets, Timeout: testTimeout}, expression)
+	return openClusterAs(tb, cluster, o)
 }
 
 // openBrief opens a store in a namespace with a time-out that a test means to see.
 func openBrief(tb testing.TB, cluster *redistest.Cluster, namespace string, timeout time.Duration) *Store {
 	tb.Helper()
-	return openClusterAs(tb, cluster, Options{Namespace: namespace, Timeout: timeout}, serverClock)
+	return openClusterAs(tb, cluster, Options{Namespace: namespace, Timeout: timeout})
 }
 
-func openClusterAs(tb testing.TB, cluster *redistest.Cluster, o Options, clock string) *Store {
+func openClusterAs(tb testing.TB, cluster *redistest.Cluster, o Options) *Store {
 	tb.Helper()
 	o.Host, o.Port, o.Logf = "127.0.0.1", cluster.Masters[len(cluster.Masters)-1].Port(), tb.Logf
-	s, err := open(o, clock)
+	s, err := Open(o)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func TestMoveRace(t *testing.T) {
 		server := redistest.Start(t)
 		var servers []*Store
 		for range 2 {
-			s, err := open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: "race", Timeout: testTimeout, Logf: t.Logf}, serverClock)
+			s, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: "race", Timeout: testTimeout, Logf: t.Logf})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,9 +82,9 @@ func TestMoveRace(t *testing.T) {
 	t.Run("a cluster", func(t *testing.T) {
 		cluster := ofCluster(t)
 		o := Options{Namespace: "t" + strconv.FormatInt(namespaces.Add(1), 10), Timeout: testTimeout}
-		a := openClusterAs(t, cluster, o, serverClock)
+		a := openClusterAs(t, cluster, o)
 		defer a.Close()
-		b := openClusterAs(t, cluster, o, serverClock)
+		b := openClusterAs(t, cluster, o)
 		defer b.Close()
 		moveRace(t, a, b)
 		checkIndexesOn(t, cluster.Masters, a)

@@ -53,6 +53,9 @@ type Options struct {
 	Logf func(format string, args ...any)
 	// Observer may be nil.
 	Observer Observer
+	// Clock is the Lua expression that scripts ask for the time; empty means
+	// redis.call('TIME'). Anything else is for tests.
+	Clock string
 }
 
 // Check returns what is wrong with the options, as far as that can be said without

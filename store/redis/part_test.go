@@ -116,7 +116,8 @@ func TestPartOfACursorAlone(t *testing.T) {
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
 	namespace := strings.TrimSuffix(s.keys.NS, ":")
-	other, err := open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout}, keyClock(namespace))
+	expression, _ := server.Clock(t, namespace) // that of s
+	other, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout, Clock: expression})
 	if err != nil {
 		t.Fatal(err)
 	}

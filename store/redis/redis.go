@@ -70,9 +70,7 @@ var _ store.Store = (*Store)(nil)
 // Open makes a store. It does not wait for Redis: while that cannot be reached,
 // every method answers store.ErrUnavailable, and they serve soon after it is
 // there. An error means that the options are wrong.
-func Open(o Options) (*Store, error) { return open(o, serverClock) }
-
-func open(o Options, clock string) (*Store, error) {
+func Open(o Options) (*Store, error) {
 	w := o.wire()
 	watch := o.Observer
 	if watch == nil {
@@ -81,7 +79,7 @@ func open(o Options, clock string) (*Store, error) {
 	s := &Store{
 		readOnly: o.ReadOnly,
 		keys:     w.Keys,
-		scripts:  newScripts(clock),
+		scripts:  newScripts(cmp.Or(o.Clock, serverClock)),
 		timeout:  o.Timeout,
 		logf:     w.Logf,
 		eviction: &eviction{logf: w.Logf, watch: watch},

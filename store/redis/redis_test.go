@@ -27,15 +27,13 @@ var namespaces atomic.Int64
 // scripts ask that for the time.
 func openTest(tb testing.TB, server *redistest.Server, clock *storetest.Clock) *Store {
 	tb.Helper()
-	namespace := "t" + strconv.FormatInt(namespaces.Add(1), 10)
-	expression := serverClock
+	o := Options{Host: "127.0.0.1", Port: server.Port(), Namespace: newNamespace(), Timeout: testTimeout, Logf: tb.Logf}
 	if clock != nil {
-		expression = keyClock(namespace)
-		clock.OnChange(func(now int64) { server.Do(tb, "SET", namespace+"-clock", strconv.FormatInt(now, 10)) })
+		var set func(now int64)
+		o.Clock, set = server.Clock(tb, o.Namespace)
+		clock.OnChange(set)
 	}
-	s, err := open(Options{
-		Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout, Logf: tb.Logf,
-	}, expression)
+	s, err := Open(o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -44,11 +42,8 @@ func openTest(tb testing.TB, server *redistest.Server, clock *storetest.Clock) *
 	return s
 }
 
-// keyClock is the Lua expression of the clock that openTest keeps in a key of the
-// namespace. Its microseconds count calls, as a real clock never says the same twice.
-func keyClock(namespace string) string {
-	return fmt.Sprintf("({redis.call('GET', '%[1]s-clock'), redis.call('INCR', '%[1]s-clock-us')})", namespace)
-}
+// newNamespace returns a namespace that no other test has.
+func newNamespace() string { return "t" + strconv.FormatInt(namespaces.Add(1), 10) }
 
 func TestConformance(t *testing.T) {
 	server := redistest.Start(t)

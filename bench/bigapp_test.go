@@ -79,7 +79,7 @@ func (s *bigSite) run(b *testing.B, n int, seed func(app string, n int, session 
 	s.before = s.quiet(b)
 	s.during(b, "soapp", func(b *testing.B) string { return s.list(b, "/big/soapp?dt=100000") })
 	s.during(b, "soid", func(b *testing.B) string { return s.list(b, "/big/soid/guest") })
-	s.during(b, "soapp-parts", func(b *testing.B) string { return s.parts(b, "/big/soapp?dt=100000&limit=1000", max(1, n/1000/50)) })
+	s.during(b, "soapp-pages", func(b *testing.B) string { return s.pages(b, "/big/soapp?dt=100000&limit=1000", max(1, n/1000/50)) })
 	s.during(b, "wipe", func(b *testing.B) string { return s.ask(b, "PUT", "/wipe") })
 	s.during(b, "killall", func(b *testing.B) string { return s.ask(b, "DELETE", "/big/killall") })
 }
@@ -253,15 +253,15 @@ func (s *bigSite) list(b *testing.B, path string) string {
 	}
 }
 
-// parts follows a list's cursors for so many parts.
-func (s *bigSite) parts(b *testing.B, path string, most int) string {
+// pages follows a list's cursors for so many pages.
+func (s *bigSite) pages(b *testing.B, path string, most int) string {
 	cursor, sessions := "", 0
 	for n := 1; ; n++ {
 		body := s.ask(b, "GET", path+cursor)
 		sessions += strings.Count(body, `{"id":`)
 		_, next, more := strings.Cut(body, `],"cursor":"`)
 		if !more || n == most {
-			return fmt.Sprintf("%d sessions in %d parts", sessions, n)
+			return fmt.Sprintf("%d sessions in %d pages", sessions, n)
 		}
 		cursor = "&cursor=" + strings.TrimSuffix(next, `"}`)
 	}

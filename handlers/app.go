@@ -22,7 +22,7 @@ func (a *API) soapp(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	limit, cursor, err := queryPart(ctx)
+	limit, cursor, err := queryPage(ctx)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (a *API) soapp(ctx *fasthttp.RequestCtx) error {
 		return err
 	}
 	if limit > 0 {
-		return a.writePart(ctx, a.store.PartOfApp(a.ctx, app, dt, limit, cursor), with)
+		return a.writePage(ctx, a.store.PageOfApp(a.ctx, app, dt, limit, cursor), with)
 	}
 	return a.writeSessions(ctx, a.store.SessionsOfApp(a.ctx, app, dt), with)
 }

@@ -436,12 +436,12 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestStreamedList checks a list of many pages, and that one that breaks off is
+// TestStreamedList checks a list of many chunks, and that one that breaks off is
 // not a shorter list.
 func TestStreamedList(t *testing.T) {
 	faulty := storetest.NewFaulty(still())
 	w := serve(t, faulty)
-	const n = 3000 // 160 KB, in pages of 11
+	const n = 3000 // 160 KB, in chunks of 11
 	for range n {
 		w.create("app", "id", "ip=::1", "")
 	}
@@ -452,8 +452,8 @@ func TestStreamedList(t *testing.T) {
 	}
 	w.expect(w.do("GET", "/other/soapp?dt=600", ""), 200, `{"sessions":[]}`)
 
-	for page, status := range map[int]int{1: 503, 2: 503, 3: 503, 12: 200} {
-		faulty.FailPage("SessionsOfApp", page, store.ErrUnavailable)
+	for chunk, status := range map[int]int{1: 503, 2: 503, 3: 503, 12: 200} {
+		faulty.FailNext("SessionsOfApp", chunk, store.ErrUnavailable)
 		resp, err := http.Get("http://" + w.addr + "/app/soapp?dt=600")
 		if err != nil {
 			t.Fatal(err)
@@ -461,24 +461,24 @@ func TestStreamedList(t *testing.T) {
 		_, err = io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if resp.StatusCode != status || (err != nil) != (status == 200) {
-			t.Errorf("page %d failed: status %d, reading the body: %v", page, resp.StatusCode, err)
+			t.Errorf("chunk %d failed: status %d, reading the body: %v", chunk, resp.StatusCode, err)
 		}
 	}
 }
 
-// brokenPages panics at its third page, when the status has gone out.
-type brokenPages struct{ page int }
+// brokenList panics at its third chunk, when the status has gone out.
+type brokenList struct{ chunk int }
 
-func (p *brokenPages) Next(context.Context) ([]store.Session, error) {
-	if p.page++; p.page == 3 {
-		panic("third page")
+func (p *brokenList) Next(context.Context) ([]store.Session, error) {
+	if p.chunk++; p.chunk == 3 {
+		panic("third chunk")
 	}
 	return []store.Session{{ID: "id", D: `{"a":"` + strings.Repeat("x", listBuffer/2) + `"}`}}, nil
 }
 
 type brokenLists struct{ store.Store }
 
-func (brokenLists) SessionsOfID(context.Context, string, string) store.Pages { return &brokenPages{} }
+func (brokenLists) SessionsOfID(context.Context, string, string) store.List { return &brokenList{} }
 
 // TestPanicInList checks that a panic on the way of a list breaks that off and
 // nothing else.
@@ -493,7 +493,7 @@ func TestPanicInList(t *testing.T) {
 		t.Errorf("the list is whole: %s", body)
 	}
 	w.expect(w.do("GET", "/livez", ""), 200, "ok")
-	if !strings.Contains(w.log.String(), "third page") {
+	if !strings.Contains(w.log.String(), "third chunk") {
 		t.Error("the log does not have the panic")
 	}
 }

@@ -15,24 +15,24 @@ import (
 const (
 	listHead = `{"sessions":[`
 	listTail = `]}`
-	partTail = `],"cursor":"` // then the cursor and partEnd
-	partEnd  = `"}`
+	pageTail = `],"cursor":"` // then the cursor and pageEnd
+	pageEnd  = `"}`
 )
 
 // listBuffer is how many bytes of a list are gathered before its head is sent. A list
 // that ends by then has a Content-Length; a longer one is streamed.
 const listBuffer = 64 << 10
 
-// writeSessions answers with a list: within listBuffer, or of one page, with its length;
-// a longer one streamed as its pages come, in chunks to HTTP/1.1, and to HTTP/1.0, which
+// writeSessions answers with a list. One within listBuffer, or of one chunk, has its length;
+// a longer one is streamed as it is read: in HTTP chunks to HTTP/1.1, and to HTTP/1.0, which
 // has none, until the connection is closed.
-func (a *API) writeSessions(ctx *fasthttp.RequestCtx, pages store.Pages, with details) error {
-	return a.writeList(ctx, &list{pages: pages, with: with})
+func (a *API) writeSessions(ctx *fasthttp.RequestCtx, from store.List, with details) error {
+	return a.writeList(ctx, &list{from: from, with: with})
 }
 
-// writePart answers with a part of a list, and the cursor of the next at its end.
-func (a *API) writePart(ctx *fasthttp.RequestCtx, part store.Part, with details) error {
-	return a.writeList(ctx, &list{pages: part, part: part, with: with})
+// writePage answers with a page of a list, and the cursor of the next at its end.
+func (a *API) writePage(ctx *fasthttp.RequestCtx, page store.Page, with details) error {
+	return a.writeList(ctx, &list{from: page, page: page, with: with})
 }
 
 // writeList answers with a list, or 503 when too many are in flight.
@@ -48,8 +48,8 @@ func (a *API) writeList(ctx *fasthttp.RequestCtx, l *list) error {
 			l.Close()
 		}
 	}()
-	// At least two pages are asked for before the status is sent, so that a store
-	// that is down is a 503, and that one page is known to be all.
+	// At least two chunks are asked for before the status is sent, so that a store
+	// that is down is a 503, and that one chunk is known to be all.
 	for i := 0; !l.done && (i < 2 || len(l.text) <= listBuffer); i++ {
 		if err := l.next(); err != nil {
 			return err
@@ -69,25 +69,25 @@ func (a *API) writeList(ctx *fasthttp.RequestCtx, l *list) error {
 	return nil
 }
 
-// list renders the pages of a list, and is the io.ReadCloser of its text. It is in flight
+// list renders the chunks of a list, and is the io.ReadCloser of its text. It is in flight
 // until it is closed.
 type list struct {
-	api   *API
-	pages store.Pages
-	part  store.Part // pages, if they are but a part
-	with  details
-	conn  net.Conn // that the list is streamed to
-	text  []byte   // rendered and not yet read
-	read  int      // bytes of text already read
-	any   bool     // whether a session was rendered
-	done  bool     // whether the tail was
+	api  *API
+	from store.List
+	page store.Page // the same, of a page
+	with details
+	conn net.Conn // that the list is streamed to
+	text []byte   // rendered and not yet read
+	read int      // bytes of text already read
+	any  bool     // whether a session was rendered
+	done bool     // whether the tail was
 
 	closed bool
 }
 
-// next renders the next page, or the tail after the last.
+// next renders the next chunk, or the tail after the last.
 func (l *list) next() error {
-	page, err := l.pages.Next(l.api.ctx)
+	chunk, err := l.from.Next(l.api.ctx)
 	// By identity: a connection to the store that breaks is an io.EOF too, wrapped, and
 	// would end the list as if that were all.
 	if err == io.EOF {
@@ -98,26 +98,26 @@ func (l *list) next() error {
 	if err != nil {
 		return err
 	}
-	for i := range page {
+	for i := range chunk {
 		if l.any {
 			l.text = append(l.text, ',')
 		}
 		l.any = true
-		l.text = appendSession(l.text, &page[i], l.with)
+		l.text = appendSession(l.text, &chunk[i], l.with)
 	}
 	return nil
 }
 
 func (l *list) appendTail(text []byte) []byte {
-	if l.part == nil || l.part.Cursor() == "" {
+	if l.page == nil || l.page.Cursor() == "" {
 		return append(text, listTail...)
 	}
-	text = append(text, partTail...)
-	text = append(text, l.part.Cursor()...)
-	return append(text, partEnd...)
+	text = append(text, pageTail...)
+	text = append(text, l.page.Cursor()...)
+	return append(text, pageEnd...)
 }
 
-// renew gives the client its time anew, for the page that has come. fasthttp's
+// renew gives the client its time anew, for the chunk that has come. fasthttp's
 // WriteTimeout is for the answer as a whole, and would cut off a list that the store
 // takes a minute to read, or the client to receive. Who takes nothing is still cut off
 // in that time.

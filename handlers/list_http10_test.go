@@ -20,19 +20,19 @@ import (
 	"rest-sessions/store/storetest"
 )
 
-// smallLists makes a list of a number of pages, of one session of 1 KiB each.
+// smallLists makes a list of a number of chunks, of one session of 1 KiB each.
 type smallLists struct {
 	store.Store
-	pages int
+	chunks int
 }
 
-func (s smallLists) SessionsOfApp(context.Context, string, int64) store.Pages {
-	return &smallPages{left: s.pages}
+func (s smallLists) SessionsOfApp(context.Context, string, int64) store.List {
+	return &smallList{left: s.chunks}
 }
 
-type smallPages struct{ left int }
+type smallList struct{ left int }
 
-func (p *smallPages) Next(context.Context) ([]store.Session, error) {
+func (p *smallList) Next(context.Context) ([]store.Session, error) {
 	if p.left == 0 {
 		return nil, io.EOF
 	}
@@ -80,7 +80,7 @@ func TestListFraming(t *testing.T) {
 	fits, tooLong := listBuffer/1100, listBuffer/1024+8
 	for _, c := range []struct {
 		version, headers string
-		pages            int
+		chunks           int
 		want             string // "length", "chunks" or "close"
 		open             bool   // afterwards
 	}{
@@ -96,8 +96,8 @@ func TestListFraming(t *testing.T) {
 		{"1.0", keepAliveLines, tooLong, "close", false},
 		{"1.0", "\r\n\r\n", 3000, "close", false},
 	} {
-		t.Run(fmt.Sprintf("HTTP %s %d %q", c.version, c.pages, c.headers), func(t *testing.T) {
-			w := serve(t, smallLists{still(), c.pages})
+		t.Run(fmt.Sprintf("HTTP %s %d %q", c.version, c.chunks, c.headers), func(t *testing.T) {
+			w := serve(t, smallLists{still(), c.chunks})
 			conn, r := w.socket()
 			fmt.Fprint(conn, listRequest+c.version+c.headers)
 			head := w.readHead(r)
@@ -118,7 +118,7 @@ func TestListFraming(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				wholeList(t, string(body), c.pages)
+				wholeList(t, string(body), c.chunks)
 				if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
 					t.Errorf("after the list: %v", err)
 				}
@@ -135,7 +135,7 @@ func TestListFraming(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wholeList(t, string(body), c.pages)
+			wholeList(t, string(body), c.chunks)
 			fmt.Fprint(conn, countRequest)
 			if resp, err = http.ReadResponse(r, nil); err != nil || resp.StatusCode != 200 {
 				t.Errorf("a request after the list: %v", err)
@@ -155,7 +155,7 @@ func wholeList(t *testing.T, body string, sessions int) {
 // TestBrokenListHTTP10 has lists break off, which over HTTP/1.0 a close would hide.
 func TestBrokenListHTTP10(t *testing.T) {
 	faulty := storetest.NewFaulty(smallLists{still(), 3000})
-	faulty.FailPage("SessionsOfApp", 900, store.ErrUnavailable)
+	faulty.FailNext("SessionsOfApp", 900, store.ErrUnavailable)
 	for name, s := range map[string]store.Store{"fails": faulty, "panics": panicsAt{still(), 9}} {
 		api := New(s, Options{MaxLists: 1})
 		w := serveAPI(t, api)
@@ -180,7 +180,7 @@ func TestBrokenListHTTP10(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	faulty.FailPage("SessionsOfApp", 900, store.ErrUnavailable)
+	faulty.FailNext("SessionsOfApp", 900, store.ErrUnavailable)
 	w := serveOn(t, New(faulty, Options{}), door)
 	conn, err := tls.Dial("tcp", w.addr, &tls.Config{RootCAs: authority.Pool(), ServerName: "localhost"})
 	if err != nil {
@@ -196,7 +196,7 @@ func TestBrokenListHTTP10(t *testing.T) {
 
 	// Within the first 64 KiB nothing has been sent yet: that is an error in both versions.
 	faulty = storetest.NewFaulty(smallLists{still(), 3000})
-	faulty.FailPage("SessionsOfApp", 9, store.ErrUnavailable)
+	faulty.FailNext("SessionsOfApp", 9, store.ErrUnavailable)
 	w = serve(t, faulty)
 	for _, version := range []string{"1.0", "1.1"} {
 		conn, r := w.socket()
@@ -288,14 +288,14 @@ func TestListOfLostConnection(t *testing.T) {
 	}
 }
 
-// gate lets lists wait before their first page.
+// gate lets lists wait before their first chunk.
 type gate struct {
 	store.Store
 	entered, open chan bool
 }
 
-func (g *gate) SessionsOfApp(context.Context, string, int64) store.Pages {
+func (g *gate) SessionsOfApp(context.Context, string, int64) store.List {
 	g.entered <- true
 	<-g.open
-	return &timedPages{lists: timedLists{pages: 100}}
+	return &timedList{lists: timedLists{chunks: 100}}
 }

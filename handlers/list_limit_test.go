@@ -82,21 +82,21 @@ func TestListsInFlight(t *testing.T) {
 	w.noneInFlight()
 }
 
-// panicsAt panics at a page of a list of big sessions.
+// panicsAt panics at a chunk of a list of big sessions.
 type panicsAt struct {
 	store.Store
-	page int
+	chunk int
 }
 
-func (s panicsAt) SessionsOfApp(context.Context, string, int64) store.Pages {
-	return &panicPages{at: s.page}
+func (s panicsAt) SessionsOfApp(context.Context, string, int64) store.List {
+	return &panicList{at: s.chunk}
 }
 
-type panicPages struct{ page, at int }
+type panicList struct{ chunk, at int }
 
-func (p *panicPages) Next(context.Context) ([]store.Session, error) {
-	if p.page++; p.page == p.at {
-		panic("a page")
+func (p *panicList) Next(context.Context) ([]store.Session, error) {
+	if p.chunk++; p.chunk == p.at {
+		panic("a chunk")
 	}
 	return []store.Session{{ID: "id", D: timedData}}, nil
 }
@@ -128,9 +128,9 @@ func TestListsEnd(t *testing.T) {
 	ask(w, "/app/soid/id?limit=5", 200, true)
 	ask(w, "/app/soid/id?limit=5&cursor=x", 400, true)
 	ask(w, "/app/soapp?dt=60", 200, true)
-	faulty.FailPage("SessionsOfApp", 1, store.ErrUnavailable)
+	faulty.FailNext("SessionsOfApp", 1, store.ErrUnavailable)
 	ask(w, "/app/soapp?dt=60", 503, true)
-	faulty.FailPage("SessionsOfApp", 9, store.ErrUnavailable)
+	faulty.FailNext("SessionsOfApp", 9, store.ErrUnavailable)
 	ask(w, "/app/soapp?dt=60", 200, false)
 	ask(one(panicsAt{still(), 1}), "/app/soapp?dt=60", 500, true)
 	ask(one(panicsAt{still(), 9}), "/app/soapp?dt=60", 200, false)

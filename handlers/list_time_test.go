@@ -12,28 +12,28 @@ import (
 	"rest-sessions/store"
 )
 
-// timedLists makes a list of a number of pages, of one big session each, and waits
+// timedLists makes a list of a number of chunks, of one big session each, and waits
 // before each of them.
 type timedLists struct {
 	store.Store
-	pages int
-	wait  time.Duration
+	chunks int
+	wait   time.Duration
 }
 
-func (s timedLists) SessionsOfApp(context.Context, string, int64) store.Pages {
-	return &timedPages{lists: s}
+func (s timedLists) SessionsOfApp(context.Context, string, int64) store.List {
+	return &timedList{lists: s}
 }
 
-type timedPages struct {
+type timedList struct {
 	lists timedLists
-	page  int
+	chunk int
 }
 
 // timedData is of a size that a few fill the buffers of a connection.
 var timedData = `{"a":"` + strings.Repeat("x", 60_000) + `"}`
 
-func (p *timedPages) Next(context.Context) ([]store.Session, error) {
-	if p.page++; p.page > p.lists.pages {
+func (p *timedList) Next(context.Context) ([]store.Session, error) {
+	if p.chunk++; p.chunk > p.lists.chunks {
 		return nil, io.EOF
 	}
 	time.Sleep(p.lists.wait)
@@ -56,8 +56,8 @@ func TestSlowList(t *testing.T) {
 // TestListNobodyTakes asks for a list and takes nothing of it.
 func TestListNobodyTakes(t *testing.T) {
 	t.Parallel()
-	const pages = 100_000
-	api := New(timedLists{still(), pages, 0}, Options{})
+	const chunks = 100_000
+	api := New(timedLists{still(), chunks, 0}, Options{})
 	api.writeTimeout = 200 * time.Millisecond
 	w := serveAPI(t, api)
 	conn, err := net.Dial("tcp", w.addr)
@@ -73,7 +73,7 @@ func TestListNobodyTakes(t *testing.T) {
 		}
 	}
 	got, _ := io.Copy(io.Discard, conn)
-	if got == 0 || got >= int64(pages*len(timedData)) {
+	if got == 0 || got >= int64(chunks*len(timedData)) {
 		t.Errorf("%d bytes were sent", got)
 	}
 }

@@ -108,7 +108,7 @@ func TestListsThroughNginx(t *testing.T) {
 	w.noneInFlight()
 
 	faulty := storetest.NewFaulty(smallLists{still(), sessions})
-	faulty.FailPage("SessionsOfApp", 2900, store.ErrUnavailable)
+	faulty.FailNext("SessionsOfApp", 2900, store.ErrUnavailable)
 	status, body, err := read(serve(t, faulty).nginx())
 	if err == nil {
 		t.Errorf("a list that broke off came as %d with %d bytes, and no error", status, len(body))

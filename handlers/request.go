@@ -136,12 +136,12 @@ func seconds(ctx *fasthttp.RequestCtx, name string, least, empty int64) (int64, 
 	return int64(n), nil
 }
 
-// maxLimit is the most sessions in a part of a list.
+// maxLimit is the most sessions on a page of a list.
 const maxLimit = 1000
 
-// queryPart returns the limit and cursor parameters. A limit of 0 means that the
+// queryPage returns the limit and cursor parameters. A limit of 0 means that the
 // whole list is asked for; then there is no cursor.
-func queryPart(ctx *fasthttp.RequestCtx) (limit int, cursor string, err error) {
+func queryPage(ctx *fasthttp.RequestCtx) (limit int, cursor string, err error) {
 	text, _, err := queryValue(ctx, "limit")
 	if err != nil {
 		return 0, "", err

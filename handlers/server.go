@@ -25,7 +25,7 @@ const (
 	// that they close it and not we, while they send.
 	idleTimeout = 75 * time.Second
 	// writeTimeout bounds the time in which a client takes an answer, of a list that
-	// is streamed each page (see list.renew).
+	// is streamed each chunk (see list.renew).
 	writeTimeout = 60 * time.Second
 
 	// maxConnections is how many connections are served. Those past it get a 503

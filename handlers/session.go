@@ -258,7 +258,7 @@ func (a *API) soid(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	limit, cursor, err := queryPart(ctx)
+	limit, cursor, err := queryPage(ctx)
 	if err != nil {
 		return err
 	}
@@ -267,7 +267,7 @@ func (a *API) soid(ctx *fasthttp.RequestCtx) error {
 		return err
 	}
 	if limit > 0 {
-		return a.writePart(ctx, a.store.PartOfID(a.ctx, app, id, limit, cursor), with)
+		return a.writePage(ctx, a.store.PageOfID(a.ctx, app, id, limit, cursor), with)
 	}
 	return a.writeSessions(ctx, a.store.SessionsOfID(a.ctx, app, id), with)
 }

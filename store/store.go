@@ -71,7 +71,7 @@ type New struct {
 // call has returned, so an engine copies what it keeps or hands on, also when
 // it gives up early.
 //
-// Every method is atomic, but for those that say they work in pages.
+// Every method is atomic, but for those that say they work in steps.
 //
 // Time is whole Unix seconds on the store's own clock. A session is alive while
 // TTL >= now - last activity and, with a MaxAge, while MaxAge >= now - creation.
@@ -93,7 +93,7 @@ type Store interface {
 	// With n.MaxSessions, as many of the user's other sessions end as are too many:
 	// those longest idle first, and of the same last activity the lower tokens. One
 	// that is over does not count and stays. That is one atomic step, unless the
-	// user has far too many: then some are ended in pages before it. ErrTooLarge if
+	// user has far too many: then some are ended in steps before it. ErrTooLarge if
 	// the data is over the engine's limit. It answers the session's details.
 	Create(ctx context.Context, app, token string, n New) (Details, error)
 
@@ -128,39 +128,37 @@ type Store interface {
 	SetIf(ctx context.Context, app, token string, w int64, d Data) (Session, error)
 
 	// Activity counts the users of an app, not its sessions, whose last
-	// activity is at most dt seconds ago. An engine that keeps an app in parts
+	// activity is at most dt seconds ago. An engine that keeps an app in buckets
 	// may look at one after the other: what happens meanwhile is in the count or
 	// not.
 	Activity(ctx context.Context, app string, dt int64) (int64, error)
 
 	// SessionsOfApp lists the sessions of an app whose last activity is at most
-	// dt seconds ago: latest first, then by token, descending. It works in
-	// pages and does not count as activity. A session that is there from the call
-	// to the last page is listed exactly once, in the order of the start; one that is
-	// rotated meanwhile perhaps at the end.
-	SessionsOfApp(ctx context.Context, app string, dt int64) Pages
+	// dt seconds ago: latest first, then by token, descending. It does not count as
+	// activity. A session that is there from the call until io.EOF is listed exactly
+	// once, in the order of the start; one that is rotated meanwhile perhaps at the end.
+	SessionsOfApp(ctx context.Context, app string, dt int64) List
 
-	// SessionsOfID lists a user's sessions in no set order, in pages, as
-	// SessionsOfApp does.
-	SessionsOfID(ctx context.Context, app, id string) Pages
+	// SessionsOfID lists a user's sessions in no set order, as SessionsOfApp does.
+	SessionsOfID(ctx context.Context, app, id string) List
 
-	// PartOfApp lists at most limit of the sessions that SessionsOfApp lists, in that
-	// order: the first ones if cursor is empty, else those after the part whose Cursor
-	// it is. An engine keeps nothing between two parts. Over all parts, a session that is
+	// PageOfApp lists at most limit of the sessions that SessionsOfApp lists, in that
+	// order: the first ones if cursor is empty, else those after the page whose Cursor
+	// it is. An engine keeps nothing between two pages. Over all pages, a session that is
 	// there throughout and not active meanwhile is listed exactly once; one that is
 	// active has moved to the top, and is listed once or not at all.
-	PartOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) Part
+	PageOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) Page
 
-	// PartOfID lists at most limit of the sessions that SessionsOfID lists, by
-	// token, upwards. Over all parts, one that is there throughout is listed once.
-	PartOfID(ctx context.Context, app, id string, limit int, cursor string) Part
+	// PageOfID lists at most limit of the sessions that SessionsOfID lists, by
+	// token, upwards. Over all pages, one that is there throughout is listed once.
+	PageOfID(ctx context.Context, app, id string, limit int, cursor string) Page
 
 	// Kill ends a session and reports whether there was one. It leaves one that is
 	// over to Wipe.
 	Kill(ctx context.Context, app, token string) (bool, error)
 
 	// KillID ends a user's sessions and returns how many there were. It removes
-	// those that are over too, without counting them. It works in pages; on an
+	// those that are over too, without counting them. It works in steps; on an
 	// error some may have ended. The session of the token except, if it is one of
 	// the user's, is left as it is; except may be "".
 	KillID(ctx context.Context, app, id, except string) (int64, error)
@@ -190,17 +188,17 @@ type Store interface {
 
 	// KillHandle ends the one of the user's sessions that has this handle, and
 	// reports whether there was one.
-	// Of a user with many it may work in pages, and miss one that is rotated again and
+	// Of a user with many it may work in steps, and miss one that is rotated again and
 	// again meanwhile.
 	KillHandle(ctx context.Context, app, id, handle string) (bool, error)
 
 	// KillApp ends an app's sessions and returns how many the index held, also
-	// those whose time was over but that were not wiped yet. It works in pages;
+	// those whose time was over but that were not wiped yet. It works in steps;
 	// on an error some have ended. A session created meanwhile may survive; one
 	// that was there at the start does not.
 	KillApp(ctx context.Context, app string) (int64, error)
 
-	// Wipe removes the sessions whose WipeAt has come, in pages, and returns how
+	// Wipe removes the sessions whose WipeAt has come, in steps, and returns how
 	// many those were. It never ends a live session, whoever else wipes at the
 	// same time.
 	Wipe(ctx context.Context) (int64, error)
@@ -213,22 +211,22 @@ type Store interface {
 	Close()
 }
 
-// Pages hands out a list page by page, so that neither side holds it whole.
-// It is for one goroutine.
-type Pages interface {
-	// Next returns the next page, or io.EOF itself after the last. A page is never
+// List hands out the sessions of a list chunk by chunk, so that neither side holds it
+// whole. It is for one goroutine.
+type List interface {
+	// Next returns the next chunk, or io.EOF itself after the last. A chunk is never
 	// empty and is valid until the next call. Any other error ends the list:
 	// what came before it is not the whole. An ended ctx is ErrUnavailable also
 	// where EOF would follow.
 	Next(ctx context.Context) ([]Session, error)
 }
 
-// Part is a part of a list, in pages. Its first page is ErrCursor if the cursor
-// that it was asked for is no such list's.
-type Part interface {
-	Pages
-	// Cursor returns what the next part is asked for with, once Next has said
-	// io.EOF; "" if this was the last. Sessions that end meanwhile may leave a part
-	// shorter than its limit, even empty, and others after it.
+// Page is a page of a longer list. Its first Next returns ErrCursor if the cursor is not
+// one of that list.
+type Page interface {
+	List
+	// Cursor returns the cursor of the next page, once Next has returned io.EOF; "" if
+	// this was the last. If sessions end meanwhile, a page may be shorter than its
+	// limit, even empty, with others after it.
 	Cursor() string
 }

@@ -62,7 +62,7 @@ func TestSeveralServers(t *testing.T) {
 	b.waitText("#server-said", "Several servers answer at this address")
 }
 
-// TestLongLists goes through a list in parts.
+// TestLongLists goes through a list in pages.
 func TestLongLists(t *testing.T) {
 	t.Parallel()
 	s := startSite(t)

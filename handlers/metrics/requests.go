@@ -21,7 +21,7 @@ func (m *Metrics) addRequests(o Options) {
 	}, []string{"route", "status"})
 	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "rest_sessions_request_duration_seconds", Buckets: secondsBuckets,
-		Help: "Time from a request's arrival to its answer, by route, of the routes of sessions; of a streamed list to its second page.",
+		Help: "Time from a request's arrival to its answer, by route, of the routes of sessions; of a streamed list until its first two chunks are read.",
 	}, []string{"route"})
 	m.errors = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rest_sessions_errors_total", Help: "Answers that were errors, by the name in their body.",

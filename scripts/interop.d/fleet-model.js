@@ -220,7 +220,7 @@ class Model {
   }
 
   // list judges a list: of all sessions for which belongs, those that are there throughout
-  // once, and none that is not. A list in parts may lack those that were active meanwhile.
+  // once, and none that is not. A list in pages may lack those that were active meanwhile.
   list(op, sessions, belongs) {
     const listed = new Map();
     for (const a of sessions) {
@@ -236,7 +236,7 @@ class Model {
       if (!belongs(s) || listed.has(s.serial) || s.createdAt > op.at || !s.alive(op.end)) continue;
       if (op.by === 'node' && s.rotated(op)) continue;
       if (op.name === 'soid' && s.unlisted) continue;
-      if (op.name === 'parts' && (s.active(op) || s.rotated(op))) continue;
+      if (op.name === 'pages' && (s.active(op) || s.rotated(op))) continue;
       this.wrong('a list lacks a session', s, op);
     }
   }

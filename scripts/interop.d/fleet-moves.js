@@ -41,7 +41,7 @@ class Client {
   async one() {
     const moves = [
       [this.m.sessions.size < 150 ? 30 : 3, this.create], [40, this.get], [30, this.set], [6, this.touch], [6, this.peek], [2, this.killhandle], [2, this.guest], [8, this.rotate], [6, this.kill], [1, this.killsoid],
-      [1, this.killothers], [1, this.killall], [8, this.soid], [3, this.soapp], [2, this.parts], [3, this.activity], [2, this.wipe],
+      [1, this.killothers], [1, this.killall], [8, this.soid], [3, this.soapp], [2, this.pages], [3, this.activity], [2, this.wipe],
     ];
     let n = this.int(moves.reduce((sum, [weight]) => sum + weight, 0));
     for (const [weight, move] of moves) if ((n -= weight) < 0) return move.call(this);
@@ -304,14 +304,14 @@ class Client {
     if (a) this.m.list(op, a.sessions, (s) => s.app === app);
   }
 
-  // parts lists an app part by part, each from any of our servers.
-  async parts() {
+  // pages lists an app page by page, each from any of our servers.
+  async pages() {
     const app = this.pick(apps);
-    const op = this.m.send('ours', 'parts', {});
+    const op = this.m.send('ours', 'pages', {});
     const sessions = [];
     let cursor = '';
     do {
-      const a = this.m.done(op, await this.side(false).partOfApp(app, longAgo, cursor));
+      const a = this.m.done(op, await this.side(false).pageOfApp(app, longAgo, cursor));
       if (!a) return;
       sessions.push(...a.sessions);
       cursor = a.cursor;

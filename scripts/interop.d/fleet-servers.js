@@ -95,7 +95,7 @@ const ours = (server) => ({
   killall: (app) => server.call('DELETE', `/${app}/killall`),
   soid: (app, id) => server.call('GET', `/${app}/soid/${part(id)}`),
   soapp: (app, dt) => server.call('GET', `/${app}/soapp?dt=${dt}`),
-  partOfApp: (app, dt, cursor) => server.call('GET', `/${app}/soapp?dt=${dt}&limit=7${cursor ? `&cursor=${cursor}` : ''}`),
+  pageOfApp: (app, dt, cursor) => server.call('GET', `/${app}/soapp?dt=${dt}&limit=7${cursor ? `&cursor=${cursor}` : ''}`),
   activity: (app, dt) => server.call('GET', `/${app}/activity?dt=${dt}`),
 });
 

@@ -49,20 +49,20 @@ func create(t testing.TB, s *Store, app string, n store.New) string {
 }
 
 // all reads a list to its end.
-func all(t testing.TB, ctx context.Context, p store.Pages) (list []store.Session) {
+func all(t testing.TB, ctx context.Context, p store.List) (list []store.Session) {
 	t.Helper()
 	for {
-		page, err := p.Next(ctx)
+		chunk, err := p.Next(ctx)
 		if err == io.EOF {
 			return list
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(page) == 0 || len(page) > pageLen {
-			t.Fatalf("a page of %d sessions", len(page))
+		if len(chunk) == 0 || len(chunk) > chunkLen {
+			t.Fatalf("a chunk of %d sessions", len(chunk))
 		}
-		list = append(list, page...)
+		list = append(list, chunk...)
 	}
 }
 

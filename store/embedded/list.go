@@ -15,8 +15,8 @@ const (
 	// scanStep is how many sessions a listing notes while it holds a shard's
 	// lock: some 10 microseconds.
 	scanStep = 256
-	// pageLen is the most sessions in a page.
-	pageLen = 200
+	// chunkLen is the most sessions in a chunk.
+	chunkLen = 200
 )
 
 // entry is what a listing remembers of a session: 24 bytes, so that the order
@@ -38,9 +38,9 @@ func (e entry) shardNumber() int { return int(e.place & 0xff) }
 
 // SessionsOfApp lists the sessions of an app that were active in the last dt
 // seconds. It takes the order at once, before it returns; a session's values are
-// those of when its page is made, and one that has gone by then is left out.
-func (s *Store) SessionsOfApp(ctx context.Context, app string, dt int64) store.Pages {
-	p := &pages{store: s}
+// those of when its chunk is made, and one that has gone by then is left out.
+func (s *Store) SessionsOfApp(ctx context.Context, app string, dt int64) store.List {
+	p := &list{store: s}
 	p.entries, p.err = s.entriesOfApp(ctx, app, s.now()-dt)
 	if p.err == nil {
 		p.err = s.order(ctx, &p.entries)
@@ -160,8 +160,8 @@ func (s *Store) appendByToken(kept, ties []entry) []entry {
 
 // SessionsOfID lists a user's sessions, latest created first. As SessionsOfApp it
 // notes at once which there are.
-func (s *Store) SessionsOfID(ctx context.Context, app, id string) store.Pages {
-	p := &pages{store: s}
+func (s *Store) SessionsOfID(ctx context.Context, app, id string) store.List {
+	p := &list{store: s}
 	p.entries, p.err = s.entriesOfUser(ctx, app, id)
 	return p
 }
@@ -224,24 +224,24 @@ func (sh *shard) scanUser(k key, appName, id string, number int, met, out []entr
 	return met, out, true
 }
 
-// pages hands out the sessions behind entries.
-type pages struct {
+// list hands out the sessions behind entries.
+type list struct {
 	store   *Store
 	entries []entry // those still to come
-	page    []store.Session
+	chunk   []store.Session
 	err     error
 }
 
-func (p *pages) Next(ctx context.Context) ([]store.Session, error) {
-	if p.page == nil {
-		p.page = make([]store.Session, 0, min(pageLen, len(p.entries)))
+func (p *list) Next(ctx context.Context) ([]store.Session, error) {
+	if p.chunk == nil {
+		p.chunk = make([]store.Session, 0, min(chunkLen, len(p.entries)))
 	}
-	p.page = p.page[:0]
-	for p.err == nil && len(p.page) == 0 {
+	p.chunk = p.chunk[:0]
+	for p.err == nil && len(p.chunk) == 0 {
 		if p.err = ended(ctx); p.err != nil {
 			break
 		}
-		n := min(pageLen, len(p.entries))
+		n := min(chunkLen, len(p.entries))
 		if n == 0 {
 			p.err = io.EOF
 		}
@@ -251,13 +251,13 @@ func (p *pages) Next(ctx context.Context) ([]store.Session, error) {
 		p.entries = p.entries[n:]
 	}
 	if p.err != nil {
-		p.entries, p.page = nil, nil
+		p.entries, p.chunk = nil, nil
 		return nil, p.err
 	}
-	return p.page, nil
+	return p.chunk, nil
 }
 
-func (p *pages) add(e entry) {
+func (p *list) add(e entry) {
 	sh := &p.store.shards[e.shardNumber()]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -265,7 +265,7 @@ func (p *pages) add(e entry) {
 	if rec := sh.at(e.slot, e.serial); rec != nil && rec.alive(now) {
 		s := rec.answer(now)
 		s.Details = rec.details("", nil)
-		p.page = append(p.page, s)
+		p.chunk = append(p.chunk, s)
 	}
 }
 

@@ -63,18 +63,18 @@ func churn(t *testing.T, s *Store, clock *testClock, seed uint64) (stable map[st
 }
 
 func TestListsMeetWhatStays(t *testing.T) {
-	for name, list := range map[string]func(context.Context, *Store) store.Pages{
-		"SessionsOfApp": func(ctx context.Context, s *Store) store.Pages { return s.SessionsOfApp(ctx, "app", 1e6) },
-		"SessionsOfID":  func(ctx context.Context, s *Store) store.Pages { return s.SessionsOfID(ctx, "app", userOfFirstShard) },
+	for name, open := range map[string]func(context.Context, *Store) store.List{
+		"SessionsOfApp": func(ctx context.Context, s *Store) store.List { return s.SessionsOfApp(ctx, "app", 1e6) },
+		"SessionsOfID":  func(ctx context.Context, s *Store) store.List { return s.SessionsOfID(ctx, "app", userOfFirstShard) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(20) {
 				s, clock := newTestStore()
 				stable, step := churn(t, s, clock, seed)
 				ctx := atEachStep(step)
-				p := list(ctx, s)
+				p := open(ctx, s)
 				met := map[entry]bool{}
-				for _, e := range p.(*pages).entries {
+				for _, e := range p.(*list).entries {
 					e.lastActivity = 0
 					if met[e] {
 						t.Fatal("a session is listed twice")
@@ -105,7 +105,7 @@ func TestListsKnowWhoLeft(t *testing.T) {
 	for range 3 {
 		create(t, s, "app", store.New{ID: "user"})
 	}
-	lists := []store.Pages{s.SessionsOfApp(ctx, "app", 10), s.SessionsOfID(ctx, "app", "user")}
+	lists := []store.List{s.SessionsOfApp(ctx, "app", 10), s.SessionsOfID(ctx, "app", "user")}
 	if n, err := s.KillApp(ctx, "app"); n != 3 || err != nil {
 		t.Fatal(n, err)
 	}
@@ -144,7 +144,7 @@ func TestSessionsOfIDLooksBackInSteps(t *testing.T) {
 	for range 3 * scanStep {
 		create(t, s, "app", store.New{ID: "user"})
 	}
-	met := s.SessionsOfID(context.Background(), "app", "user").(*pages).entries
+	met := s.SessionsOfID(context.Background(), "app", "user").(*list).entries
 	if n, err := s.KillID(context.Background(), "app", "user", ""); n != 3*scanStep || err != nil {
 		t.Fatal(n, err)
 	}

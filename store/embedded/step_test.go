@@ -16,11 +16,11 @@ var walks = map[string]func(ctx context.Context, s *Store, id string) (int64, er
 	"KillID":  func(ctx context.Context, s *Store, id string) (int64, error) { return s.KillID(ctx, "app", id, "") },
 	"Wipe":    func(ctx context.Context, s *Store, _ string) (int64, error) { return s.Wipe(ctx) },
 	"SessionsOfApp": func(ctx context.Context, s *Store, _ string) (int64, error) {
-		p := s.SessionsOfApp(ctx, "app", 1e6).(*pages)
+		p := s.SessionsOfApp(ctx, "app", 1e6).(*list)
 		return int64(len(p.entries)), p.err
 	},
 	"SessionsOfID": func(ctx context.Context, s *Store, id string) (int64, error) {
-		p := s.SessionsOfID(ctx, "app", id).(*pages)
+		p := s.SessionsOfID(ctx, "app", id).(*list)
 		return int64(len(p.entries)), p.err
 	},
 }

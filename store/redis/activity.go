@@ -77,17 +77,17 @@ func (s *Store) Activity(ctx context.Context, app string, dt int64) (int64, erro
 // firstHashes is how many hashes a bucket's first call may read, of many at once.
 const firstHashes = "4"
 
-// activityCount counts in pages the active users of a bucket.
+// activityCount counts in steps the active users of a bucket.
 type activityCount struct{ keys, args []string }
 
 func newActivityCount(b layout.Bucket, dt int64) activityCount {
 	return activityCount{
 		keys: []string{b.Users()},
-		args: []string{b.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)},
+		args: []string{b.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(chunkSize)},
 	}
 }
 
-// take reads the reply for a page: the count, or -1 if there are more pages.
+// take reads the reply for a step: the count, or -1 if there are more steps.
 func (c *activityCount) take(reply rueidis.RedisMessage) (int64, error) {
 	parts, err := reply.ToArray()
 	if err != nil || len(parts) != 4 {

@@ -25,8 +25,8 @@ func TestUsersWindow(t *testing.T) {
 	s := openTest(t, server, clock)
 	defer s.Close()
 	ctx := context.Background()
-	// More than a page of users, of whom every other is active at the window's end.
-	const users = 3 * listPageSize
+	// More than a chunk of users, of whom every other is active at the window's end.
+	const users = 3 * chunkSize
 	tokens := make([]string, users)
 	for i := range tokens {
 		tokens[i] = create(t, s, "app", "user"+strconv.Itoa(i), 1000)

@@ -170,7 +170,7 @@ func (s *Store) Size(ctx context.Context, p Bucket, from string) (int64, error) 
 func (s *Store) Export(ctx context.Context, p Bucket, at Position, since int64) (Exported, error) {
 	var e Exported
 	reply, err := s.client.Run(ctx, s.scripts.export, []string{p.bucket.Sessions(), p.bucket.Users()},
-		[]string{p.bucket.Prefix, strconv.Itoa(exportPage), strconv.Itoa(listPageBytes), at.Score, at.Member, strconv.FormatInt(since, 10)})
+		[]string{p.bucket.Prefix, strconv.Itoa(exportPage), strconv.Itoa(chunkBytes), at.Score, at.Member, strconv.FormatInt(since, 10)})
 	if err != nil {
 		return e, err
 	}

@@ -170,7 +170,7 @@ func TestSilentNode(t *testing.T) {
 	}
 	wg.Wait()
 	for what, err := range map[string]error{
-		"soapp":   second(readPages(ctx, s.SessionsOfApp(ctx, "probe", 60))),
+		"soapp":   second(readList(ctx, s.SessionsOfApp(ctx, "probe", 60))),
 		"killall": second(s.KillApp(ctx, "probe")),
 		"wipe":    second(s.Wipe(ctx)),
 	} {

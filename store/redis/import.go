@@ -177,7 +177,7 @@ func (s *Store) Settle(ctx context.Context, p Bucket, tokens []string, there []b
 	for len(tokens) > 0 {
 		size := len(tokens)
 		if slices.Contains(there, '0') {
-			size = min(size, pageSize) // of removals, see there
+			size = min(size, stepSize) // of removals, see there
 		}
 		keys := []string{p.bucket.Migrated(), p.bucket.Sessions(), p.bucket.Users(), p.bucket.Wipe}
 		for _, token := range tokens[:size] {

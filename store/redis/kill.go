@@ -29,11 +29,11 @@ func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 }
 
 const (
-	// handlePage is how many sessions of a user are looked at for a handle at once:
+	// handleStep is how many sessions of a user are looked at for a handle at once:
 	// Redis is held for half a millisecond (one costs it 2 us).
-	handlePage = 256
+	handleStep = 256
 	// handleWalks is how often all of a user's sessions are looked at, where they are
-	// not one page: one that is rotated during a walk may be missed by it.
+	// not one step: one that is rotated during a walk may be missed by it.
 	handleWalks = 2
 )
 
@@ -48,7 +48,7 @@ func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, e
 	hash := store.HandleHash(handle)
 	var throttle wire.Throttle
 	for walk, cursor, steps := 0, "0", 1; ; steps++ {
-		args := []string{b.App, id, b.Prefix, l.Cache(), hash, store.HandleDomain, cursor, strconv.Itoa(handlePage)}
+		args := []string{b.App, id, b.Prefix, l.Cache(), hash, store.HandleDomain, cursor, strconv.Itoa(handleStep)}
 		reply, err := throttle.Run(ctx, s.client, s.scripts.killhandle, keys, args)
 		if err != nil {
 			return false, err
@@ -84,8 +84,8 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 	kept := strings.Clone(except)
 	var throttle wire.Throttle
 	for killed := int64(0); ; {
-		// Each page has arguments of its own, since those of the last may still be read.
-		args := []string{b.App, id, b.Prefix, l.Cache(), strconv.Itoa(pageSize), kept}
+		// Each step has arguments of its own, since those of the last may still be read.
+		args := []string{b.App, id, b.Prefix, l.Cache(), strconv.Itoa(stepSize), kept}
 		reply, err := throttle.Run(ctx, s.client, s.scripts.killsoid, keys, args)
 		if err != nil {
 			return 0, err

@@ -232,7 +232,7 @@ func TestWipeRearms(t *testing.T) {
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
 	defer s.Close()
-	for i := range 3 * pageSize {
+	for i := range 3 * stepSize {
 		id := "user" + strconv.Itoa(i)
 		token := create(t, s, "app", id, 7200)
 		server.Do(t, "ZADD", classicKeys(s).wipe(), "1", "app:"+token+":"+id)

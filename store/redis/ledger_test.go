@@ -269,7 +269,7 @@ func (l *ledger) kill(e *ledgerEntry) {
 func (l *ledger) soid(e *ledgerEntry, mine []*ledgerEntry) {
 	var got []store.Session
 	_, ok := l.call(e, "soid", func(ctx context.Context) (err error) {
-		got, err = readPages(ctx, l.s.SessionsOfID(ctx, e.app, e.id))
+		got, err = readList(ctx, l.s.SessionsOfID(ctx, e.app, e.id))
 		return err
 	})
 	if !ok {
@@ -302,16 +302,16 @@ func (l *ledger) soid(e *ledgerEntry, mine []*ledgerEntry) {
 	}
 }
 
-func readPages(ctx context.Context, pages store.Pages) (all []store.Session, err error) {
+func readList(ctx context.Context, list store.List) (all []store.Session, err error) {
 	for {
-		page, err := pages.Next(ctx)
+		chunk, err := list.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, page...)
+		all = append(all, chunk...)
 	}
 }
 
@@ -366,7 +366,7 @@ func (l *ledger) settle() {
 		if want := len(users) + others/2; err != nil || int(n) != want {
 			l.t.Errorf("activity of %s: %d, %v, not %d", app, n, err, want)
 		}
-		sessions, err := readPages(ctx, l.s.SessionsOfApp(ctx, app, 3600))
+		sessions, err := readList(ctx, l.s.SessionsOfApp(ctx, app, 3600))
 		if err != nil {
 			l.t.Errorf("soapp: %v", err)
 		}

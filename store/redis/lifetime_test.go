@@ -203,7 +203,7 @@ func TestLimitHoldsRedisShortly(t *testing.T) {
 		if n["evalsha"] < many/atOnce || n["publish"] < many-5 || n["publish"] > atOnce*n["evalsha"] || n["hmget"] > atOnce*n["evalsha"] {
 			t.Errorf("over %v: %d calls of scripts look at %d sessions and end %d", over, n["evalsha"], n["hmget"], n["publish"])
 		}
-		if got := countPages(t, s.SessionsOfID(ctx, "app", "user")); got != want {
+		if got := countSessions(t, s.SessionsOfID(ctx, "app", "user")); got != want {
 			t.Errorf("over %v: %d sessions are left, want %d", over, got, want)
 		}
 		checkIndexes(t, server, s)
@@ -211,7 +211,7 @@ func TestLimitHoldsRedisShortly(t *testing.T) {
 }
 
 // TestBigUserWhileRotated rotates sessions of a user whose tokens are walked in
-// pages, once they were listed: none of them is listed again.
+// chunks, once they were listed: none of them is listed again.
 func TestBigUserWhileRotated(t *testing.T) {
 	server := redistest.Start(t)
 	s := openTest(t, server, nil)
@@ -227,15 +227,15 @@ func TestBigUserWhileRotated(t *testing.T) {
 		tokens[ip] = token
 	}
 	seen := map[string]bool{}
-	for pages := s.SessionsOfID(ctx, "app", "user"); ; {
-		page, err := pages.Next(ctx)
+	for list := s.SessionsOfID(ctx, "app", "user"); ; {
+		chunk, err := list.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, session := range page {
+		for _, session := range chunk {
 			if seen[session.IP] {
 				t.Errorf("session %s is listed again", session.IP)
 			}
@@ -250,31 +250,31 @@ func TestBigUserWhileRotated(t *testing.T) {
 	}
 }
 
-// TestUserOfSeveralPages lists users at the border of what goes out in one reply,
+// TestUserOfSeveralChunks lists users at the border of what goes out in one reply,
 // and beyond, where the set is walked.
-func TestUserOfSeveralPages(t *testing.T) {
+func TestUserOfSeveralChunks(t *testing.T) {
 	server := redistest.Start(t)
 	s := openTest(t, server, nil)
 	defer s.Close()
 	ctx := context.Background()
 	made := 0
-	for _, n := range []int{1, listPageSize, listPageSize + 1, wholeUser, wholeUser + 1, wholeUser + 500} {
+	for _, n := range []int{1, chunkSize, chunkSize + 1, wholeUser, wholeUser + 1, wholeUser + 500} {
 		for ; made < n; made++ {
 			create(t, s, "app", "user", 1000)
 		}
-		pages, got := s.SessionsOfID(ctx, "app", "user"), 0
+		list, got := s.SessionsOfID(ctx, "app", "user"), 0
 		for {
-			page, err := pages.Next(ctx)
+			chunk, err := list.Next(ctx)
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(page) > 2*listPageSize { // SSCAN may give more than it was asked for
-				t.Errorf("a page of %d sessions", len(page))
+			if len(chunk) > 2*chunkSize { // SSCAN may give more than it was asked for
+				t.Errorf("a chunk of %d sessions", len(chunk))
 			}
-			got += len(page)
+			got += len(chunk)
 		}
 		if got != n {
 			t.Errorf("listed %d of %d", got, n)

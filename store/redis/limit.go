@@ -24,9 +24,9 @@ const (
 var errOutrun = fmt.Errorf("redis: %w: sessions of the user come faster than they can be ended", store.ErrUnavailable)
 
 // createWithin starts a session whose user may have so many with it. When there are
-// too many for the script to end at once, they are ended in pages first.
+// too many for the script to end at once, they are ended in steps first.
 func (s *Store) createWithin(ctx context.Context, l layout.Layout, b layout.Bucket, id string, limit int, keys, args []string) (now int64, err error) {
-	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize), l.Cache())
+	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(stepSize), l.Cache())
 	for range trimTries {
 		n, err := s.count(ctx, s.scripts.create, keys, args)
 		if n > 0 || err != nil {
@@ -39,7 +39,7 @@ func (s *Store) createWithin(ctx context.Context, l layout.Layout, b layout.Buck
 	return 0, errOutrun
 }
 
-// trim ends, in pages, all of a user's sessions that are over and of the others all
+// trim ends, in steps, all of a user's sessions that are over and of the others all
 // but the keep latest. That of the token but stays too, if it is not "".
 func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id string, keep int, but string) error {
 	var throttle wire.Throttle
@@ -58,9 +58,9 @@ func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id s
 	}
 	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
 	args := []string{b.App, id, b.Prefix, l.Cache(), "", ""}
-	for page := range slices.Chunk(all[min(keep, alive):], pageSize) {
+	for surplus := range slices.Chunk(all[min(keep, alive):], stepSize) {
 		args := slices.Clone(args)
-		for _, h := range page {
+		for _, h := range surplus {
 			args = append(args, h.token.String())
 		}
 		if _, err := throttle.Run(ctx, s.client, s.scripts.killsoid, keys, args); err != nil {
@@ -77,7 +77,7 @@ func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Buck
 	seen := make(map[store.PackedToken]struct{})
 	keys := []string{b.User(id)}
 	for cursor := "0"; ; {
-		reply, err := throttle.Run(ctx, s.client, s.scripts.ages, keys, []string{b.Prefix, cursor, strconv.Itoa(listPageSize)})
+		reply, err := throttle.Run(ctx, s.client, s.scripts.ages, keys, []string{b.Prefix, cursor, strconv.Itoa(chunkSize)})
 		if err != nil {
 			return nil, err
 		}
@@ -85,11 +85,11 @@ func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Buck
 		if err != nil || len(parts) != 2 {
 			return nil, fmt.Errorf("%w: ages: %v", errReply, err)
 		}
-		page, err := appendEntries(nil, parts[1])
+		entries, err := appendEntries(nil, parts[1])
 		if err != nil {
 			return nil, err
 		}
-		for _, h := range page {
+		for _, h := range entries {
 			if _, twice := seen[h.token]; !twice {
 				seen[h.token] = struct{}{}
 				all = append(all, h)

@@ -12,35 +12,35 @@ import (
 )
 
 const (
-	// listPageSize is how many sessions a script reads in one call: Redis is
+	// chunkSize is how many sessions a script reads in one call: Redis is
 	// held for about a third of a millisecond (a session costs it some 10 us).
-	listPageSize = 32
-	// listPageBytes ends a page of large sessions early, since a reply of
+	chunkSize = 32
+	// chunkBytes ends a chunk of large sessions early, since a reply of
 	// megabytes holds Redis too.
-	listPageBytes = 128 << 10
+	chunkBytes = 128 << 10
 	// wholeUser is how many sessions a user may have for all their tokens to go out in
 	// one reply, of 66 KB.
 	wholeUser = 1000
 )
 
 // SessionsOfID implements store.Store.
-func (s *Store) SessionsOfID(_ context.Context, app, id string) store.Pages {
+func (s *Store) SessionsOfID(_ context.Context, app, id string) store.List {
 	app, id = strings.Clone(app), strings.Clone(id)
-	p := &idPages{id: id, cursor: "0"}
+	p := &idList{id: id, cursor: "0"}
 	p.begin(s, app, rotated)
 	return p
 }
 
-// idPages walks the set of a user's tokens: in one step, or, if it is very big, with
+// idList walks the set of a user's tokens: in one step, or, if it is very big, with
 // SSCAN, which never misses a token that is there throughout but may give one twice,
 // and may miss a session that is rotated meanwhile.
-type idPages struct {
+type idList struct {
 	listReader
 	id     string
 	cursor string // "" when the set is done
 }
 
-func (p *idPages) Next(ctx context.Context) ([]store.Session, error) {
+func (p *idList) Next(ctx context.Context) ([]store.Session, error) {
 	for {
 		var found []store.Session
 		var err error
@@ -60,15 +60,15 @@ func (p *idPages) Next(ctx context.Context) ([]store.Session, error) {
 	}
 }
 
-// scan reads the next page of the set.
-func (p *idPages) scan(ctx context.Context) ([]store.Session, error) {
+// scan reads the next chunk of the set.
+func (p *idList) scan(ctx context.Context) ([]store.Session, error) {
 	l, err := p.s.layout(ctx)
 	if err != nil {
 		return nil, err
 	}
 	of := l.OfID(p.app, p.id)
 	reply, err := p.throttle.Run(ctx, p.s.client, p.s.scripts.soid, []string{of.User(p.id)},
-		[]string{of.Prefix, p.cursor, strconv.Itoa(listPageSize), strconv.Itoa(listPageBytes), strconv.Itoa(wholeUser)})
+		[]string{of.Prefix, p.cursor, strconv.Itoa(chunkSize), strconv.Itoa(chunkBytes), strconv.Itoa(wholeUser)})
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (p *idPages) scan(ctx context.Context) ([]store.Session, error) {
 }
 
 // findRotated finds the sessions of missing among the user's present tokens.
-func (p *idPages) findRotated(ctx context.Context) error {
+func (p *idList) findRotated(ctx context.Context) error {
 	l, err := p.s.layout(ctx)
 	if err != nil {
 		return err

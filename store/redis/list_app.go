@@ -16,30 +16,30 @@ import (
 )
 
 // SessionsOfApp implements store.Store.
-func (s *Store) SessionsOfApp(_ context.Context, app string, dt int64) store.Pages {
-	p := &appPages{dt: dt}
+func (s *Store) SessionsOfApp(_ context.Context, app string, dt int64) store.List {
+	p := &appList{dt: dt}
 	p.begin(s, strings.Clone(app), nobody)
 	return p
 }
 
-// appPages first finds all sessions of the list, 56 bytes each, since the latest
+// appList first finds all sessions of the list, 56 bytes each, since the latest
 // may stand anywhere in an index that is exact to the minute; then it reads them
-// page by page.
-type appPages struct {
+// chunk by chunk.
+type appList struct {
 	listReader
 	dt      int64
 	start   int64      // by Redis' clock, of all nodes' the first; 0 until entries are found
 	entries entryLists // still to be read, but for those of left
 }
 
-func (p *appPages) Next(ctx context.Context) ([]store.Session, error) {
+func (p *appList) Next(ctx context.Context) ([]store.Session, error) {
 	if p.start == 0 {
 		if err := p.find(ctx, p.dt, nil); err != nil {
 			return nil, err
 		}
 	}
 	for {
-		for len(p.left) < listPageSize && len(p.entries) > 0 {
+		for len(p.left) < chunkSize && len(p.entries) > 0 {
 			p.left = append(p.left, p.entries.take().token.String())
 		}
 		if len(p.left) == 0 {
@@ -52,15 +52,15 @@ func (p *appPages) Next(ctx context.Context) ([]store.Session, error) {
 			}
 			continue
 		}
-		if page, err := p.read(ctx); err != nil || len(page) > 0 {
-			return page, err
+		if chunk, err := p.read(ctx); err != nil || len(chunk) > 0 {
+			return chunk, err
 		}
 	}
 }
 
 // find finds the entries: the sessions that were active at most dt seconds before the
 // start; only those of which only has the heads, if it is not nil.
-func (p *appPages) find(ctx context.Context, dt int64, only heads) error {
+func (p *appList) find(ctx context.Context, dt int64, only heads) error {
 	l, err := p.s.layout(ctx)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ const (
 
 // scan scans the index of a bucket and returns its entries, and when it began. If start
 // is not 0, it began then.
-func (p *appPages) scan(ctx context.Context, of layout.Bucket, dt, start int64, only heads) (entries []entry, _ int64, err error) {
+func (p *appList) scan(ctx context.Context, of layout.Bucket, dt, start int64, only heads) (entries []entry, _ int64, err error) {
 	began := p.s.client.Clock.Now()
 	from := began // when the scan that is on began
 	steps, start, err := p.scanFrom(ctx, of, dt, start, "", only, &entries)
@@ -116,9 +116,9 @@ func (p *appPages) scan(ctx context.Context, of layout.Bucket, dt, start int64, 
 
 // scanFrom scans from a score on, "" for the least that may be listed. It returns the
 // number of steps, and start, or when it began if that is 0.
-func (p *appPages) scanFrom(ctx context.Context, of layout.Bucket, dt, start int64, score string, only heads, to *[]entry) (steps int, _ int64, _ error) {
+func (p *appList) scanFrom(ctx context.Context, of layout.Bucket, dt, start int64, score string, only heads, to *[]entry) (steps int, _ int64, _ error) {
 	keys := []string{of.Sessions()}
-	args := []string{of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(listPageSize)}
+	args := []string{of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(chunkSize)}
 	if start != 0 {
 		args = append(args, strconv.FormatInt(start, 10), score, "")
 	}

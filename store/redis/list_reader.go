@@ -11,7 +11,7 @@ import (
 	"rest-sessions/store/redis/internal/wire"
 )
 
-// listReader reads the sessions of a list, by their tokens, in pages.
+// listReader reads the sessions of a list, by their tokens, in chunks.
 type listReader struct {
 	s        *Store
 	app      string
@@ -48,40 +48,40 @@ func (r *listReader) takeMissing() heads {
 	return missing
 }
 
-// read reads a page from the head of left, takes it off, and returns those sessions of
+// read reads a chunk from the head of left, takes it off, and returns those sessions of
 // it that are alive.
 func (r *listReader) read(ctx context.Context) ([]store.Session, error) {
 	l, err := r.s.layout(ctx)
 	if err != nil {
 		return nil, err
 	}
-	page := r.left[:min(len(r.left), listPageSize)]
+	chunk := r.left[:min(len(r.left), chunkSize)]
 	var texts []string
 	if l.Sharded() {
-		texts, err = r.textsSpread(ctx, l, page)
+		texts, err = r.textsSpread(ctx, l, chunk)
 	} else {
-		texts, err = r.texts(ctx, l, page)
+		texts, err = r.texts(ctx, l, chunk)
 	}
 	if err != nil {
 		return nil, err
 	}
 	r.left = r.left[len(texts):]
-	return appendSessions(make([]store.Session, 0, len(texts)), page, texts, &r.seen)
+	return appendSessions(make([]store.Session, 0, len(texts)), chunk, texts, &r.seen)
 }
 
-// texts returns what the script sessions says of a page's tokens, or the first of them.
-func (r *listReader) texts(ctx context.Context, l layout.Layout, page []string) ([]string, error) {
-	keys := make([]string, len(page))
+// texts returns what the script sessions says of a chunk's tokens, or the first of them.
+func (r *listReader) texts(ctx context.Context, l layout.Layout, chunk []string) ([]string, error) {
+	keys := make([]string, len(chunk))
 	of := l.Buckets(r.app)[0] // of one Redis
-	for i, token := range page {
+	for i, token := range chunk {
 		keys[i] = of.Session(token)
 	}
-	reply, err := r.throttle.Run(ctx, r.s.client, r.s.scripts.sessions, keys, []string{strconv.Itoa(listPageBytes)})
+	reply, err := r.throttle.Run(ctx, r.s.client, r.s.scripts.sessions, keys, []string{strconv.Itoa(chunkBytes)})
 	if err != nil {
 		return nil, err
 	}
 	texts, err := reply.AsStrSlice()
-	if err != nil || len(texts) == 0 || len(texts) > len(page) {
+	if err != nil || len(texts) == 0 || len(texts) > len(chunk) {
 		return nil, fmt.Errorf("%w: sessions: %v", errReply, err)
 	}
 	return texts, nil

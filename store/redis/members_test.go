@@ -47,7 +47,7 @@ func FuzzMembers(f *testing.F) {
 				if got := p.Token(p.Session(token)); got != token || layout.Classic(s.keys.NS).AppOf(p.Prefix) != "app" {
 					t.Errorf("the key of %q names %q", token, got)
 				}
-				if all, err := readPages(ctx, s.SessionsOfApp(ctx, "app", 60)); err != nil || len(all) != 1 || all[0].ID != id {
+				if all, err := readList(ctx, s.SessionsOfApp(ctx, "app", 60)); err != nil || len(all) != 1 || all[0].ID != id {
 					t.Errorf("soapp: %+v, %v", all, err)
 				}
 				if n, err := end(token); n != 1 || err != nil {

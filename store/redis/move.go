@@ -31,7 +31,7 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 	freshKey := to.Session(fresh)
 	keys := []string{from.Session(token), freshKey, to.Sessions(), to.Users(), to.Wipe, to.User(m.ID)}
 	args := []string{to.App, to.Token(freshKey), m.ID, m.IP, l.Cache(),
-		text(int64(m.MaxSessions)), strconv.Itoa(limitLook), strconv.Itoa(pageSize)}
+		text(int64(m.MaxSessions)), strconv.Itoa(limitLook), strconv.Itoa(stepSize)}
 	for range trimTries {
 		reply, err := s.client.Run(ctx, s.scripts.move, keys, args)
 		if err != nil {
@@ -109,7 +109,7 @@ func (s *Store) moveAcross(ctx context.Context, l layout.Layout, from, to layout
 // which stays.
 func (s *Store) keepWithin(ctx context.Context, l layout.Layout, b layout.Bucket, id string, limit int, token string) error {
 	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
-	args := []string{b.App, id, b.Prefix, l.Cache(), token, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(pageSize)}
+	args := []string{b.App, id, b.Prefix, l.Cache(), token, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(stepSize)}
 	for range trimTries {
 		n, err := s.count(ctx, s.scripts.limit, keys, args)
 		if n > 0 || err != nil {

@@ -150,7 +150,7 @@ func moveRace(t *testing.T, servers ...*Store) {
 			t.Errorf("round %d: w is %d after %d sets", round, session.W, wasSet.Load())
 		}
 		for id, want := range map[string]int{guest: 0, user: 1} {
-			list, err := readPages(ctx, servers[0].SessionsOfID(ctx, "app", id))
+			list, err := readList(ctx, servers[0].SessionsOfID(ctx, "app", id))
 			if err != nil || len(list) != want {
 				t.Errorf("round %d: %s has %d sessions, %v", round, id, len(list), err)
 			}

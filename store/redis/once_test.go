@@ -137,7 +137,7 @@ func quiet(t *testing.T, s *Store) {
 }
 
 // TestCutListIsNoEnd cuts the connection while a list is read: rueidis calls that
-// io.EOF, and so does store.Pages the end.
+// io.EOF, and so does store.List the end.
 func TestCutListIsNoEnd(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server)
@@ -145,9 +145,9 @@ func TestCutListIsNoEnd(t *testing.T) {
 	defer s.Close()
 	ctx := context.Background()
 	create(t, s, "app", "user", 100)
-	for name, list := range map[string]func() store.Pages{
-		"SessionsOfID":  func() store.Pages { return s.SessionsOfID(ctx, "app", "user") },
-		"SessionsOfApp": func() store.Pages { return s.SessionsOfApp(ctx, "app", 60) },
+	for name, list := range map[string]func() store.List{
+		"SessionsOfID":  func() store.List { return s.SessionsOfID(ctx, "app", "user") },
+		"SessionsOfApp": func() store.List { return s.SessionsOfApp(ctx, "app", 60) },
 	} {
 		quiet(t, s)
 		proxy.Cut("EVALSHA", 0)

@@ -2,7 +2,7 @@
 // redis-sessions, so that Node servers can run beside ours on the same data.
 //
 // Every operation that a client waits for is one EVALSHA; lists and mass
-// removals go through pages, one EVALSHA each, so that none holds Redis for
+// removals work in steps, one EVALSHA each, so that none holds Redis for
 // long. Nothing is sent twice: a read raises a counter, so it is a write.
 package redis
 

@@ -132,9 +132,9 @@ func TestOneRoundTrip(t *testing.T) {
 		}},
 		{"activity", func() error { _, err := s.Activity(ctx, "app", 60); return err }},
 		{"soid of a small user", func() error {
-			page, err := s.SessionsOfID(ctx, "app", "user").Next(ctx)
-			if err == nil && len(page) != 2 {
-				err = fmt.Errorf("%d sessions, not 2", len(page))
+			chunk, err := s.SessionsOfID(ctx, "app", "user").Next(ctx)
+			if err == nil && len(chunk) != 2 {
+				err = fmt.Errorf("%d sessions, not 2", len(chunk))
 			}
 			return err
 		}},

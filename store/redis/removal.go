@@ -10,10 +10,10 @@ import (
 	"rest-sessions/store/redis/internal/wire"
 )
 
-// pageSize is how many sessions a script removes in one call: Redis is held for
+// stepSize is how many sessions a script removes in one call: Redis is held for
 // about a third of a millisecond (a removal costs it 13 to 18 us among 100,000
 // sessions).
-const pageSize = 20
+const stepSize = 20
 
 // KillApp implements store.Store.
 func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
@@ -34,10 +34,10 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 	return killed.Load(), nil
 }
 
-// killBucket ends the sessions of a bucket, page by page.
+// killBucket ends the sessions of a bucket, step by step.
 func (s *Store) killBucket(ctx context.Context, l layout.Layout, b layout.Bucket, throttle *wire.Throttle) (int64, error) {
 	keys := []string{b.Sessions(), b.Users(), b.Wipe}
-	args := []string{b.App, b.Prefix, l.Cache(), strconv.Itoa(pageSize)}
+	args := []string{b.App, b.Prefix, l.Cache(), strconv.Itoa(stepSize)}
 	for killed := int64(0); ; {
 		reply, err := throttle.Run(ctx, s.client, s.scripts.killall, keys, args)
 		if err != nil {
@@ -47,7 +47,7 @@ func (s *Store) killBucket(ctx context.Context, l layout.Layout, b layout.Bucket
 		if err != nil {
 			return killed, fmt.Errorf("%w: killall: %w", errReply, err)
 		}
-		if killed += n; n < pageSize {
+		if killed += n; n < stepSize {
 			return killed, nil
 		}
 	}
@@ -69,7 +69,7 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 	}
 	var throttle wire.Throttle
 	if !l.Sharded() {
-		return s.wipeIndex(ctx, &throttle, []string{l.ClassicWipe()}, []string{l.NS, l.Cache(), strconv.Itoa(pageSize)})
+		return s.wipeIndex(ctx, &throttle, []string{l.ClassicWipe()}, []string{l.NS, l.Cache(), strconv.Itoa(stepSize)})
 	}
 	apps, err := s.mendRegistry(ctx)
 	if err != nil {
@@ -118,10 +118,10 @@ func (s *Store) dueBuckets(ctx context.Context, throttle *wire.Throttle, buckets
 
 // wipeBucket wipes a bucket of the sharded layout.
 func (s *Store) wipeBucket(ctx context.Context, l layout.Layout, b layout.Bucket, throttle *wire.Throttle) (int64, error) {
-	return s.wipeIndex(ctx, throttle, []string{b.Wipe}, []string{b.Prefix, l.Cache(), strconv.Itoa(pageSize), b.App})
+	return s.wipeIndex(ctx, throttle, []string{b.Wipe}, []string{b.Prefix, l.Cache(), strconv.Itoa(stepSize), b.App})
 }
 
-// wipeIndex wipes by one index, page by page.
+// wipeIndex wipes by one index, step by step.
 func (s *Store) wipeIndex(ctx context.Context, throttle *wire.Throttle, keys, args []string) (int64, error) {
 	for wiped := int64(0); ; {
 		reply, err := throttle.Run(ctx, s.client, s.scripts.wipe, keys, args)
@@ -132,7 +132,7 @@ func (s *Store) wipeIndex(ctx context.Context, throttle *wire.Throttle, keys, ar
 		if err != nil || len(n) != 2 {
 			return wiped, fmt.Errorf("%w: wipe: %v", errReply, err)
 		}
-		if wiped += n[0]; n[1] < pageSize {
+		if wiped += n[0]; n[1] < stepSize {
 			return wiped, nil
 		}
 	}

@@ -144,7 +144,7 @@ func TestHalfMovedSlot(t *testing.T) {
 				t.Errorf("after the move: %+v, %v", got, err)
 			}
 		}
-		if all, err := readPages(ctx, patient.SessionsOfID(ctx, "app", id)); err != nil || len(all) != 2 {
+		if all, err := readList(ctx, patient.SessionsOfID(ctx, "app", id)); err != nil || len(all) != 2 {
 			t.Errorf("after the move %d sessions, %v", len(all), err)
 		}
 	}

@@ -18,17 +18,17 @@ import (
 // missing in the list.
 func TestSlowListWhileRotated(t *testing.T) {
 	for name, of := range map[string]struct {
-		id    func(i int) string
-		pages func(s *Store) store.Pages
+		id   func(i int) string
+		open func(s *Store) store.List
 	}{
-		"soapp": {strconv.Itoa, func(s *Store) store.Pages { return s.SessionsOfApp(context.Background(), "app", 600) }},
-		"soid":  {func(int) string { return "user" }, func(s *Store) store.Pages { return s.SessionsOfID(context.Background(), "app", "user") }},
+		"soapp": {strconv.Itoa, func(s *Store) store.List { return s.SessionsOfApp(context.Background(), "app", 600) }},
+		"soid":  {func(int) string { return "user" }, func(s *Store) store.List { return s.SessionsOfID(context.Background(), "app", "user") }},
 	} {
-		t.Run(name, func(t *testing.T) { slowListWhileRotated(t, of.id, of.pages) })
+		t.Run(name, func(t *testing.T) { slowListWhileRotated(t, of.id, of.open) })
 	}
 }
 
-func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Store) store.Pages) {
+func slowListWhileRotated(t *testing.T, id func(i int) string, open func(s *Store) store.List) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
@@ -36,7 +36,7 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Stor
 	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
 	s.client.Clock = c.clock()
 	ctx := context.Background()
-	const n = 5 * listPageSize
+	const n = 5 * chunkSize
 	tokens := map[string]string{} // by ip
 	for i := range n {
 		ip := strconv.Itoa(i)
@@ -63,9 +63,9 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Stor
 		tokens[ip] = fresh
 	}
 	seen := map[string]int{}
-	pages := list(s)
-	for page := 1; ; page++ {
-		sessions, err := pages.Next(ctx)
+	list := open(s)
+	for chunk := 1; ; chunk++ {
+		sessions, err := list.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -75,7 +75,7 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, list func(s *Stor
 		for _, session := range sessions {
 			seen[session.IP]++
 		}
-		if page > 2 {
+		if chunk > 2 {
 			continue
 		}
 		clock.Advance(store.MaxGrace)

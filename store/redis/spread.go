@@ -10,12 +10,12 @@ import (
 )
 
 // textsSpread is texts for the sharded layout: a script call for each bucket that a token
-// of the page is in, all in one go.
-func (r *listReader) textsSpread(ctx context.Context, l layout.Layout, page []string) ([]string, error) {
+// of the chunk is in, all in one go.
+func (r *listReader) textsSpread(ctx context.Context, l layout.Layout, chunk []string) ([]string, error) {
 	var commands []wire.Command
 	callOf := map[string]int{} // by the prefix of its bucket
-	at := make([][2]int, len(page))
-	for i, token := range page {
+	at := make([][2]int, len(chunk))
+	for i, token := range chunk {
 		p := l.OfToken(r.app, token)
 		k, ok := callOf[p.Prefix]
 		if !ok {
@@ -26,7 +26,7 @@ func (r *listReader) textsSpread(ctx context.Context, l layout.Layout, page []st
 		at[i] = [2]int{k, len(commands[k].Keys)}
 		commands[k].Keys = append(commands[k].Keys, p.Session(token))
 	}
-	budget := []string{strconv.Itoa(listPageBytes / len(commands))}
+	budget := []string{strconv.Itoa(chunkBytes / len(commands))}
 	for k := range commands {
 		commands[k].Args = budget
 	}
@@ -44,7 +44,7 @@ func (r *listReader) textsSpread(ctx context.Context, l layout.Layout, page []st
 	}
 	// Up to the first that its bucket's reply had no room for. What other buckets say
 	// of later ones is read again.
-	inOrder := make([]string, 0, len(page))
+	inOrder := make([]string, 0, len(chunk))
 	for _, a := range at {
 		if a[1] >= len(texts[a[0]]) {
 			break

@@ -38,7 +38,7 @@ type slowRedis struct {
 
 func (r slowRedis) RoundTrip(time.Duration) { r.time.at = r.time.at.Add(time.Second) }
 
-// TestLongOperationsArePaced looks that each operation of many pages waits between
+// TestLongOperationsArePaced looks that each operation of many steps waits between
 // them, and none that has but few.
 func TestLongOperationsArePaced(t *testing.T) {
 	server := redistest.Start(t)
@@ -47,17 +47,17 @@ func TestLongOperationsArePaced(t *testing.T) {
 	ctx := context.Background()
 	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
 	s.client.Clock, s.client.Observer = c.clock(), slowRedis{time: c}
-	const many = wholeUser + listPageSize
-	pages := func(p store.Pages) error { countPages(t, p); return nil }
+	const many = wholeUser + chunkSize
+	list := func(l store.List) error { countSessions(t, l); return nil }
 	for _, o := range []struct {
 		name string
 		run  func(app string) error
 		few  int // most waits of one with 10 sessions
 	}{
-		{"soapp", func(app string) error { return pages(s.SessionsOfApp(ctx, app, 60)) }, 1}, // index, then hashes
-		{"soid", func(app string) error { return pages(s.SessionsOfID(ctx, app, "user")) }, 0},
-		{"part of soapp", func(app string) error { return pages(s.PartOfApp(ctx, app, 60, many, "")) }, 1}, // latest, sessions
-		{"part of soid", func(app string) error { return pages(s.PartOfID(ctx, app, "user", many, "")) }, 1},
+		{"soapp", func(app string) error { return list(s.SessionsOfApp(ctx, app, 60)) }, 1}, // index, then hashes
+		{"soid", func(app string) error { return list(s.SessionsOfID(ctx, app, "user")) }, 0},
+		{"page of soapp", func(app string) error { return list(s.PageOfApp(ctx, app, 60, many, "")) }, 1}, // latest, sessions
+		{"page of soid", func(app string) error { return list(s.PageOfID(ctx, app, "user", many, "")) }, 1},
 		{"create", func(app string) error {
 			_, err := s.Create(ctx, app, store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 1000, MaxSessions: 10})
 			return err
@@ -66,7 +66,7 @@ func TestLongOperationsArePaced(t *testing.T) {
 		{"killall", func(app string) error { return second(s.KillApp(ctx, app)) }, 0},
 	} {
 		for app, n := range map[string]int{"few": 10, "many": many} {
-			for have := countPages(t, s.SessionsOfID(ctx, app, "user")); have < n; have++ {
+			for have := countSessions(t, s.SessionsOfID(ctx, app, "user")); have < n; have++ {
 				create(t, s, app, "user", 1000)
 			}
 			c.waits = nil
@@ -88,17 +88,17 @@ func TestWipeIsPaced(t *testing.T) {
 	defer s.Close()
 	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
 	s.client.Clock, s.client.Observer = c.clock(), slowRedis{time: c}
-	for _, pages := range []int{1, 4} {
-		for range pages*pageSize - 1 {
+	for _, steps := range []int{1, 4} {
+		for range steps*stepSize - 1 {
 			create(t, s, "app", "user", 10)
 		}
 		clock.Advance(60)
 		c.waits = nil
-		if n, err := s.Wipe(context.Background()); n != int64(pages*pageSize-1) || err != nil {
+		if n, err := s.Wipe(context.Background()); n != int64(steps*stepSize-1) || err != nil {
 			t.Errorf("wiped %d, %v", n, err)
 		}
-		if len(c.waits) != pages-1 {
-			t.Errorf("%d pages, %d waits", pages, len(c.waits))
+		if len(c.waits) != steps-1 {
+			t.Errorf("%d steps, %d waits", steps, len(c.waits))
 		}
 	}
 }

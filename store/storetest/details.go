@@ -59,7 +59,7 @@ func testDetails(s *suite) {
 		for round := range 4 {
 			s.clock.Advance(7)
 			for _, list := range [][]store.Session{
-				s.ofApp("app", forever), s.ofID("app", "u"), s.appInParts(forever, 1, nothing), s.idInParts("u", 1, nothing),
+				s.ofApp("app", forever), s.ofID("app", "u"), s.appInPages(forever, 1, nothing), s.idInPages("u", 1, nothing),
 				{s.peek("app", token)}, {s.conflict("app", token, 1000)},
 			} {
 				if len(list) != 1 {
@@ -224,7 +224,7 @@ func testTouch(s *suite) {
 			if wait > 0 {
 				s.wantActivity("app", wait-1, 1)
 				s.wantIDs(s.ofApp("app", wait-1), "u")
-				s.wantIDs(s.appInParts(wait-1, 5, nothing), "u")
+				s.wantIDs(s.appInPages(wait-1, 5, nothing), "u")
 			}
 			s.wantKillID("app", "other", 1)
 		}
@@ -520,7 +520,7 @@ func testKillHandle(s *suite) {
 }
 
 // Each of a user's many sessions is found.
-func testKillHandlePages(s *suite) {
+func testKillHandleOfMany(s *suite) {
 	var tokens []string
 	for range 700 {
 		tokens = append(tokens, s.create("app", store.New{ID: "u"}))

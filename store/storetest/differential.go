@@ -151,12 +151,12 @@ func compareSessions(a, b store.Session) int {
 	)
 }
 
-// inParts joins a list's parts.
-func inParts(ctx context.Context, part func(cursor string) store.Part) ([]store.Session, error) {
+// inPages joins the pages of a list.
+func inPages(ctx context.Context, page func(cursor string) store.Page) ([]store.Session, error) {
 	var all []store.Session
 	cursor := ""
 	for range 10_000 {
-		p := part(cursor)
+		p := page(cursor)
 		sessions, err := readAll(ctx, p)
 		if err != nil {
 			return nil, err
@@ -169,21 +169,21 @@ func inParts(ctx context.Context, part func(cursor string) store.Part) ([]store.
 	return nil, errors.New("the list does not end")
 }
 
-func ofAppInParts(app string, dt int64, limit int) operation {
+func ofAppInPages(app string, dt int64, limit int) operation {
 	return func(ctx context.Context, s store.Store) string {
-		return said(inParts(ctx, func(cursor string) store.Part { return s.PartOfApp(ctx, app, dt, limit, cursor) }))
+		return said(inPages(ctx, func(cursor string) store.Page { return s.PageOfApp(ctx, app, dt, limit, cursor) }))
 	}
 }
 
-func ofIDInParts(app, id string, limit int) operation {
+func ofIDInPages(app, id string, limit int) operation {
 	return func(ctx context.Context, s store.Store) string {
-		return said(inParts(ctx, func(cursor string) store.Part { return s.PartOfID(ctx, app, id, limit, cursor) }))
+		return said(inPages(ctx, func(cursor string) store.Page { return s.PageOfID(ctx, app, id, limit, cursor) }))
 	}
 }
 
 func badCursor(app string) operation {
 	return func(ctx context.Context, s store.Store) string {
-		_, err := s.PartOfApp(ctx, app, forever, 1, "bad").Next(ctx)
+		_, err := s.PageOfApp(ctx, app, forever, 1, "bad").Next(ctx)
 		return fmt.Sprint(errors.Is(err, store.ErrCursor), errors.Is(err, store.ErrUnavailable))
 	}
 }

@@ -19,16 +19,16 @@ func TestDifferential(t *testing.T) {
 // unseen are the bugs that operations one after another, each with memory of its
 // own and a clock that goes forward, do not show.
 var unseen = []string{
-	"a list goes by place", // needs more than a page
-	"a list is one page",
+	"a list goes by place", // needs more than a chunk
+	"a list is one chunk",
 	"a list loses rotated sessions",
-	"a list may have an empty page",
-	// Nothing happens between the parts, and only what they are together is compared.
-	"a part counts places",
-	"a part has no limit",
-	"a part has the dt of its own",
-	"a part of all has a cursor",
-	"a part of an id has no limit",
+	"a list may have an empty chunk",
+	// Nothing happens between the pages, and only what they are together is compared.
+	"a page counts places",
+	"a page has no limit",
+	"a page has the dt of its own",
+	"a page of all has a cursor",
+	"a page of an id has no limit",
 	"a set revives",
 	"an ended context is no such session",
 	"an ended context is not seen",
@@ -37,15 +37,15 @@ var unseen = []string{
 	"conditional sets at once all set",
 	"creates at once break the limit",
 	"idle may be negative",
-	"killapp ends after a page",
+	"killapp ends after a step",
 	"data at its limit cannot be replaced", // it is never at it to the byte
-	"killid ends after a page",
+	"killid ends after a step",
 	"moves at once all move",
 	"reads are lost",
 	"rotations at once make two tokens",
 	"sets are lost",
 	"sets are lost in a move",
-	"wipe ends after a page",
+	"wipe ends after a step",
 }
 
 func TestDifferentialFindsBugs(t *testing.T) {

@@ -91,22 +91,22 @@ func testEndedContext(s *suite) {
 				_, err := s.store.SessionsOfID(s.ctx, "none", "u").Next(ctx)
 				return err
 			},
-			"SessionsOfApp, later page": func(ctx context.Context) error {
-				return secondPage(s, s.store.SessionsOfApp(s.ctx, "app", forever), ctx)
+			"SessionsOfApp, later chunk": func(ctx context.Context) error {
+				return secondChunk(s, s.store.SessionsOfApp(s.ctx, "app", forever), ctx)
 			},
-			"SessionsOfID, later page": func(ctx context.Context) error {
-				return secondPage(s, s.store.SessionsOfID(s.ctx, "app", "u"), ctx)
+			"SessionsOfID, later chunk": func(ctx context.Context) error {
+				return secondChunk(s, s.store.SessionsOfID(s.ctx, "app", "u"), ctx)
 			},
-			"PartOfApp": func(ctx context.Context) error {
-				_, err := s.store.PartOfApp(ctx, "app", forever, 10, "").Next(ctx)
+			"PageOfApp": func(ctx context.Context) error {
+				_, err := s.store.PageOfApp(ctx, "app", forever, 10, "").Next(ctx)
 				return err
 			},
-			"PartOfID of none": func(ctx context.Context) error {
-				_, err := s.store.PartOfID(ctx, "none", "u", 10, "").Next(ctx)
+			"PageOfID of none": func(ctx context.Context) error {
+				_, err := s.store.PageOfID(ctx, "none", "u", 10, "").Next(ctx)
 				return err
 			},
-			"PartOfID, later page": func(ctx context.Context) error {
-				return secondPage(s, s.store.PartOfID(s.ctx, "app", "u", 1000, ""), ctx)
+			"PageOfID, later chunk": func(ctx context.Context) error {
+				return secondChunk(s, s.store.PageOfID(s.ctx, "app", "u", 1000, ""), ctx)
 			},
 			"Kill": func(ctx context.Context) error {
 				_, err := s.store.Kill(ctx, "none", token)
@@ -162,11 +162,11 @@ func testEndedContext(s *suite) {
 	}
 }
 
-// secondPage reads one page and returns the error of asking for the next.
-func secondPage(s *suite, pages store.Pages, ctx context.Context) error {
-	if _, err := pages.Next(s.ctx); err != nil {
+// secondChunk reads one chunk and returns the error of asking for the next.
+func secondChunk(s *suite, list store.List, ctx context.Context) error {
+	if _, err := list.Next(s.ctx); err != nil {
 		s.Fatal(err)
 	}
-	_, err := pages.Next(ctx)
+	_, err := list.Next(ctx)
 	return err
 }

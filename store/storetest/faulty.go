@@ -12,7 +12,7 @@ import (
 
 // methods are those that Faulty can let fail: all of store.Store but Close.
 var methods = []string{
-	"Create", "Get", "GetWith", "Peek", "Touch", "Set", "SetIf", "Activity", "SessionsOfApp", "SessionsOfID", "PartOfApp", "PartOfID",
+	"Create", "Get", "GetWith", "Peek", "Touch", "Set", "SetIf", "Activity", "SessionsOfApp", "SessionsOfID", "PageOfApp", "PageOfID",
 	"Kill", "KillID", "KillHandle", "KillApp", "Rotate", "Move", "Wipe", "Ping",
 }
 
@@ -23,7 +23,7 @@ var methods = []string{
 //	s := storetest.NewFaulty(embedded.New(embedded.Options{}))
 //	s.Fail("Get", store.ErrUnavailable)            // from now on
 //	s.FailAll(fmt.Errorf("disk: %w", os.ErrClosed)) // whatever is called
-//	s.FailPage("SessionsOfApp", 3, io.ErrUnexpectedEOF)
+//	s.FailNext("SessionsOfApp", 3, io.ErrUnexpectedEOF)
 //	s.FailAll(nil)                                 // all is well again
 type Faulty struct {
 	store store.Store
@@ -35,15 +35,15 @@ type Faulty struct {
 var _ store.Store = (*Faulty)(nil)
 
 type fault struct {
-	err  error
-	page int // of a list, from 1
+	err   error
+	chunk int // of a list, from 1
 }
 
 // NewFaulty returns a store that does what s does until it is told to fail.
 func NewFaulty(s store.Store) *Faulty { return &Faulty{store: s, faults: map[string]fault{}} }
 
 // Fail lets a method answer err from now on, or work again if err is nil. A list
-// fails at its first page. It panics if there is no such method: a misspelt name
+// fails at its first chunk. It panics if there is no such method: a misspelt name
 // would make a test pass that tests nothing.
 func (f *Faulty) Fail(method string, err error) { f.set(method, fault{err, 1}) }
 
@@ -54,12 +54,12 @@ func (f *Faulty) FailAll(err error) {
 	}
 }
 
-// FailPage lets the lists of SessionsOfApp, SessionsOfID, PartOfApp or PartOfID
-// answer err in place of their nth page (from 1) and of those after it; the list may have n-1 pages. It
+// FailNext lets the lists of SessionsOfApp, SessionsOfID, PageOfApp or PageOfID
+// answer err in place of their nth chunk (from 1) and of those after it; the list may have n-1 chunks. It
 // concerns lists under way, too.
-func (f *Faulty) FailPage(method string, n int, err error) {
+func (f *Faulty) FailNext(method string, n int, err error) {
 	if !strings.Contains(method, "Of") || n < 1 {
-		panic(fmt.Sprintf("storetest: %s has no page %d", method, n))
+		panic(fmt.Sprintf("storetest: %s has no chunk %d", method, n))
 	}
 	f.set(method, fault{err, n})
 }
@@ -144,47 +144,47 @@ func (f *Faulty) Activity(ctx context.Context, app string, dt int64) (int64, err
 }
 
 // SessionsOfApp implements store.Store.
-func (f *Faulty) SessionsOfApp(ctx context.Context, app string, dt int64) store.Pages {
-	return &faultyPages{f, "SessionsOfApp", f.store.SessionsOfApp(ctx, app, dt), 0}
+func (f *Faulty) SessionsOfApp(ctx context.Context, app string, dt int64) store.List {
+	return &faultyList{f, "SessionsOfApp", f.store.SessionsOfApp(ctx, app, dt), 0}
 }
 
 // SessionsOfID implements store.Store.
-func (f *Faulty) SessionsOfID(ctx context.Context, app, id string) store.Pages {
-	return &faultyPages{f, "SessionsOfID", f.store.SessionsOfID(ctx, app, id), 0}
+func (f *Faulty) SessionsOfID(ctx context.Context, app, id string) store.List {
+	return &faultyList{f, "SessionsOfID", f.store.SessionsOfID(ctx, app, id), 0}
 }
 
-// PartOfApp implements store.Store.
-func (f *Faulty) PartOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) store.Part {
-	part := f.store.PartOfApp(ctx, app, dt, limit, cursor)
-	return &faultyPart{faultyPages{f, "PartOfApp", part, 0}, part}
+// PageOfApp implements store.Store.
+func (f *Faulty) PageOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) store.Page {
+	page := f.store.PageOfApp(ctx, app, dt, limit, cursor)
+	return &faultyPage{faultyList{f, "PageOfApp", page, 0}, page}
 }
 
-// PartOfID implements store.Store.
-func (f *Faulty) PartOfID(ctx context.Context, app, id string, limit int, cursor string) store.Part {
-	part := f.store.PartOfID(ctx, app, id, limit, cursor)
-	return &faultyPart{faultyPages{f, "PartOfID", part, 0}, part}
+// PageOfID implements store.Store.
+func (f *Faulty) PageOfID(ctx context.Context, app, id string, limit int, cursor string) store.Page {
+	page := f.store.PageOfID(ctx, app, id, limit, cursor)
+	return &faultyPage{faultyList{f, "PageOfID", page, 0}, page}
 }
 
-type faultyPart struct {
-	faultyPages
-	part store.Part
+type faultyPage struct {
+	faultyList
+	page store.Page
 }
 
-func (p *faultyPart) Cursor() string { return p.part.Cursor() }
+func (p *faultyPage) Cursor() string { return p.page.Cursor() }
 
-type faultyPages struct {
+type faultyList struct {
 	f      *Faulty
 	method string
-	pages  store.Pages
-	page   int // how many were asked for
+	list   store.List
+	chunk  int // how many were asked for
 }
 
-func (p *faultyPages) Next(ctx context.Context) ([]store.Session, error) {
-	p.page++
-	if fault := p.f.fault(p.method); fault.err != nil && p.page >= fault.page {
+func (p *faultyList) Next(ctx context.Context) ([]store.Session, error) {
+	p.chunk++
+	if fault := p.f.fault(p.method); fault.err != nil && p.chunk >= fault.chunk {
 		return nil, fault.err
 	}
-	return p.pages.Next(ctx)
+	return p.list.Next(ctx)
 }
 
 // Kill implements store.Store.

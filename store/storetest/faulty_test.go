@@ -31,8 +31,8 @@ func calls(t *testing.T, s store.Store) map[string]error {
 	_, errs["Activity"] = s.Activity(ctx, "app", 10)
 	_, errs["SessionsOfApp"] = readAll(ctx, s.SessionsOfApp(ctx, "app", 10))
 	_, errs["SessionsOfID"] = readAll(ctx, s.SessionsOfID(ctx, "app", "u"))
-	_, errs["PartOfApp"] = readAll(ctx, s.PartOfApp(ctx, "app", 10, 1, ""))
-	_, errs["PartOfID"] = readAll(ctx, s.PartOfID(ctx, "app", "u", 1, ""))
+	_, errs["PageOfApp"] = readAll(ctx, s.PageOfApp(ctx, "app", 10, 1, ""))
+	_, errs["PageOfID"] = readAll(ctx, s.PageOfID(ctx, "app", "u", 1, ""))
 	_, errs["Kill"] = s.Kill(ctx, "app", token)
 	_, errs["KillID"] = s.KillID(ctx, "app", "u", "")
 	_, errs["KillApp"] = s.KillApp(ctx, "app")
@@ -74,39 +74,39 @@ func TestFaultyFails(t *testing.T) {
 	}
 }
 
-func TestFaultyPages(t *testing.T) {
+func TestFaultyLists(t *testing.T) {
 	broken := errors.New("broken")
 	f := NewFaulty(newModel(NewClock(startTime), ""))
-	const sessions = 2*modelPage + 1 // three pages
+	const sessions = 2*modelChunk + 1 // three chunks
 	for range sessions {
 		if _, err := f.Create(t.Context(), "app", store.NewToken("u"), store.New{ID: "u", TTL: 10}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	lists := map[string]func() store.Pages{
-		"SessionsOfApp": func() store.Pages { return f.SessionsOfApp(t.Context(), "app", 10) },
-		"SessionsOfID":  func() store.Pages { return f.SessionsOfID(t.Context(), "app", "u") },
-		"PartOfApp":     func() store.Pages { return f.PartOfApp(t.Context(), "app", 10, sessions, "") },
-		"PartOfID":      func() store.Pages { return f.PartOfID(t.Context(), "app", "u", sessions, "") },
+	lists := map[string]func() store.List{
+		"SessionsOfApp": func() store.List { return f.SessionsOfApp(t.Context(), "app", 10) },
+		"SessionsOfID":  func() store.List { return f.SessionsOfID(t.Context(), "app", "u") },
+		"PageOfApp":     func() store.List { return f.PageOfApp(t.Context(), "app", 10, sessions, "") },
+		"PageOfID":      func() store.List { return f.PageOfID(t.Context(), "app", "u", sessions, "") },
 	}
 	for method, list := range lists {
 		for fail := 1; fail <= 4; fail++ {
-			f.FailPage(method, fail, broken)
-			pages := list()
+			f.FailNext(method, fail, broken)
+			l := list()
 			for n := 1; n < fail; n++ {
-				if page, err := pages.Next(t.Context()); err != nil || len(page) == 0 {
-					t.Errorf("%s, page %d before %d: %d sessions, %v", method, n, fail, len(page), err)
+				if chunk, err := l.Next(t.Context()); err != nil || len(chunk) == 0 {
+					t.Errorf("%s, chunk %d before %d: %d sessions, %v", method, n, fail, len(chunk), err)
 				}
 			}
 			for range 2 {
-				if page, err := pages.Next(t.Context()); err != broken || page != nil {
-					t.Errorf("%s, page %d: %d sessions, %v", method, fail, len(page), err)
+				if chunk, err := l.Next(t.Context()); err != broken || chunk != nil {
+					t.Errorf("%s, chunk %d: %d sessions, %v", method, fail, len(chunk), err)
 				}
 			}
 		}
-		f.FailPage(method, 5, broken)
+		f.FailNext(method, 5, broken)
 		if all, err := readAll(t.Context(), list()); len(all) != sessions || err != nil {
-			t.Errorf("%s with fewer pages: %d sessions, %v", method, len(all), err)
+			t.Errorf("%s with fewer chunks: %d sessions, %v", method, len(all), err)
 		}
 		f.FailAll(nil)
 	}
@@ -115,10 +115,10 @@ func TestFaultyPages(t *testing.T) {
 func TestFaultyKnowsItsMethods(t *testing.T) {
 	f := NewFaulty(newModel(NewClock(startTime), ""))
 	for name, misuse := range map[string]func(){
-		"Gett":      func() { f.Fail("Gett", io.EOF) },
-		"Close":     func() { f.Fail("Close", io.EOF) },
-		"Get pages": func() { f.FailPage("Get", 1, io.EOF) },
-		"page 0":    func() { f.FailPage("SessionsOfApp", 0, io.EOF) },
+		"Gett":       func() { f.Fail("Gett", io.EOF) },
+		"Close":      func() { f.Fail("Close", io.EOF) },
+		"Get chunks": func() { f.FailNext("Get", 1, io.EOF) },
+		"chunk 0":    func() { f.FailNext("SessionsOfApp", 0, io.EOF) },
 	} {
 		func() {
 			defer func() {

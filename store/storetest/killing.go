@@ -28,7 +28,7 @@ func testKill(s *suite) {
 	s.wantWipe(0) // nothing of them is left
 }
 
-func testKillIDPages(s *suite) {
+func testKillIDOfMany(s *suite) {
 	var tokens, others []string
 	for i := range 700 {
 		n := store.New{ID: "u", TTL: 1000}
@@ -61,7 +61,7 @@ func testKillIDPages(s *suite) {
 	s.wantKillApp("app", 7)
 }
 
-func testKillAppPages(s *suite) {
+func testKillAppOfMany(s *suite) {
 	sessions := s.fill("app", 500)
 	for i := range 150 {
 		id := fmt.Sprintf("user:%d", i)
@@ -129,7 +129,7 @@ func testKillOthers(s *suite) {
 		s.create("app", store.New{ID: "u"})
 		s.wantKillOthers("app", "u", except, 1)
 	}
-	// However many there are: a page, or one more or less, or two.
+	// However many there are: a step, or one more or less, or two.
 	for _, n := range []int{31, 32, 33, 63, 64, 65, 99, 100, 101} {
 		for range n {
 			s.create("app", store.New{ID: "u"})

@@ -63,7 +63,7 @@ func (s *suite) fill(app string, n int) []listed {
 	return sessions
 }
 
-// Over several pages: latest first, then by token, descending.
+// Over several chunks: latest first, then by token, descending.
 func testAppOrder(s *suite) {
 	sessions := s.fill("app", 650)
 	s.create("other", store.New{ID: "other"})
@@ -124,8 +124,8 @@ func testListsAreNoActivity(s *suite) {
 	s.want(s.get("app", token), store.Session{ID: "u", IP: "127.0.0.1", R: 1, W: 1, TTL: 100, Idle: 50})
 }
 
-// One user with several pages of sessions, some over, some of them killed.
-func testIDPages(s *suite) {
+// One user with several chunks of sessions, some over, some of them killed.
+func testLongIDList(s *suite) {
 	const n = 700
 	want := map[string]bool{}
 	for i := range n {
@@ -158,8 +158,8 @@ func testIDPages(s *suite) {
 	}
 }
 
-// A page has a limit in bytes, too.
-func testBigPages(s *suite) {
+// A chunk has a limit in bytes, too.
+func testBigSessions(s *suite) {
 	big := strings.Repeat("x", 50_000)
 	var want []string
 	for i := range 15 {
@@ -194,15 +194,15 @@ func testBigPages(s *suite) {
 	}
 }
 
-// A list whose every entry is over has no page, rather than empty ones.
+// A list whose every entry is over has no chunk, rather than empty ones.
 func testEmptyLists(s *suite) {
 	check := func() {
 		s.Helper()
-		for _, pages := range []store.Pages{
+		for _, list := range []store.List{
 			s.store.SessionsOfApp(s.ctx, "app", forever), s.store.SessionsOfID(s.ctx, "app", "u"),
 		} {
-			if page, err := pages.Next(s.ctx); err != io.EOF {
-				s.Errorf("%d sessions, %v, want EOF", len(page), err)
+			if chunk, err := list.Next(s.ctx); err != io.EOF {
+				s.Errorf("%d sessions, %v, want EOF", len(chunk), err)
 			}
 		}
 	}
@@ -217,7 +217,7 @@ func testEmptyLists(s *suite) {
 }
 
 // Sessions that are there from the start to the end of a list are in it once, in
-// the order of its start, whatever comes, goes and moves between its pages.
+// the order of its start, whatever comes, goes and moves between its chunks.
 func testListDuringChanges(s *suite) {
 	const n = 650
 	sessions := s.fill("app", n)
@@ -233,17 +233,17 @@ func testListDuringChanges(s *suite) {
 		want = append(want, session.ID)
 		stays[session.ID] = true
 	}
-	pages := s.store.SessionsOfApp(s.ctx, "app", forever)
+	list := s.store.SessionsOfApp(s.ctx, "app", forever)
 	var got []store.Session
 	for step := 0; ; step++ {
-		page, err := pages.Next(s.ctx)
+		chunk, err := list.Next(s.ctx)
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			s.Fatal(err)
 		}
-		for _, session := range page {
+		for _, session := range chunk {
 			if stays[session.ID] {
 				got = append(got, session)
 			}

@@ -11,8 +11,8 @@ import (
 	"rest-sessions/store"
 )
 
-// modelPage is how many sessions a page of the model holds.
-const modelPage = 100
+// modelChunk is how many sessions a chunk of the model holds.
+const modelChunk = 100
 
 func (m *model) Activity(ctx context.Context, app string, dt int64) (int64, error) {
 	if err := m.enter(ctx); err != nil {
@@ -39,9 +39,9 @@ func (m *model) Activity(ctx context.Context, app string, dt int64) (int64, erro
 	return n, nil
 }
 
-func (m *model) SessionsOfApp(_ context.Context, app string, dt int64) store.Pages {
+func (m *model) SessionsOfApp(_ context.Context, app string, dt int64) store.List {
 	app = m.copied(app)
-	return &modelPages{m: m, find: func() []key {
+	return &modelList{m: m, find: func() []key {
 		since := m.clock.Now() - dt
 		if m.has("a list leaves out its boundary") {
 			since++
@@ -67,17 +67,17 @@ func (m *model) lastActivity(k key) int64 {
 	return 0
 }
 
-func (m *model) SessionsOfID(_ context.Context, app, id string) store.Pages {
+func (m *model) SessionsOfID(_ context.Context, app, id string) store.List {
 	app, id = m.copied(app), m.copied(id)
-	return &modelPages{m: m, find: func() []key { return m.ofUser(app, id) }}
+	return &modelList{m: m, find: func() []key { return m.ofUser(app, id) }}
 }
 
-type modelPages struct {
+type modelList struct {
 	m     *model
 	find  func() []key
 	found bool
 	left  []listing
-	at    int // the next page's first place, for a list that looks anew each time
+	at    int // the next chunk's first place, for a list that looks anew each time
 }
 
 // listing is a session that a list has found, and the token that it had then.
@@ -87,7 +87,7 @@ type listing struct {
 }
 
 // records returns what the list finds: a session stays in it when its token changes.
-func (p *modelPages) records() []listing {
+func (p *modelList) records() []listing {
 	var found []listing
 	for _, k := range p.find() {
 		found = append(found, listing{p.m.sessions[k], k.name})
@@ -95,7 +95,7 @@ func (p *modelPages) records() []listing {
 	return found
 }
 
-func (p *modelPages) Next(ctx context.Context) ([]store.Session, error) {
+func (p *modelList) Next(ctx context.Context) ([]store.Session, error) {
 	if err := p.m.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -106,33 +106,33 @@ func (p *modelPages) Next(ctx context.Context) ([]store.Session, error) {
 	if p.m.has("a list goes by place") {
 		p.left = p.records()
 		p.left = p.left[min(p.at, len(p.left)):]
-		p.at += modelPage
+		p.at += modelChunk
 	}
-	var page []store.Session
-	for len(p.left) > 0 && len(page) < modelPage {
+	var chunk []store.Session
+	for len(p.left) > 0 && len(chunk) < modelChunk {
 		r := p.left[0].r
 		k := key{r.app, r.token}
 		if p.m.has("a list loses rotated sessions") {
 			k.name = p.left[0].token
 		}
 		if now, answer, err := p.m.alive(k); err == nil && now == r {
-			page = append(page, p.m.inList(answer))
+			chunk = append(chunk, p.m.inList(answer))
 			if p.m.has("a list is activity") {
 				p.m.touch(k, r)
 			}
 		} else if p.m.has("a list holds what is over") && p.m.sessions[k] != nil {
-			page = append(page, r.Session)
+			chunk = append(chunk, r.Session)
 		}
 		p.left = p.left[1:]
 	}
-	if p.m.has("a list is one page") {
+	if p.m.has("a list is one chunk") {
 		p.left = nil
 	}
-	if len(page) == 0 && !(p.m.has("a list may have an empty page") && p.at == 0) {
+	if len(chunk) == 0 && !(p.m.has("a list may have an empty chunk") && p.at == 0) {
 		return nil, io.EOF
 	}
 	p.at++
-	return page, nil
+	return chunk, nil
 }
 
 // alias returns b as a string that changes with it.

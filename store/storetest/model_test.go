@@ -385,7 +385,7 @@ func (m *model) KillID(ctx context.Context, app, id, except string) (int64, erro
 			killed++
 		}
 		m.remove(k)
-		if killed == modelPage && m.has("killid ends after a page") {
+		if killed == modelChunk && m.has("killid ends after a step") {
 			break
 		}
 	}
@@ -405,7 +405,7 @@ func (m *model) KillApp(ctx context.Context, app string) (int64, error) {
 			killed++
 		}
 		m.remove(k)
-		if killed == modelPage && m.has("killapp ends after a page") {
+		if killed == modelChunk && m.has("killapp ends after a step") {
 			break
 		}
 	}
@@ -437,7 +437,7 @@ func (m *model) Wipe(ctx context.Context) (int64, error) {
 		return at <= m.clock.Now()
 	}) {
 		m.remove(k)
-		if wiped++; wiped == modelPage && m.has("wipe ends after a page") {
+		if wiped++; wiped == modelChunk && m.has("wipe ends after a step") {
 			break
 		}
 	}

@@ -36,7 +36,7 @@ func testMove(s *suite) {
 				s.want(s.peek("app", fresh), want)
 				s.wantIDs(s.ofID("app", "u"))
 				for _, list := range [][]store.Session{
-					s.ofID("app", "a:b"), s.ofApp("app", 0), s.appInParts(0, 5, nothing), s.idInParts("a:b", 5, nothing),
+					s.ofID("app", "a:b"), s.ofApp("app", 0), s.appInPages(0, 5, nothing), s.idInPages("a:b", 5, nothing),
 				} {
 					if len(list) != 1 {
 						s.Fatalf("listed %d sessions, want 1", len(list))
@@ -423,8 +423,8 @@ func testMoveLists(s *suite) {
 	if len(whole) != len(sessions) {
 		s.Errorf("listed %d sessions, want %d", len(whole), len(sessions))
 	}
-	s.wantList(s.appInParts(forever, 13, nothing), whole)
-	if n := len(s.idInParts("new0", 7, nothing)); n != 50 {
+	s.wantList(s.appInPages(forever, 13, nothing), whole)
+	if n := len(s.idInPages("new0", 7, nothing)); n != 50 {
 		s.Errorf("the new user has %d sessions, want 50", n)
 	}
 	s.wantActivity("app", forever, 202)

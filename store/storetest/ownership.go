@@ -89,13 +89,13 @@ func testArgumentsAreCopied(s *suite) {
 		}
 		for _, want := range []struct {
 			sessions int
-			pages    store.Pages
+			list     store.List
 		}{
 			{n, s.store.SessionsOfApp(s.ctx, l.lend("app"), 10)},
 			{2, s.store.SessionsOfID(s.ctx, l.lend("app"), l.lend(id(0)))},
 		} {
 			l.takeBack()
-			if list := s.all("a list", want.pages); len(list) != want.sessions {
+			if list := s.all("a list", want.list); len(list) != want.sessions {
 				s.Errorf("round %d: listed %d sessions, want %d", round, len(list), want.sessions)
 			}
 		}

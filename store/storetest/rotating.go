@@ -211,15 +211,15 @@ func testListDuringRotations(s *suite) {
 	for i := range n {
 		tokens = append(tokens, s.create("app", store.New{ID: "u", IP: fmt.Sprint(i)}))
 	}
-	for name, list := range map[string]func() store.Pages{
-		"SessionsOfApp": func() store.Pages { return s.store.SessionsOfApp(s.ctx, "app", forever) },
-		"SessionsOfID":  func() store.Pages { return s.store.SessionsOfID(s.ctx, "app", "u") },
+	for name, list := range map[string]func() store.List{
+		"SessionsOfApp": func() store.List { return s.store.SessionsOfApp(s.ctx, "app", forever) },
+		"SessionsOfID":  func() store.List { return s.store.SessionsOfID(s.ctx, "app", "u") },
 	} {
 		times := map[string]int{}
-		pages := list()
-		page, err := pages.Next(s.ctx)
+		l := list()
+		chunk, err := l.Next(s.ctx)
 		for round := 0; err == nil; round++ {
-			for _, session := range page {
+			for _, session := range chunk {
 				times[session.IP]++
 			}
 			if round < 2 {
@@ -228,7 +228,7 @@ func testListDuringRotations(s *suite) {
 					tokens[i] = s.rotate("app", token, int64(i%2))
 				}
 			}
-			page, err = pages.Next(s.ctx)
+			chunk, err = l.Next(s.ctx)
 		}
 		if err != io.EOF {
 			s.Fatalf("%s: %v", name, err)

@@ -257,30 +257,30 @@ func (s *suite) ofID(app, id string) []store.Session {
 	return s.all("SessionsOfID", s.store.SessionsOfID(s.ctx, app, id))
 }
 
-func (s *suite) all(what string, pages store.Pages) []store.Session {
+func (s *suite) all(what string, list store.List) []store.Session {
 	s.Helper()
-	sessions, err := readAll(s.ctx, pages)
+	sessions, err := readAll(s.ctx, list)
 	if err != nil {
 		s.Fatalf("%s: %v", what, err)
 	}
 	return sessions
 }
 
-// readAll joins a list's pages.
-func readAll(ctx context.Context, pages store.Pages) ([]store.Session, error) {
+// readAll joins a list's chunks.
+func readAll(ctx context.Context, list store.List) ([]store.Session, error) {
 	var all []store.Session
 	for {
-		page, err := pages.Next(ctx)
+		chunk, err := list.Next(ctx)
 		if err == io.EOF {
 			return all, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if len(page) == 0 {
-			return nil, errors.New("an empty page")
+		if len(chunk) == 0 {
+			return nil, errors.New("an empty chunk")
 		}
-		all = append(all, page...)
+		all = append(all, chunk...)
 	}
 }
 

@@ -53,8 +53,8 @@ func testWipeSparesTouched(s *suite) {
 	}
 }
 
-// Several pages that are due, among as many that are not, in several apps.
-func testWipePages(s *suite) {
+// Several steps that are due, among as many that are not, in several apps.
+func testWipeMany(s *suite) {
 	var live, over, touched []string
 	app := func(i int) string { return fmt.Sprint("app", i%3) }
 	for i := range 300 {

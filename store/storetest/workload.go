@@ -110,12 +110,12 @@ func (w *workload) next() (string, operation) {
 		return fmt.Sprintf("SessionsOfApp %s %d", app, dt), ofApp(app, dt)
 	case n < 690:
 		limit := 1 + w.IntN(6)
-		return fmt.Sprintf("PartOfApp %s %d %d", app, dt, limit), ofAppInParts(app, dt, limit)
+		return fmt.Sprintf("PageOfApp %s %d %d", app, dt, limit), ofAppInPages(app, dt, limit)
 	case n < 700:
 		limit := 1 + w.IntN(6)
-		return fmt.Sprintf("PartOfID %s %q %d", app, id, limit), ofIDInParts(app, id, limit)
+		return fmt.Sprintf("PageOfID %s %q %d", app, id, limit), ofIDInPages(app, id, limit)
 	case n < 702:
-		return "PartOfApp " + app + " after a bad cursor", badCursor(app)
+		return "PageOfApp " + app + " after a bad cursor", badCursor(app)
 	case n < 730:
 		return fmt.Sprintf("SessionsOfID %s %q", app, id), ofID(app, id)
 	case n < 780:

@@ -3,7 +3,7 @@
 import { userPath } from "./api.js";
 import { sessionsOf } from "./json.js";
 
-const part = 1000; // the most that a list gives at once
+const page = 1000; // the most that a list gives at once
 const atOnce = 4; // requests
 
 const killed = (text) => JSON.parse(text).kill; // a count
@@ -25,7 +25,7 @@ async function handlesOf(client, app, id) {
   const handles = new Set(); // one that moved meanwhile may come twice
   let cursor;
   do {
-    const query = { limit: part, with: "handle", ...(cursor && { cursor }) };
+    const query = { limit: page, with: "handle", ...(cursor && { cursor }) };
     const { text } = await client.get(userPath(app, "soid", id), query);
     const list = sessionsOf(text);
     list.sessions.forEach((s) => handles.add(s.handle));

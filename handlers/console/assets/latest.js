@@ -6,7 +6,7 @@ import { sessionsOf } from "./json.js";
 import { sessionsTable } from "./sessions.js";
 import { inWords } from "./words.js";
 
-const limit = 50; // of a part
+const limit = 50; // of a page
 
 export class LatestView {
   #client = null;
@@ -65,7 +65,7 @@ export class LatestView {
     byId("latest-sessions").querySelectorAll("tbody tr")[known]?.querySelector("button")?.focus();
   }
 
-  // #ask asks for the next part and shows all that there is.
+  // #ask asks for the next page and shows all that there is.
   async #ask() {
     const asked = ++this.#asked;
     const query = { dt: this.#dt, limit, with: "handle,created,expires" };
@@ -75,10 +75,10 @@ export class LatestView {
     try {
       const { text, at } = await this.#client.get(`${this.#app}/soapp`, query);
       if (asked !== this.#asked) return false;
-      const part = sessionsOf(text);
+      const page = sessionsOf(text);
       this.#at = this.#sessions.length === 0 ? at : this.#at;
-      this.#sessions = this.#sessions.concat(part.sessions);
-      this.#cursor = part.cursor;
+      this.#sessions = this.#sessions.concat(page.sessions);
+      this.#cursor = page.cursor;
     } catch (failure) {
       if (asked !== this.#asked) return false;
       this.#failed = failure.status === 0 || failure.status >= 500;

@@ -9,7 +9,7 @@ import { sessionsOf } from "./json.js";
 import { code, sessionsTable } from "./sessions.js";
 import { inWords } from "./words.js";
 
-const limit = 100; // of a part
+const limit = 100; // of a page
 
 export class UserView {
   #client = null;
@@ -76,7 +76,7 @@ export class UserView {
     if (this.#failed && !this.#ending) await this.#ask("");
   }
 
-  // #ask asks for the next part and shows all that there is.
+  // #ask asks for the next page and shows all that there is.
   async #ask(before) {
     const asked = ++this.#asked;
     const query = { limit, with: "handle,created,expires", ...(this.#cursor && { cursor: this.#cursor }) };
@@ -84,11 +84,11 @@ export class UserView {
     try {
       const { text, at } = await this.#client.get(userPath(this.#app, "soid", this.#id), query);
       if (asked !== this.#asked) return;
-      const part = sessionsOf(text);
+      const page = sessionsOf(text);
       const earlier = query.cursor ? this.#sessions : [];
       const known = new Set(earlier.map((s) => s.handle)); // one that moved meanwhile may come again
-      this.#sessions = earlier.concat(part.sessions.filter((s) => !known.has(s.handle)));
-      this.#cursor = part.cursor;
+      this.#sessions = earlier.concat(page.sessions.filter((s) => !known.has(s.handle)));
+      this.#cursor = page.cursor;
       this.#at = at;
     } catch (failure) {
       if (asked !== this.#asked) return;

@@ -115,7 +115,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 
-	// Lists, whole and in parts.
+	// Lists, whole and in pages.
 	other := create("guest", sessions.CreateParams{Ip: "::7", With: new("handle")}, sessions.Data{}) // nil would be null
 	login, err := c.RotateWithResponse(ctx, app, other, &sessions.RotateParams{Id: new(id), Ip: new("::1"), MaxSessions: new(2), With: new("handle")})
 	must(t, err)
@@ -135,22 +135,22 @@ func TestRoundTrip(t *testing.T) {
 	soid, err = c.SoidWithResponse(ctx, app, id, &sessions.SoidParams{Limit: new(1), With: new("handle")})
 	must(t, err)
 	if soid.JSON200 == nil || len(soid.JSON200.Sessions) != 1 || soid.JSON200.Cursor == nil {
-		t.Fatalf("soid, part 1: %s", soid.Body)
+		t.Fatalf("soid, page 1: %s", soid.Body)
 	}
 	soid, err = c.SoidWithResponse(ctx, app, id, &sessions.SoidParams{Limit: new(2), Cursor: soid.JSON200.Cursor})
 	must(t, err)
 	if soid.JSON200 == nil || len(soid.JSON200.Sessions) != 1 || soid.JSON200.Cursor != nil {
-		t.Fatalf("soid, part 2: %s", soid.Body)
+		t.Fatalf("soid, page 2: %s", soid.Body)
 	}
 	soapp, err := c.SoappWithResponse(ctx, app, &sessions.SoappParams{Dt: 60, Limit: new(1), With: new("handle")})
 	must(t, err)
 	if soapp.JSON200 == nil || len(soapp.JSON200.Sessions) != 1 || soapp.JSON200.Cursor == nil {
-		t.Fatalf("soapp, part 1: %s", soapp.Body)
+		t.Fatalf("soapp, page 1: %s", soapp.Body)
 	}
 	soapp, err = c.SoappWithResponse(ctx, app, &sessions.SoappParams{Dt: 60, Limit: new(2), Cursor: soapp.JSON200.Cursor})
 	must(t, err)
 	if soapp.JSON200 == nil || len(soapp.JSON200.Sessions) != 1 {
-		t.Fatalf("soapp, part 2: %s", soapp.Body)
+		t.Fatalf("soapp, page 2: %s", soapp.Body)
 	}
 	activity, err := c.ActivityWithResponse(ctx, app, &sessions.ActivityParams{Dt: 60})
 	must(t, err)

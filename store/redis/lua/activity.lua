@@ -8,13 +8,13 @@
 --
 -- KEYS  1 ns:app:_users
 --       Users' sets and session hashes cannot be declared: ids stand in KEYS[1].
--- ARGV  1 "ns:app:"  2 dt (seconds)  3 hashes a page
+-- ARGV  1 "ns:app:"  2 dt (seconds)  3 hashes a step
 --       to go on, from the last reply: 4 since  5 score and  6 member of the last
 --       entry
 -- Returns {how many had their last activity at or after since, or -1 if there are
--- entries to look at first; since, dt seconds before the first page; score and
+-- entries to look at first; since, dt seconds before the first step; score and
 -- member of the last entry looked at}.
--- Cost: O(page + log n of the app's users); a user's sessions are looked at in
+-- Cost: O(step + log n of the app's users); a user's sessions are looked at in
 -- one go.
 
 -- include before.lua
@@ -36,10 +36,10 @@ if rank >= stop then
 end
 
 local budget = tonumber(ARGV[3])
-local page = redis.call('ZRANGE', KEYS[1], rank, math.min(stop, rank + budget) - 1, 'WITHSCORES')
+local step = redis.call('ZRANGE', KEYS[1], rank, math.min(stop, rank + budget) - 1, 'WITHSCORES')
 local last = 0
-while budget > 0 and last < #page do
-  local id = page[last + 1]
+while budget > 0 and last < #step do
+  local id = step[last + 1]
   last = last + 2
   for _, token in ipairs(redis.call('SMEMBERS', ARGV[1] .. 'us:' .. id)) do
     budget = budget - 1
@@ -53,4 +53,4 @@ end
 if rank + last / 2 >= stop then
   return {redis.call('ZCOUNT', KEYS[1], since, '+inf'), since, '', ''}
 end
-return {-1, since, page[last], page[last - 1]}
+return {-1, since, step[last], step[last - 1]}

@@ -28,10 +28,10 @@
 
 local now = tonumber(redis.call('TIME')[1])
 local size, budget, since = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
-local page = upwards(KEYS[1], ARGV[4], ARGV[5], size)
+local step = upwards(KEYS[1], ARGV[4], ARGV[5], size)
 local found, over, passed, i = {}, 0, 0, 1
-while i < #page and budget > 0 do
-  local member, score = page[i], page[i + 1]
+while i < #step and budget > 0 do
+  local member, score = step[i], step[i + 1]
   local h, why = stored(ARGV[1] .. string.match(member, '^[^:]*'), now)
   if h and tonumber(h[5]) >= since then
     local entry = {score, member, redis.call('ZSCORE', KEYS[2], h[1]) or ''}
@@ -50,7 +50,7 @@ while i < #page and budget > 0 do
   i = i + 2
 end
 local score, last = '', ''
-if i > 2 * size or i < #page then
-  score, last = page[i - 1], page[i - 2]
+if i > 2 * size or i < #step then
+  score, last = step[i - 1], step[i - 2]
 end
 return {score, last, over, passed, found}

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
--- killall ends one page of an app's sessions, those longest idle first.
+-- killall ends a step of an app's sessions, those longest idle first.
 --
 -- KEYS  1 ns:app:_sessions  2 ns:app:_users  3 ns:SESSIONS
 --       The hashes and users' sets cannot be declared: their names stand in
 --       KEYS[1].
--- ARGV  1 app  2 "ns:app:"  3 ns:cache or ""  4 sessions a page
--- Returns how many entries of the index it took, alive or not. Fewer than a page
+-- ARGV  1 app  2 "ns:app:"  3 ns:cache or ""  4 sessions a step
+-- Returns how many entries of the index it took, alive or not. Fewer than a step
 -- means that it was the last.
--- Cost: O(page * log n).
+-- Cost: O(step * log n).
 
 -- include sweep.lua
 

@@ -1,29 +1,29 @@
 #!lua flags=allow-oom
 -- killhandle ends the one of a user's sessions that has a handle: it looks for it in
--- one page of them.
+-- a step of them.
 --
 -- KEYS  1 ns:app:us:id  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
 -- ARGV  1 app  2 id  3 "ns:app:"  4 ns:cache or ""
 --       5 the first 32 digits of the SHA-1 that the handle spells (store.HandleHash)
 --       6 what comes before the first token in what it is the SHA-1 of
---       7 cursor, 0 to begin  8 sessions of a first page that is the last
--- Returns {how many it ended; the next cursor, 0 after the last page}. A session whose
+--       7 cursor, 0 to begin  8 sessions of a first step that is the last
+-- Returns {how many it ended; the next cursor, 0 after the last step}. A session whose
 -- time is over is left to the wiper.
--- Cost: O(page + log n).
+-- Cost: O(step + log n).
 
 -- include alive.lua
 -- include details.lua
 -- include drop.lua
 
 local now = tonumber(redis.call('TIME')[1])
-local page = {'0'}
+local step = {'0'}
 if ARGV[7] == '0' and redis.call('SCARD', KEYS[1]) <= tonumber(ARGV[8]) then
-  page[2] = redis.call('SMEMBERS', KEYS[1])
+  step[2] = redis.call('SMEMBERS', KEYS[1])
 else
-  page = redis.call('SSCAN', KEYS[1], ARGV[7], 'COUNT', ARGV[8])
+  step = redis.call('SSCAN', KEYS[1], ARGV[7], 'COUNT', ARGV[8])
 end
-for _, token in ipairs(page[2]) do
+for _, token in ipairs(step[2]) do
   local h = redis.call('HMGET', ARGV[3] .. token, 'ttl', 'la', 'end', 'first', 'root')
   local _, first = details(nil, h[4], h[5])
   local hash = redis.sha1hex(ARGV[6] .. (first ~= '' and first or token))
@@ -34,4 +34,4 @@ for _, token in ipairs(page[2]) do
     return {0, '0'}
   end
 end
-return {0, page[1]}
+return {0, step[1]}

@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
--- killsoid ends one page of a user's sessions.
+-- killsoid ends a step of a user's sessions.
 --
 -- KEYS  1 ns:app:us:id  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
--- ARGV  1 app  2 id  3 "ns:app:"  4 ns:cache or ""  5 sessions a page
+-- ARGV  1 app  2 id  3 "ns:app:"  4 ns:cache or ""  5 sessions a step
 --       6 the token of a session that stays, or ''; it may be an old one
---       from 7 on: the tokens of the page; without any, it is a random one
+--       from 7 on: the tokens of the step; without any, it is a random one
 -- Returns {how many of those that ended were alive; 1 if more are left, else 0; the
--- token that the session that stays has now, for the next page}.
--- Cost: O(page * log n).
+-- token that the session that stays has now, for the next step}.
+-- Cost: O(step * log n).
 
 -- include read.lua
 -- include alive.lua
@@ -24,15 +24,15 @@ if kept ~= '' and redis.call('SISMEMBER', user, kept) == 0 then
     kept = string.sub(key, -64)
   end
 end
-local page
+local step
 if ARGV[7] then
-  page = {unpack(ARGV, 7)}
+  step = {unpack(ARGV, 7)}
 else
-  page = redis.call('SRANDMEMBER', user, ARGV[5])
+  step = redis.call('SRANDMEMBER', user, ARGV[5])
 end
 local killed = 0
 local tokens, ids = {}, {}
-for _, token in ipairs(page) do
+for _, token in ipairs(step) do
   if token ~= kept then
     local h = redis.call('HMGET', ARGV[3] .. token, 'ttl', 'la', 'end')
     if h[1] and alive(h[1], h[2], h[3], now) then

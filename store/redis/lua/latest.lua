@@ -1,6 +1,6 @@
 #!lua
 -- latest walks a step of an app's index downwards, from the last active, and finds
--- sessions for a part of a list: what PartOfApp is made from. One that is active during
+-- sessions for a page of a list: what PageOfApp is made from. One that is active during
 -- the walk moves up, and may be missed.
 --
 -- KEYS  1 ns:app:_sessions
@@ -9,8 +9,8 @@
 --       4 start, the second in which the list began, 0 if it begins now
 --       5 score and  6 member after which the walk goes on; without a member it goes on
 --         with that score, without both at the top
---       7 la and  8 token, which may be cut, of the session after which the part begins,
---         by la and then token, downwards. Not there for the first part
+--       7 la and  8 token, which may be cut, of the session after which the page begins,
+--         by la and then token, downwards. Not there for the first page
 -- Returns {the time in seconds; score and member of the last entry, '' after the last
 -- step; the sessions found, as soapp returns them}.
 -- Cost: O(step + log^2 n).
@@ -42,10 +42,10 @@ local since = (start == 0 and now or start) - tonumber(ARGV[2])
 local size, last_la, last_token = tonumber(ARGV[3]), tonumber(ARGV[7] or math.huge), ARGV[8] or ''
 
 local rank = below(ARGV[5], ARGV[6])
-local page = redis.call('ZRANGE', KEYS[1], rank, rank + size - 1, 'REV', 'WITHSCORES')
+local step = redis.call('ZRANGE', KEYS[1], rank, rank + size - 1, 'REV', 'WITHSCORES')
 local found = {}
-for i = 1, #page, 2 do
-  local token = string.match(page[i], '^[^:]*')
+for i = 1, #step, 2 do
+  local token = string.match(step[i], '^[^:]*')
   local h = redis.call('HMGET', ARGV[1] .. token, 'ttl', 'la', 'end')
   local ttl, la = tonumber(h[1]), tonumber(h[2])
   if ttl and la and since <= la and alive(ttl, la, h[3], now) and #token == 64
@@ -54,7 +54,7 @@ for i = 1, #page, 2 do
   end
 end
 local score, member = '', ''
-if #page == 2 * size and tonumber(page[#page]) > since - 60 then
-  score, member = page[#page], page[#page - 1]
+if #step == 2 * size and tonumber(step[#step]) > since - 60 then
+  score, member = step[#step], step[#step - 1]
 end
 return {now, score, member, table.concat(found)}

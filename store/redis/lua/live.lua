@@ -20,16 +20,16 @@
 -- include upwards.lua
 
 local size, now = tonumber(ARGV[2]), tonumber(ARGV[3])
-local page = upwards(KEYS[1], ARGV[5], ARGV[6], size)
+local step = upwards(KEYS[1], ARGV[5], ARGV[6], size)
 local found = {}
-for i = 1, #page, 2 do
-  local token = string.match(page[i], '^[^:]*')
+for i = 1, #step, 2 do
+  local token = string.match(step[i], '^[^:]*')
   if stored(ARGV[1] .. token, now) and (ARGV[4] == '' or redis.call('HGET', KEYS[2], token)) then
-    found[#found + 1] = page[i]
+    found[#found + 1] = step[i]
   end
 end
 local score, last = '', ''
-if #page == 2 * size then
-  score, last = page[#page], page[#page - 1]
+if #step == 2 * size then
+  score, last = step[#step], step[#step - 1]
 end
 return {score, last, found}

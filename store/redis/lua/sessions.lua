@@ -2,9 +2,9 @@
 -- sessions reads sessions by their keys, without counting as activity.
 --
 -- KEYS  ns:app:token of each
--- ARGV  1 bytes a page
+-- ARGV  1 bytes a chunk
 -- Returns a list of sessions as render makes them. It is shorter than KEYS when the
--- page's bytes were reached.
+-- chunk's bytes were reached.
 -- Cost: O(keys).
 
 -- include read.lua

@@ -1,5 +1,5 @@
 #!lua
--- soapp finds one page of an app's sessions that were active lately: their
+-- soapp finds a step of an app's sessions that were active lately: their
 -- tokens and times, for sessions to read.
 --
 -- It walks _sessions upwards from the longest idle. A session that is active
@@ -10,14 +10,14 @@
 --
 -- KEYS  1 ns:app:_sessions
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
--- ARGV  1 "ns:app:"  2 dt (seconds)  3 entries a page
+-- ARGV  1 "ns:app:"  2 dt (seconds)  3 entries a step
 --       to go on, from the last reply: 4 start  5 score and  6 member of the last
 --       entry; a score alone begins there, two '' begin anew
--- Returns {start, the time of the first page; how many entries are ahead,
--- with this page; score and member of the last entry, '' after the last page;
+-- Returns {start, the time of the first step; how many entries are ahead,
+-- with this step; score and member of the last entry, '' after the last step;
 -- the sessions found: la in 10 digits and the token in 64 characters, of each,
 -- back to back}.
--- Cost: O(page + log^2 n).
+-- Cost: O(step + log^2 n).
 
 -- include alive.lua
 -- include before.lua
@@ -36,10 +36,10 @@ end
 
 local call, sub, byte, format = redis.call, string.sub, string.byte, string.format
 local size, prefix = tonumber(ARGV[3]), ARGV[1]
-local page = redis.call('ZRANGE', KEYS[1], rank, rank + size - 1, 'WITHSCORES')
+local step = redis.call('ZRANGE', KEYS[1], rank, rank + size - 1, 'WITHSCORES')
 local found, n = {}, 0
-for i = 1, #page, 2 do
-  local member = page[i]
+for i = 1, #step, 2 do
+  local member = step[i]
   if byte(member, 65) == 58 then -- a colon
     local token = sub(member, 1, 64)
     local h = call('HMGET', prefix .. token, 'ttl', 'la', 'end')
@@ -52,7 +52,7 @@ for i = 1, #page, 2 do
   end
 end
 local score, member = '', ''
-if #page == 2 * size then
-  score, member = page[#page], page[#page - 1]
+if #step == 2 * size then
+  score, member = step[#step], step[#step - 1]
 end
 return {start, redis.call('ZCARD', KEYS[1]) - rank, score, member, table.concat(found)}

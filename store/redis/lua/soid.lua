@@ -1,17 +1,17 @@
 #!lua
--- soid reads one page of a user's sessions.
+-- soid reads a chunk of a user's sessions.
 --
 -- KEYS  1 ns:app:us:id
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
--- ARGV  1 "ns:app:"  2 cursor, 0 to begin  3 sessions a page  4 bytes a page
---       5 tokens of a first page that is the last
--- Returns {next cursor, 0 after the last page; the page's tokens; their sessions
+-- ARGV  1 "ns:app:"  2 cursor, 0 to begin  3 sessions a chunk  4 bytes a chunk
+--       5 tokens of a first chunk that is the last
+-- Returns {next cursor, 0 after the last chunk; the chunk's tokens; their sessions
 -- as the script sessions returns them}. The third list is shorter than the second
--- when the page's sessions or bytes were reached: the rest is for that script.
--- Cost: O(page).
+-- when the chunk's sessions or bytes were reached: the rest is for that script.
+-- Cost: O(chunk).
 --
 -- A set that is not very big goes out in one piece, since SSCAN would miss a session
--- whose token changes between two pages.
+-- whose token changes between two chunks.
 
 -- include read.lua
 -- include alive.lua
@@ -20,19 +20,19 @@
 -- include listed.lua
 
 local now = tonumber(redis.call('TIME')[1])
-local page
+local chunk
 if ARGV[2] == '0' and redis.call('SCARD', KEYS[1]) <= tonumber(ARGV[5]) then
-  page = {'0', redis.call('SMEMBERS', KEYS[1])}
+  chunk = {'0', redis.call('SMEMBERS', KEYS[1])}
 else
-  page = redis.call('SSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])
+  chunk = redis.call('SSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])
 end
 local size = tonumber(ARGV[3])
 local budget, found = tonumber(ARGV[4]), {}
-for i, token in ipairs(page[2]) do
+for i, token in ipairs(chunk[2]) do
   if budget <= 0 or i > size then
     break
   end
   found[i] = listed(ARGV[1] .. token, now)
   budget = budget - #found[i]
 end
-return {page[1], page[2], found}
+return {chunk[1], chunk[2], found}

@@ -1,5 +1,5 @@
 #!lua
--- tokens scans a step of a user's set for tokens within a range: what PartOfID is
+-- tokens scans a step of a user's set for tokens within a range: what PageOfID is
 -- made from. Whether their sessions are alive is for sessions to say.
 --
 -- KEYS  1 ns:app:us:id
@@ -12,11 +12,11 @@
 -- include before.lua
 
 local low, high = ARGV[3], ARGV[4]
-local page = redis.call('SSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+local step = redis.call('SSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 local found = {}
-for _, token in ipairs(page[2]) do
+for _, token in ipairs(step[2]) do
   if #token == 64 and (low == '' or before(low, string.sub(token, 1, #low))) and (high == '' or before(token, high)) then
     found[#found + 1] = token
   end
 end
-return {page[1], table.concat(found)}
+return {step[1], table.concat(found)}

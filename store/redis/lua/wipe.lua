@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
--- wipe removes one page of the sessions whose time is over, and looks at the
+-- wipe removes a step of the sessions whose time is over, and looks at the
 -- hash of each: what is still alive is armed again, whoever wrote its entry.
 --
 -- KEYS  1 ns:SESSIONS
 --       All others cannot be declared: apps, tokens and ids stand in KEYS[1].
--- ARGV  1 "ns:"  2 ns:cache or ""  3 entries a page
---       In the sharded layout, where KEYS[1] is of one part of one app:
---       1 what the part's keys begin with  4 app
+-- ARGV  1 "ns:"  2 ns:cache or ""  3 entries a step
+--       In the sharded layout, where KEYS[1] is of one bucket of one app:
+--       1 what the bucket's keys begin with  4 app
 -- Returns {how many sessions it removed, how many entries it took}. Fewer
--- entries than a page means that it was the last.
--- Cost: O(page * log n).
+-- entries than a step means that it was the last.
+-- Cost: O(step * log n).
 
 -- include alive.lua
 -- include sweep.lua

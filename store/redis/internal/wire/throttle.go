@@ -16,34 +16,34 @@ import (
 const throttleCredit = time.Millisecond
 
 // Throttle leaves Redis at least half of its time while an operation goes through many
-// pages: before each it waits as long as the last one took, less what has passed since.
+// steps: before each it waits as long as the last one took, less what has passed since.
 // All that works on one operation shares its Throttle, on a Redis Cluster too. The zero
-// value is ready; an operation of one page never waits.
+// value is ready; an operation of one step never waits.
 type Throttle struct {
 	mu   sync.Mutex
-	next time.Time // when the next page may begin
+	next time.Time // when the next step may begin
 }
 
-// Run is Client.Run of a page.
+// Run is Client.Run of a step.
 func (t *Throttle) Run(ctx context.Context, c *Client, script *Script, keys, args []string) (reply rueidis.RedisMessage, err error) {
-	err = t.page(ctx, c.Clock, func() (err error) {
+	err = t.step(ctx, c.Clock, func() (err error) {
 		reply, err = c.Run(ctx, script, keys, args)
 		return err
 	})
 	return reply, err
 }
 
-// RunAll is Client.RunAll of a page.
+// RunAll is Client.RunAll of a step.
 func (t *Throttle) RunAll(ctx context.Context, c *Client, commands []Command) (replies []rueidis.RedisMessage, err error) {
-	err = t.page(ctx, c.Clock, func() (err error) {
+	err = t.step(ctx, c.Clock, func() (err error) {
 		replies, err = c.RunAll(ctx, commands)
 		return err
 	})
 	return replies, err
 }
 
-// page makes a call when it is time to.
-func (t *Throttle) page(ctx context.Context, clock Clock, call func() error) error {
+// step makes a call when it is time to.
+func (t *Throttle) step(ctx context.Context, clock Clock, call func() error) error {
 	t.mu.Lock()
 	next := t.next
 	t.mu.Unlock()

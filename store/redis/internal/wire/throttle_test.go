@@ -28,10 +28,10 @@ func (c *stillTime) clock() Clock {
 	}
 }
 
-// page is a page that keeps Redis for a time.
-func (c *stillTime) page(t *testing.T, p *Throttle, took time.Duration) {
+// step is a step that keeps Redis for a time.
+func (c *stillTime) step(t *testing.T, p *Throttle, took time.Duration) {
 	t.Helper()
-	if err := p.page(context.Background(), c.clock(), func() error { c.at = c.at.Add(took); return nil }); err != nil {
+	if err := p.step(context.Background(), c.clock(), func() error { c.at = c.at.Add(took); return nil }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -41,32 +41,32 @@ func TestThrottle(t *testing.T) {
 	var p Throttle
 	begin := c.at
 	const ms = time.Millisecond
-	c.page(t, &p, 500*ms)
+	c.step(t, &p, 500*ms)
 	if len(c.waits) > 0 {
-		t.Errorf("waits %v before or after the first page", c.waits)
+		t.Errorf("waits %v before or after the first step", c.waits)
 	}
-	const pages = 100
+	const steps = 100
 	busy := 500 * ms
-	for i := range pages {
-		c.page(t, &p, time.Duration(1+i%7)*ms)
+	for i := range steps {
+		c.step(t, &p, time.Duration(1+i%7)*ms)
 		busy += time.Duration(1+i%7) * ms
 	}
-	c.page(t, &p, 0)
+	c.step(t, &p, 0)
 	if idle := c.at.Sub(begin) - busy; idle < busy-2*throttleCredit || idle > busy {
 		t.Errorf("Redis was busy for %v and left alone for %v", busy, idle)
 	}
 
 	// Who has waited for something else need not wait again, nor has it saved that up.
-	c.page(t, &p, 5*ms)
+	c.step(t, &p, 5*ms)
 	c.at = c.at.Add(time.Hour)
 	c.waits = nil
-	c.page(t, &p, 5*ms)
+	c.step(t, &p, 5*ms)
 	if len(c.waits) > 0 {
 		t.Errorf("waits %v after an hour", c.waits)
 	}
-	c.page(t, &p, 5*ms)
+	c.step(t, &p, 5*ms)
 	if len(c.waits) != 1 || c.waits[0] != 5*ms-throttleCredit {
-		t.Errorf("waits %v after a page of 5 ms", c.waits)
+		t.Errorf("waits %v after a step of 5 ms", c.waits)
 	}
 }
 
@@ -76,10 +76,10 @@ func TestThrottleEnds(t *testing.T) {
 	clock := c.clock()
 	clock.After = func(time.Duration) <-chan time.Time { return nil }
 	var p Throttle
-	c.page(t, &p, time.Hour)
+	c.step(t, &p, time.Hour)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := p.page(ctx, clock, func() error { t.Error("a page after the end"); return nil }); !errors.Is(err, store.ErrUnavailable) {
+	if err := p.step(ctx, clock, func() error { t.Error("a step after the end"); return nil }); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("the end of the context is %v", err)
 	}
 }

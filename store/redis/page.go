@@ -14,40 +14,40 @@ import (
 // need not read the hash of each: Redis is held for some 0.2 ms.
 const scanStep = 200
 
-// PartOfID implements store.Store.
-func (s *Store) PartOfID(_ context.Context, app, id string, limit int, cursor string) store.Part {
-	p := &listPart{listReader: listReader{s: s, app: strings.Clone(app)}, limit: limit, cursor: strings.Clone(cursor)}
+// PageOfID implements store.Store.
+func (s *Store) PageOfID(_ context.Context, app, id string, limit int, cursor string) store.Page {
+	p := &listPage{listReader: listReader{s: s, app: strings.Clone(app)}, limit: limit, cursor: strings.Clone(cursor)}
 	id = strings.Clone(id)
 	p.list = store.ListOfID(p.app, id)
 	p.find = func(ctx context.Context) error { return p.ofUser(ctx, id) }
 	return p
 }
 
-// PartOfApp implements store.Store.
-func (s *Store) PartOfApp(_ context.Context, app string, dt int64, limit int, cursor string) store.Part {
-	p := &listPart{listReader: listReader{s: s, app: strings.Clone(app)}, limit: limit, cursor: strings.Clone(cursor)}
+// PageOfApp implements store.Store.
+func (s *Store) PageOfApp(_ context.Context, app string, dt int64, limit int, cursor string) store.Page {
+	p := &listPage{listReader: listReader{s: s, app: strings.Clone(app)}, limit: limit, cursor: strings.Clone(cursor)}
 	p.list = store.ListOfApp(p.app)
 	p.find = func(ctx context.Context) error { return p.ofApp(ctx, dt) }
 	return p
 }
 
-// listPart first finds which sessions it holds, and then reads them in pages.
-type listPart struct {
+// listPage first finds which sessions it holds, and then reads them in chunks.
+type listPage struct {
 	listReader
 	list  string
 	limit int
-	// cursor is where the part begins until find has run, and then where the next
+	// cursor is where the page begins until find has run, and then where the next
 	// one does.
 	cursor string
 	find   func(ctx context.Context) error
 	found  bool
 }
 
-// Cursor implements store.Part.
-func (p *listPart) Cursor() string { return p.cursor }
+// Cursor implements store.Page.
+func (p *listPage) Cursor() string { return p.cursor }
 
-// Next implements store.Pages.
-func (p *listPart) Next(ctx context.Context) ([]store.Session, error) {
+// Next implements store.List.
+func (p *listPage) Next(ctx context.Context) ([]store.Session, error) {
 	if !p.found {
 		if err := p.find(ctx); err != nil {
 			return nil, err
@@ -55,8 +55,8 @@ func (p *listPart) Next(ctx context.Context) ([]store.Session, error) {
 		p.found = true
 	}
 	for len(p.left) > 0 {
-		if page, err := p.read(ctx); err != nil || len(page) > 0 {
-			return page, err
+		if chunk, err := p.read(ctx); err != nil || len(chunk) > 0 {
+			return chunk, err
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -66,7 +66,7 @@ func (p *listPart) Next(ctx context.Context) ([]store.Session, error) {
 }
 
 // begin reads the cursor, if there is one.
-func (p *listPart) begin(c *store.Cursor) (err error) {
+func (p *listPage) begin(c *store.Cursor) (err error) {
 	if p.cursor != "" {
 		*c, err = store.ParseCursor(p.cursor, p.list)
 		p.cursor = ""
@@ -74,16 +74,16 @@ func (p *listPart) begin(c *store.Cursor) (err error) {
 	return err
 }
 
-// end takes the part's tokens, and sets the cursor to go on at c if there are more.
-func (p *listPart) end(c *store.Cursor, tokens []string, more bool) {
+// end takes the page's tokens, and sets the cursor to go on at c if there are more.
+func (p *listPage) end(c *store.Cursor, tokens []string, more bool) {
 	p.left = tokens
 	if more {
 		p.cursor = c.Text(p.list)
 	}
 }
 
-// ofUser finds a part of a user's tokens.
-func (p *listPart) ofUser(ctx context.Context, id string) error {
+// ofUser finds a page of a user's tokens.
+func (p *listPage) ofUser(ctx context.Context, id string) error {
 	var c store.Cursor
 	if err := p.begin(&c); err != nil {
 		return err

@@ -10,8 +10,8 @@ import (
 	"rest-sessions/store"
 )
 
-func (m *model) PartOfApp(_ context.Context, app string, dt int64, limit int, cursor string) store.Part {
-	p := &modelPart{m: m, list: store.ListOfApp(m.copied(app)), limit: limit, cursor: m.copied(cursor)}
+func (m *model) PageOfApp(_ context.Context, app string, dt int64, limit int, cursor string) store.Page {
+	p := &modelPage{m: m, list: store.ListOfApp(m.copied(app)), limit: limit, cursor: m.copied(cursor)}
 	app = m.copied(app)
 	p.find = func() error {
 		c := store.Cursor{Start: m.clock.Now(), LastActivity: store.MaxTTL}
@@ -19,25 +19,25 @@ func (m *model) PartOfApp(_ context.Context, app string, dt int64, limit int, cu
 			return err
 		}
 		since := c.Start - dt
-		if m.has("a part has the dt of its own") {
+		if m.has("a page has the dt of its own") {
 			since = m.clock.Now() - dt
 		}
 		all := m.find(func(k key, r *record) bool { return k.app == app && r.lastActivity >= since })
-		if m.has("a part counts places") {
+		if m.has("a page counts places") {
 			p.byPlace(c, all)
 			return nil
 		}
 		all = slices.DeleteFunc(all, func(k key) bool {
 			la := m.lastActivity(k)
-			again := m.has("a part lists its last once more")
+			again := m.has("a page lists its last once more")
 			return la > c.LastActivity || la == c.LastActivity && k.cut() >= c.Token && !again
 		})
 		slices.SortFunc(all, m.latestFirst)
-		if m.has("a part goes by token alone") {
+		if m.has("a page goes by token alone") {
 			slices.SortFunc(all, func(a, b key) int { return strings.Compare(b.name, a.name) })
 		}
 		more := p.take(all, func(last key) { c.LastActivity, c.Token = m.lastActivity(last), last.cut() })
-		if more || m.has("a part of all has a cursor") && len(p.left) == limit {
+		if more || m.has("a page of all has a cursor") && len(p.left) == limit {
 			p.next = c.Text(p.list)
 		}
 		return nil
@@ -45,8 +45,8 @@ func (m *model) PartOfApp(_ context.Context, app string, dt int64, limit int, cu
 	return p
 }
 
-func (m *model) PartOfID(_ context.Context, app, id string, limit int, cursor string) store.Part {
-	p := &modelPart{m: m, list: store.ListOfID(m.copied(app), m.copied(id)), limit: limit, cursor: m.copied(cursor)}
+func (m *model) PageOfID(_ context.Context, app, id string, limit int, cursor string) store.Page {
+	p := &modelPage{m: m, list: store.ListOfID(m.copied(app), m.copied(id)), limit: limit, cursor: m.copied(cursor)}
 	app, id = m.copied(app), m.copied(id)
 	p.find = func() error {
 		var c store.Cursor
@@ -54,12 +54,12 @@ func (m *model) PartOfID(_ context.Context, app, id string, limit int, cursor st
 			return err
 		}
 		all := m.ofUser(app, id)
-		if m.has("a part of an id is of the app") {
+		if m.has("a page of an id is of the app") {
 			all = m.find(func(k key, _ *record) bool { return k.app == app })
 		}
 		all = slices.DeleteFunc(all, func(k key) bool { return k.cut() <= c.Token })
 		slices.SortFunc(all, func(a, b key) int { return strings.Compare(a.name, b.name) })
-		if m.has("a part of an id has no limit") {
+		if m.has("a page of an id has no limit") {
 			p.limit = len(all)
 		}
 		if p.take(all, func(last key) { c.Token = last.cut() }) {
@@ -76,8 +76,8 @@ func (m *model) latestFirst(a, b key) int {
 	return cmp.Or(cmp.Compare(m.lastActivity(b), m.lastActivity(a)), strings.Compare(b.name, a.name))
 }
 
-// modelPart holds all of a part at once, and hands it out in pages.
-type modelPart struct {
+// modelPage holds all of a page at once, and hands it out in chunks.
+type modelPage struct {
 	m            *model
 	list         string
 	limit        int
@@ -87,12 +87,12 @@ type modelPart struct {
 	left         []key
 }
 
-func (p *modelPart) parse(c *store.Cursor) error {
+func (p *modelPage) parse(c *store.Cursor) error {
 	if p.cursor == "" {
 		return nil
 	}
 	parsed, err := store.ParseCursor(p.cursor, p.list)
-	if p.m.has("a part takes any cursor") && err != nil {
+	if p.m.has("a page takes any cursor") && err != nil {
 		return nil
 	}
 	if err != nil {
@@ -104,9 +104,9 @@ func (p *modelPart) parse(c *store.Cursor) error {
 
 // take takes keys while there is room, tells the last, and reports whether there
 // are more.
-func (p *modelPart) take(keys []key, last func(key)) (more bool) {
+func (p *modelPage) take(keys []key, last func(key)) (more bool) {
 	n := min(len(keys), p.limit-len(p.left))
-	if p.m.has("a part has no limit") {
+	if p.m.has("a page has no limit") {
 		n = len(keys)
 	}
 	if p.left = append(p.left, keys[:n]...); n > 0 {
@@ -116,7 +116,7 @@ func (p *modelPart) take(keys []key, last func(key)) (more bool) {
 }
 
 // byPlace pages as a client would that counts places.
-func (p *modelPart) byPlace(c store.Cursor, all []key) {
+func (p *modelPage) byPlace(c store.Cursor, all []key) {
 	slices.SortFunc(all, p.m.latestFirst)
 	if p.cursor == "" {
 		c.LastActivity = 0
@@ -127,7 +127,7 @@ func (p *modelPart) byPlace(c store.Cursor, all []key) {
 	}
 }
 
-func (p *modelPart) Next(ctx context.Context) ([]store.Session, error) {
+func (p *modelPage) Next(ctx context.Context) ([]store.Session, error) {
 	if err := p.m.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -138,19 +138,19 @@ func (p *modelPart) Next(ctx context.Context) ([]store.Session, error) {
 		}
 		p.found = true
 	}
-	var page []store.Session
-	for len(p.left) > 0 && len(page) < modelPage {
+	var chunk []store.Session
+	for len(p.left) > 0 && len(chunk) < modelChunk {
 		if _, answer, err := p.m.alive(p.left[0]); err == nil {
-			page = append(page, p.m.inList(answer))
-		} else if p.m.has("a part holds what is over") {
-			page = append(page, p.m.sessions[p.left[0]].Session)
+			chunk = append(chunk, p.m.inList(answer))
+		} else if p.m.has("a page holds what is over") {
+			chunk = append(chunk, p.m.sessions[p.left[0]].Session)
 		}
 		p.left = p.left[1:]
 	}
-	if len(page) == 0 {
+	if len(chunk) == 0 {
 		return nil, io.EOF
 	}
-	return page, nil
+	return chunk, nil
 }
 
-func (p *modelPart) Cursor() string { return p.next }
+func (p *modelPage) Cursor() string { return p.next }

@@ -13,9 +13,9 @@ import (
 	"rest-sessions/store/storetest"
 )
 
-// follow reads a list in parts and returns the ids of its sessions and how many
-// parts there were.
-func (w *site) follow(path string, limit int) (ids []string, parts int) {
+// follow reads a list in pages and returns the ids of its sessions and how many
+// pages there were.
+func (w *site) follow(path string, limit int) (ids []string, pages int) {
 	w.tb.Helper()
 	for cursor := ""; ; {
 		a := w.do("GET", fmt.Sprintf("%s%climit=%d&cursor=%s", path, "?&"[strings.Count(path, "?")], limit, cursor), "")
@@ -24,14 +24,14 @@ func (w *site) follow(path string, limit int) (ids []string, parts int) {
 			Cursor   *string
 		}
 		if err := json.Unmarshal([]byte(a.body), &reply); err != nil || a.status != 200 || len(reply.Sessions) > limit {
-			w.tb.Fatalf("part %d: status %d, %d sessions: %v: %.200s", parts, a.status, len(reply.Sessions), err, a.body)
+			w.tb.Fatalf("page %d: status %d, %d sessions: %v: %.200s", pages, a.status, len(reply.Sessions), err, a.body)
 		}
 		for _, s := range reply.Sessions {
 			ids = append(ids, s.ID)
 		}
-		parts++
+		pages++
 		if reply.Cursor == nil {
-			return ids, parts
+			return ids, pages
 		}
 		if cursor = *reply.Cursor; cursor == "" {
 			w.tb.Fatal("an empty cursor, where none is the end")
@@ -39,8 +39,8 @@ func (w *site) follow(path string, limit int) (ids []string, parts int) {
 	}
 }
 
-// TestParts follows both lists by their cursors, in parts of one page and of many.
-func TestParts(t *testing.T) {
+// TestPages follows both lists by their cursors, in pages of one chunk and of many.
+func TestPages(t *testing.T) {
 	w := serveEmbedded(t)
 	const n = 1100
 	for i := range n {
@@ -51,13 +51,13 @@ func TestParts(t *testing.T) {
 		w.create("app", id, "ip=::1", "")
 	}
 	for limit, want := range map[int]int{1000: 2, 300: 4, n / 2: 2, 999: 2} {
-		if ids, parts := w.follow("/app/soapp?dt=600", limit); len(ids) != n || parts != want {
-			t.Errorf("soapp by %d: %d sessions in %d parts, want %d in %d", limit, len(ids), parts, n, want)
+		if ids, pages := w.follow("/app/soapp?dt=600", limit); len(ids) != n || pages != want {
+			t.Errorf("soapp by %d: %d sessions in %d pages, want %d in %d", limit, len(ids), pages, n, want)
 		}
 	}
 	for limit, want := range map[int]int{1000: 1, n / 2: 1, 549: 2, 7: 79} {
-		if ids, parts := w.follow("/app/soid/user", limit); len(ids) != n/2 || parts != want {
-			t.Errorf("soid by %d: %d sessions in %d parts, want %d in %d", limit, len(ids), parts, n/2, want)
+		if ids, pages := w.follow("/app/soid/user", limit); len(ids) != n/2 || pages != want {
+			t.Errorf("soid by %d: %d sessions in %d pages, want %d in %d", limit, len(ids), pages, n/2, want)
 		}
 	}
 	whole := w.do("GET", "/app/soapp?dt=600", "").body
@@ -67,7 +67,7 @@ func TestParts(t *testing.T) {
 	w.expect(w.do("GET", "/none/soapp?dt=600&limit=5", ""), 200, `{"sessions":[]}`)
 }
 
-func TestPartQuery(t *testing.T) {
+func TestPageQuery(t *testing.T) {
 	w := serveEmbedded(t)
 	for range 3 {
 		w.create("app", "id", "ip=::1", "")
@@ -103,17 +103,17 @@ func TestPartQuery(t *testing.T) {
 	}
 }
 
-// TestPartErrors checks that a part that breaks off is not a shorter one.
-func TestPartErrors(t *testing.T) {
+// TestPageErrors checks that a page that breaks off is not a shorter one.
+func TestPageErrors(t *testing.T) {
 	faulty := storetest.NewFaulty(still())
 	w := serve(t, faulty)
-	data := `{"a":"` + strings.Repeat("x", 300) + `"}` // two pages are over listBuffer
+	data := `{"a":"` + strings.Repeat("x", 300) + `"}` // two chunks are over listBuffer
 	for range 900 {
 		w.create("app", "id", "ip=::1", data)
 	}
-	for method, path := range map[string]string{"PartOfApp": "/app/soapp?dt=60&limit=800", "PartOfID": "/app/soid/id?limit=800"} {
-		for page, status := range map[int]int{1: 503, 2: 503, 3: 200} {
-			faulty.FailPage(method, page, store.ErrUnavailable)
+	for method, path := range map[string]string{"PageOfApp": "/app/soapp?dt=60&limit=800", "PageOfID": "/app/soid/id?limit=800"} {
+		for chunk, status := range map[int]int{1: 503, 2: 503, 3: 200} {
+			faulty.FailNext(method, chunk, store.ErrUnavailable)
 			resp, err := http.Get("http://" + w.addr + path)
 			if err != nil {
 				t.Fatal(err)
@@ -121,7 +121,7 @@ func TestPartErrors(t *testing.T) {
 			_, err = io.ReadAll(resp.Body)
 			resp.Body.Close()
 			if resp.StatusCode != status || (err != nil) != (status == 200) {
-				t.Errorf("%s, page %d failed: status %d, reading the body: %v", method, page, resp.StatusCode, err)
+				t.Errorf("%s, chunk %d failed: status %d, reading the body: %v", method, chunk, resp.StatusCode, err)
 			}
 		}
 		faulty.FailAll(nil)

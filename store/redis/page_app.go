@@ -15,11 +15,11 @@ import (
 // which holds Redis for some 0.15 ms at most.
 const leastStep, mostStep = 10, 100
 
-// ofApp finds a part of an app's sessions.
+// ofApp finds a page of an app's sessions.
 //
 // An index entry trails the session's last activity by less than a minute, so it looks
-// at the entries of the minute before the part's place, beside those of the part.
-func (p *listPart) ofApp(ctx context.Context, dt int64) error {
+// at the entries of the minute before the page's place, beside those of the page.
+func (p *listPage) ofApp(ctx context.Context, dt int64) error {
 	c := store.Cursor{LastActivity: math.MaxInt64}
 	if err := p.begin(&c); err != nil {
 		return err
@@ -60,7 +60,7 @@ type indexScan struct {
 
 // scanDown scans the indexes of an app's buckets downwards until it has the first sessions
 // after c, and one more than the limit.
-func (p *listPart) scanDown(ctx context.Context, buckets []layout.Bucket, c *store.Cursor, dt int64) (*store.TopN[entry], error) {
+func (p *listPage) scanDown(ctx context.Context, buckets []layout.Bucket, c *store.Cursor, dt int64) (*store.TopN[entry], error) {
 	score := ""
 	if c.Start != 0 {
 		score = strconv.FormatInt(c.LastActivity+1, 10)
@@ -71,7 +71,7 @@ func (p *listPart) scanDown(ctx context.Context, buckets []layout.Bucket, c *sto
 		scans[i] = &indexScan{of: of, score: score}
 	}
 	first := store.NewTopN(p.limit+1, byActivity)
-	after := *c // where the part begins; c.Start is set by the first step
+	after := *c // where the page begins; c.Start is set by the first step
 	for ; ; size = min(mostStep, 2*size) {
 		var ahead []*indexScan
 		var of []layout.Bucket
@@ -111,13 +111,13 @@ func (scan *indexScan) ahead(first *store.TopN[entry]) (bool, error) {
 	}
 	at, err := strconv.ParseFloat(scan.score, 64)
 	if err != nil {
-		return false, fmt.Errorf("%scan: latest: %scan", errReply, err)
+		return false, fmt.Errorf("%w: latest: %w", errReply, err)
 	}
 	return last.la < int64(math.Floor(at))+store.MaxWindow, nil
 }
 
 // step takes scan a step on.
-func (p *listPart) step(ctx context.Context, scan *indexScan, after *store.Cursor, dt int64, size int) error {
+func (p *listPage) step(ctx context.Context, scan *indexScan, after *store.Cursor, dt int64, size int) error {
 	args := []string{scan.of.Prefix, strconv.FormatInt(dt, 10), strconv.Itoa(size), strconv.FormatInt(after.Start, 10), scan.score, scan.member}
 	if after.Start != 0 {
 		args = append(args, strconv.FormatInt(after.LastActivity, 10), after.Token)
@@ -127,7 +127,7 @@ func (p *listPart) step(ctx context.Context, scan *indexScan, after *store.Curso
 		return err
 	}
 	if scan.now, err = strconv.ParseInt(reply[0], 10, 64); err != nil {
-		return fmt.Errorf("%scan: latest: %scan", errReply, err)
+		return fmt.Errorf("%w: latest: %w", errReply, err)
 	}
 	scan.score, scan.member, scan.done = reply[1], reply[2], reply[1] == ""
 	scan.entries, err = appendEntries(scan.entries[:0], reply[3])

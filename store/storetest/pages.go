@@ -9,22 +9,22 @@ import (
 	"rest-sessions/store"
 )
 
-// partsOf reads a list in parts, and calls between with their numbers after each
-// but the last. Each part is within limit, and only the last may be empty.
-func (s *suite) partsOf(limit int, part func(cursor string) store.Part, between func(n int)) (all []store.Session) {
+// pagesOf reads a list in pages, and calls between with their numbers after each
+// but the last. Each page is within limit, and only the last may be empty.
+func (s *suite) pagesOf(limit int, page func(cursor string) store.Page, between func(n int)) (all []store.Session) {
 	s.Helper()
 	cursor := ""
 	for n := 1; ; n++ {
 		if n > 2000 {
 			s.Fatal("the list does not end")
 		}
-		p := part(cursor)
+		p := page(cursor)
 		sessions, err := readAll(s.ctx, p)
 		if err != nil {
-			s.Fatalf("part %d: %v", n, err)
+			s.Fatalf("page %d: %v", n, err)
 		}
 		if len(sessions) > limit {
-			s.Fatalf("part %d holds %d sessions, over its limit of %d", n, len(sessions), limit)
+			s.Fatalf("page %d holds %d sessions, over its limit of %d", n, len(sessions), limit)
 		}
 		all = append(all, sessions...)
 		if cursor = p.Cursor(); cursor == "" {
@@ -37,21 +37,21 @@ func (s *suite) partsOf(limit int, part func(cursor string) store.Part, between 
 	}
 }
 
-func (s *suite) appInParts(dt int64, limit int, between func(n int)) []store.Session {
+func (s *suite) appInPages(dt int64, limit int, between func(n int)) []store.Session {
 	s.Helper()
-	return s.partsOf(limit, func(cursor string) store.Part { return s.store.PartOfApp(s.ctx, "app", dt, limit, cursor) }, between)
+	return s.pagesOf(limit, func(cursor string) store.Page { return s.store.PageOfApp(s.ctx, "app", dt, limit, cursor) }, between)
 }
 
-func (s *suite) idInParts(id string, limit int, between func(n int)) []store.Session {
+func (s *suite) idInPages(id string, limit int, between func(n int)) []store.Session {
 	s.Helper()
-	return s.partsOf(limit, func(cursor string) store.Part { return s.store.PartOfID(s.ctx, "app", id, limit, cursor) }, between)
+	return s.pagesOf(limit, func(cursor string) store.Page { return s.store.PageOfID(s.ctx, "app", id, limit, cursor) }, between)
 }
 
 func nothing(int) {}
 
-// While nothing changes, the parts joined are the list, whatever their length; and
-// there is no part more than needed.
-func testPartsAreTheWhole(s *suite) {
+// While nothing changes, the pages joined are the list, whatever their length; and
+// there is no page more than needed.
+func testPagesAreTheWhole(s *suite) {
 	sessions := s.fill("app", 200)
 	s.create("other", store.New{ID: "other"})
 	for i := range sessions {
@@ -63,21 +63,21 @@ func testPartsAreTheWhole(s *suite) {
 		s.clock.Advance(wait)
 		whole := s.ofApp("app", forever)
 		for _, limit := range []int{13, 100, 199, 200, 201} {
-			parts := 1
-			got := s.appInParts(forever, limit, func(int) { parts++ })
+			pages := 1
+			got := s.appInPages(forever, limit, func(int) { pages++ })
 			s.wantList(got, whole)
-			if want := (len(whole) + limit - 1) / limit; parts != want {
-				s.Errorf("%d parts of %d, want %d", parts, limit, want)
+			if want := (len(whole) + limit - 1) / limit; pages != want {
+				s.Errorf("%d pages of %d, want %d", pages, limit, want)
 			}
 		}
-		s.wantList(s.appInParts(72, 1, nothing), s.ofApp("app", 72))
+		s.wantList(s.appInPages(72, 1, nothing), s.ofApp("app", 72))
 	}
-	s.wantIDs(s.partsOf(5, func(cursor string) store.Part { return s.store.PartOfApp(s.ctx, "none", forever, 5, cursor) }, nothing))
+	s.wantIDs(s.pagesOf(5, func(cursor string) store.Page { return s.store.PageOfApp(s.ctx, "none", forever, 5, cursor) }, nothing))
 }
 
-// A user's sessions are in the parts once each, also those that are active
+// A user's sessions are in the pages once each, also those that are active
 // meanwhile, and whatever comes and goes.
-func testPartsOfID(s *suite) {
+func testPagesOfID(s *suite) {
 	const n = 700
 	tokens := map[string]string{} // by ip
 	for i := range n {
@@ -88,14 +88,14 @@ func testPartsOfID(s *suite) {
 	s.create("other", store.New{ID: "u", IP: "another app"})
 	for _, limit := range []int{1000, n, n - 1, 33} {
 		seen := map[string]int{}
-		for _, session := range s.idInParts("u", limit, func(part int) {
+		for _, session := range s.idInPages("u", limit, func(page int) {
 			s.clock.Advance(1)
 			for i := 0; limit == 33 && i < n; i++ {
 				ip := fmt.Sprint(i)
 				switch {
-				case i%10 == 0 && i/10%21 == part:
+				case i%10 == 0 && i/10%21 == page:
 					s.kill("app", tokens[ip])
-				case i%4 == part%4 && i%10 != 0:
+				case i%4 == page%4 && i%10 != 0:
 					s.get("app", tokens[ip])
 				}
 			}
@@ -105,7 +105,7 @@ func testPartsOfID(s *suite) {
 		}
 		for i := range n {
 			if times := seen[fmt.Sprint(i)]; times != 1 && (limit != 33 || i%10 != 0) {
-				s.Errorf("in parts of %d, a session is listed %d times", limit, times)
+				s.Errorf("in pages of %d, a session is listed %d times", limit, times)
 			}
 		}
 		if seen["another user"]+seen["another app"] > 0 {
@@ -116,7 +116,7 @@ func testPartsOfID(s *suite) {
 
 // Of sessions that stay, those that are not active are listed once, in order; those
 // that are, at most once.
-func testPartsDuringChanges(s *suite) {
+func testPagesDuringChanges(s *suite) {
 	const n = 300
 	for _, limit := range []int{10, 33, 120} {
 		s.wantKillApp("app", int64(len(s.ofApp("app", forever))))
@@ -134,17 +134,17 @@ func testPartsDuringChanges(s *suite) {
 			want = append(want, session.ID)
 		}
 		times := map[string]int{}
-		for _, session := range s.appInParts(forever, limit, func(part int) {
-			s.clock.Advance(int64(part % 3))
+		for _, session := range s.appInPages(forever, limit, func(page int) {
+			s.clock.Advance(int64(page % 3))
 			for i, l := range sessions {
 				switch {
-				case i%3 == 2 && i%11 == part:
+				case i%3 == 2 && i%11 == page:
 					s.kill("app", l.token)
-				case i%3 == 1 && (i/3)%4 == part%4:
+				case i%3 == 1 && (i/3)%4 == page%4:
 					s.get("app", l.token)
 				}
 			}
-			s.create("app", store.New{ID: fmt.Sprint("new", part)})
+			s.create("app", store.New{ID: fmt.Sprint("new", page)})
 		}) {
 			id := session.ID
 			times[id]++
@@ -153,19 +153,19 @@ func testPartsDuringChanges(s *suite) {
 			}
 		}
 		if !slices.Equal(got, want) {
-			s.Errorf("in parts of %d, those not active: listed %q\nwant %q", limit, got, want)
+			s.Errorf("in pages of %d, those not active: listed %q\nwant %q", limit, got, want)
 		}
 		for id, k := range kind {
 			if k == 'a' && times[id] > 1 {
-				s.Errorf("in parts of %d, a session that was active is listed %d times", limit, times[id])
+				s.Errorf("in pages of %d, a session that was active is listed %d times", limit, times[id])
 			}
 		}
 	}
 }
 
-// The clock stands: what is active after the first part has the last activity of those
+// The clock stands: what is active after the first page has the last activity of those
 // that were active before it.
-func testPartsOfOneSecond(s *suite) {
+func testPagesOfOneSecond(s *suite) {
 	const n, limit = 60, 10
 	var older, tokens []string
 	for i := range n {
@@ -177,13 +177,13 @@ func testPartsOfOneSecond(s *suite) {
 		tokens = append(tokens, s.create("app", store.New{ID: id, IP: fmt.Sprint(i)}))
 	}
 	times := map[string]int{}
-	for _, session := range s.appInParts(forever, limit, func(part int) {
-		if part == 2 {
+	for _, session := range s.appInPages(forever, limit, func(page int) {
+		if page == 2 {
 			for _, token := range older[:n/2] {
 				s.get("app", token)
 			}
 		}
-		if part > 2 {
+		if page > 2 {
 			s.clock.Advance(1)
 			s.get("app", tokens[0]) // user0 has a session that is active, and one that is not
 		}
@@ -196,31 +196,31 @@ func testPartsOfOneSecond(s *suite) {
 		}
 		active := i < n/2
 		if got := times[fmt.Sprintf("older%d 127.0.0.1", i)]; got > 1 || got < 1 && !active {
-			s.Errorf("session %d, active after the first part: %v, is listed %d times", i, active, got)
+			s.Errorf("session %d, active after the first page: %v, is listed %d times", i, active, got)
 		}
 	}
 }
 
 // A list goes by the time at which it began: what was active lately enough then is
 // listed, however long the client takes.
-func testPartsTakeTime(s *suite) {
+func testPagesTakeTime(s *suite) {
 	sessions := s.fill("app", 50)
 	whole := s.ofApp("app", 3)
 	if len(whole) < 10 || len(whole) == len(sessions) {
 		s.Fatalf("%d sessions of %d were active in 3 s", len(whole), len(sessions))
 	}
-	listed := s.appInParts(3, 3, func(int) { s.clock.Advance(7) })
+	listed := s.appInPages(3, 3, func(int) { s.clock.Advance(7) })
 	if len(listed) != len(whole) {
-		s.Errorf("the parts hold %d sessions of %d", len(listed), len(whole))
+		s.Errorf("the pages hold %d sessions of %d", len(listed), len(whole))
 	}
 }
 
-// A list ends although every session is active between any two of its parts.
-func testPartsOfABusyApp(s *suite) {
+// A list ends although every session is active between any two of its pages.
+func testPagesOfABusyApp(s *suite) {
 	const n, limit = 90, 10
 	sessions := s.fill("app", n)
 	times := map[string]int{}
-	for _, session := range s.appInParts(forever, limit, func(int) {
+	for _, session := range s.appInPages(forever, limit, func(int) {
 		s.clock.Advance(1)
 		for _, l := range sessions {
 			s.get("app", l.token)
@@ -240,7 +240,7 @@ func testPartsOfABusyApp(s *suite) {
 
 // A session keeps its place when it gets another token: a user's list has it once,
 // an app's at most once, since it was active.
-func testPartsDuringRotations(s *suite) {
+func testPagesDuringRotations(s *suite) {
 	const n = 200
 	tokens := map[string]string{} // by ip
 	for i := range n {
@@ -248,9 +248,9 @@ func testPartsDuringRotations(s *suite) {
 		tokens[ip] = s.create("app", store.New{ID: "u", IP: ip})
 	}
 	s.clock.Advance(100)
-	rotate := func(part int) {
+	rotate := func(page int) {
 		s.clock.Advance(1)
-		for i := part % 3; i < n; i += 3 {
+		for i := page % 3; i < n; i += 3 {
 			ip := fmt.Sprint(i)
 			fresh, _, err := s.store.Rotate(s.ctx, "app", tokens[ip], store.NewTokenLike(tokens[ip]), int64(i%2)*10)
 			if err != nil {
@@ -263,8 +263,8 @@ func testPartsDuringRotations(s *suite) {
 		least int
 		list  []store.Session
 	}{
-		"the user": {1, s.idInParts("u", 17, rotate)},
-		"the app":  {0, s.appInParts(forever, 17, rotate)},
+		"the user": {1, s.idInPages("u", 17, rotate)},
+		"the app":  {0, s.appInPages(forever, 17, rotate)},
 	} {
 		times := map[string]int{}
 		for _, session := range c.list {
@@ -278,8 +278,8 @@ func testPartsDuringRotations(s *suite) {
 	}
 }
 
-// What is over is in no part, and a part that has only that is not the end.
-func testPartsLeaveOutWhatIsOver(s *suite) {
+// What is over is in no page, and a page that has only that is not the end.
+func testPagesLeaveOutWhatIsOver(s *suite) {
 	for i := range 30 {
 		ttl := int64(1000)
 		if i%2 == 0 {
@@ -289,11 +289,11 @@ func testPartsLeaveOutWhatIsOver(s *suite) {
 	}
 	s.clock.Advance(11)
 	for _, limit := range []int{1, 4, 50} {
-		if got := len(s.appInParts(forever, limit, nothing)); got != 15 {
-			s.Errorf("the app has %d sessions in parts of %d, want 15", got, limit)
+		if got := len(s.appInPages(forever, limit, nothing)); got != 15 {
+			s.Errorf("the app has %d sessions in pages of %d, want 15", got, limit)
 		}
-		if got := len(s.idInParts("u", limit, nothing)); got != 15 {
-			s.Errorf("the user has %d sessions in parts of %d, want 15", got, limit)
+		if got := len(s.idInPages("u", limit, nothing)); got != 15 {
+			s.Errorf("the user has %d sessions in pages of %d, want 15", got, limit)
 		}
 	}
 }
@@ -303,32 +303,32 @@ func testBadCursors(s *suite) {
 		s.create("app", store.New{ID: "u"})
 		s.create("two", store.New{ID: "u"})
 	}
-	cursor := func(p store.Part) string {
+	cursor := func(p store.Page) string {
 		s.Helper()
 		if _, err := readAll(s.ctx, p); err != nil || p.Cursor() == "" {
-			s.Fatalf("a part of a longer list: cursor %q, %v", p.Cursor(), err)
+			s.Fatalf("a page of a longer list: cursor %q, %v", p.Cursor(), err)
 		}
 		return p.Cursor()
 	}
-	ofApp := cursor(s.store.PartOfApp(s.ctx, "app", forever, 2, ""))
-	ofID := cursor(s.store.PartOfID(s.ctx, "app", "u", 2, ""))
+	ofApp := cursor(s.store.PageOfApp(s.ctx, "app", forever, 2, ""))
+	ofID := cursor(s.store.PageOfID(s.ctx, "app", "u", 2, ""))
 	for _, c := range []struct{ app, id string }{
 		{"x", "x"}, {ofApp[1:], ofID[1:]}, {ofApp + "A", ofID + "A"}, {ofID, ofApp}, {strings.Repeat("A", 10_000), "é"},
-		{cursor(s.store.PartOfApp(s.ctx, "two", forever, 2, "")), cursor(s.store.PartOfID(s.ctx, "two", "u", 2, ""))},
+		{cursor(s.store.PageOfApp(s.ctx, "two", forever, 2, "")), cursor(s.store.PageOfID(s.ctx, "two", "u", 2, ""))},
 	} {
-		for name, p := range map[string]store.Part{
-			"PartOfApp": s.store.PartOfApp(s.ctx, "app", forever, 2, c.app),
-			"PartOfID":  s.store.PartOfID(s.ctx, "app", "u", 2, c.id),
+		for name, p := range map[string]store.Page{
+			"PageOfApp": s.store.PageOfApp(s.ctx, "app", forever, 2, c.app),
+			"PageOfID":  s.store.PageOfID(s.ctx, "app", "u", 2, c.id),
 		} {
-			if page, err := p.Next(s.ctx); !errors.Is(err, store.ErrCursor) {
-				s.Errorf("%s after %+.60q: %d sessions, %v, want ErrCursor", name, c, len(page), err)
+			if chunk, err := p.Next(s.ctx); !errors.Is(err, store.ErrCursor) {
+				s.Errorf("%s after %+.60q: %d sessions, %v, want ErrCursor", name, c, len(chunk), err)
 			}
 		}
 	}
 }
 
 // Readers at work: no session that nobody reads is left out, and none is there twice.
-func testPartsAgainstTouches(s *suite) {
+func testPagesAgainstTouches(s *suite) {
 	const n, limit = 400, 23
 	sessions := s.fill("app", n)
 	stop := s.background(3, func(worker, i int) {
@@ -342,7 +342,7 @@ func testPartsAgainstTouches(s *suite) {
 	defer stop()
 	for range 3 {
 		times := map[string]int{}
-		for _, session := range s.appInParts(forever, limit, nothing) {
+		for _, session := range s.appInPages(forever, limit, nothing) {
 			times[session.ID]++
 		}
 		for i, l := range sessions {

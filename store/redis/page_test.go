@@ -13,10 +13,10 @@ import (
 	"rest-sessions/store/storetest"
 )
 
-// TestPartsOfABusyMinute lists an app whose sessions were all active within a minute, in
+// TestPagesOfABusyMinute lists an app whose sessions were all active within a minute, in
 // another order than the index has them. Scores are as a Node server writes them, whole
-// seconds, so that many are the same. Between the parts some are read and some end.
-func TestPartsOfABusyMinute(t *testing.T) {
+// seconds, so that many are the same. Between the pages some are read and some end.
+func TestPagesOfABusyMinute(t *testing.T) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
@@ -41,20 +41,20 @@ func TestPartsOfABusyMinute(t *testing.T) {
 	times, gone := map[string]int{}, map[string]bool{}
 	began, before, cursor := clock.Now(), clock.Now(), ""
 	for n := 1; n == 1 || cursor != ""; n++ {
-		p := s.PartOfApp(ctx, "app", 1000, limit, cursor)
+		p := s.PageOfApp(ctx, "app", 1000, limit, cursor)
 		for {
-			page, err := p.Next(ctx)
+			chunk, err := p.Next(ctx)
 			if err == io.EOF {
 				break
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, session := range page {
+			for _, session := range chunk {
 				times[session.ID]++
 				la := clock.Now() - session.Idle
 				if la > before {
-					t.Errorf("part %d: %s, active at %d, comes after one of %d", n, session.ID, la, before)
+					t.Errorf("page %d: %s, active at %d, comes after one of %d", n, session.ID, la, before)
 				}
 				before = la
 			}
@@ -88,9 +88,9 @@ func TestPartsOfABusyMinute(t *testing.T) {
 	}
 }
 
-// TestPartsAreExact proves that the order is that of the hashes, although the index says
+// TestPagesAreExact proves that the order is that of the hashes, although the index says
 // otherwise.
-func TestPartsAreExact(t *testing.T) {
+func TestPagesAreExact(t *testing.T) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
@@ -104,14 +104,14 @@ func TestPartsAreExact(t *testing.T) {
 	if _, err := s.Get(ctx, "app", first); err != nil {
 		t.Fatal(err)
 	}
-	page, err := s.PartOfApp(ctx, "app", 100, 10, "").Next(ctx)
-	if err != nil || page[0].ID != "first" {
-		t.Errorf("the latest of all is not first: %v, %v", page, err)
+	chunk, err := s.PageOfApp(ctx, "app", 100, 10, "").Next(ctx)
+	if err != nil || chunk[0].ID != "first" {
+		t.Errorf("the latest of all is not first: %v, %v", chunk, err)
 	}
 }
 
-// TestPartOfACursorAlone goes on at a cursor with nothing of what made it.
-func TestPartOfACursorAlone(t *testing.T) {
+// TestPageOfACursorAlone goes on at a cursor with nothing of what made it.
+func TestPageOfACursorAlone(t *testing.T) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
@@ -123,37 +123,37 @@ func TestPartOfACursorAlone(t *testing.T) {
 	}
 	seed(t, s, "app", 300, 7200)
 	ctx := context.Background()
-	part := s.PartOfApp(ctx, "app", 100, listPageSize, "")
-	if _, err := part.Next(ctx); err != nil {
+	page := s.PageOfApp(ctx, "app", 100, chunkSize, "")
+	if _, err := page.Next(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := part.Next(ctx); err != io.EOF {
+	if _, err := page.Next(ctx); err != io.EOF {
 		t.Fatal(err)
 	}
 	s.Close()
 	rest := 0
 	defer other.Close()
-	for cursor := part.Cursor(); cursor != ""; {
-		part := other.PartOfApp(ctx, "app", 100, 150, cursor)
+	for cursor := page.Cursor(); cursor != ""; {
+		page := other.PageOfApp(ctx, "app", 100, 150, cursor)
 		for {
-			page, err := part.Next(ctx)
+			chunk, err := page.Next(ctx)
 			if err == io.EOF {
 				break
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			rest += len(page)
+			rest += len(chunk)
 		}
-		cursor = part.Cursor()
+		cursor = page.Cursor()
 	}
-	if rest != 300-listPageSize {
-		t.Errorf("after %d sessions of 300 come %d", listPageSize, rest)
+	if rest != 300-chunkSize {
+		t.Errorf("after %d sessions of 300 come %d", chunkSize, rest)
 	}
 }
 
-// TestPartCallsAreBounded counts what a part of a big app and of a big user sends.
-func TestPartCallsAreBounded(t *testing.T) {
+// TestPageCallsAreBounded counts what a page of a big app and of a big user sends.
+func TestPageCallsAreBounded(t *testing.T) {
 	server := redistest.Start(t, "--slowlog-log-slower-than", "0", "--slowlog-max-len", "20000")
 	s := openTest(t, server, nil)
 	defer s.Close()
@@ -164,17 +164,17 @@ func TestPartCallsAreBounded(t *testing.T) {
 	}
 	ctx := context.Background()
 	for name, c := range map[string]struct {
-		part store.Part
+		page store.Page
 		most int
 	}{
 		// All were active within a minute: the index does not say which was the last.
-		"of the app": {s.PartOfApp(ctx, "app", 1000, 10, ""), (n+300)/mostStep + 8},
-		"of a user":  {s.PartOfID(ctx, "app", "big", 10, ""), 3},
+		"of the app": {s.PageOfApp(ctx, "app", 1000, 10, ""), (n+300)/mostStep + 8},
+		"of a user":  {s.PageOfID(ctx, "app", "big", 10, ""), 3},
 	} {
 		before := calls(t, server)["evalsha"]
 		start := time.Now()
-		if page, err := c.part.Next(ctx); err != nil || len(page) != 10 {
-			t.Errorf("%s: %d sessions, %v", name, len(page), err)
+		if chunk, err := c.page.Next(ctx); err != nil || len(chunk) != 10 {
+			t.Errorf("%s: %d sessions, %v", name, len(chunk), err)
 		}
 		took, got := time.Since(start), calls(t, server)["evalsha"]-before
 		if got > c.most {

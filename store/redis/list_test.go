@@ -39,7 +39,7 @@ func seed(tb testing.TB, s *Store, app string, n int, ttl int64) {
 
 // slowest returns how many calls Redis took more than limit for since the log was
 // cleared, and the longest of them. It is Redis' own measure and a matter of the
-// machine, so it is shown, not judged: what a call may do is bounded by its page.
+// machine, so it is shown, not judged: what a call may do is bounded by its chunk.
 func slowest(tb testing.TB, server *redistest.Server, limit time.Duration) (n int, longest time.Duration) {
 	entries, ok := server.Do(tb, "SLOWLOG", "GET", "-1").([]any)
 	if !ok {
@@ -76,7 +76,7 @@ func TestBigApp(t *testing.T) {
 
 	step("create", func() { seed(t, s, "app", bigApp, 100) })
 	step("soapp", func() {
-		if got := countPages(t, s.SessionsOfApp(ctx, "app", 60)); got != bigApp {
+		if got := countSessions(t, s.SessionsOfApp(ctx, "app", 60)); got != bigApp {
 			t.Errorf("soapp listed %d", got)
 		}
 	})
@@ -98,24 +98,24 @@ func TestBigApp(t *testing.T) {
 	}
 }
 
-func countPages(t *testing.T, pages store.Pages) int {
+func countSessions(t *testing.T, list store.List) int {
 	t.Helper()
 	n := 0
 	for {
-		page, err := pages.Next(context.Background())
+		chunk, err := list.Next(context.Background())
 		if errors.Is(err, io.EOF) {
 			return n
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		n += len(page)
+		n += len(chunk)
 	}
 }
 
-// TestPagesOfBytes lists sessions whose data fills a page before their number
+// TestChunksOfBytes lists sessions whose data fills a chunk before their number
 // does.
-func TestPagesOfBytes(t *testing.T) {
+func TestChunksOfBytes(t *testing.T) {
 	server := redistest.Start(t)
 	s := openTest(t, server, nil)
 	defer s.Close()
@@ -128,20 +128,20 @@ func TestPagesOfBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, pages := range map[string]store.Pages{"soid": s.SessionsOfID(ctx, "app", "user"), "soapp": s.SessionsOfApp(ctx, "app", 60)} {
+	for name, list := range map[string]store.List{"soid": s.SessionsOfID(ctx, "app", "user"), "soapp": s.SessionsOfApp(ctx, "app", 60)} {
 		total := 0
 		for {
-			page, err := pages.Next(ctx)
+			chunk, err := list.Next(ctx)
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if most := listPageBytes/size + 1; len(page) > most {
-				t.Errorf("%s: a page of %d sessions of %d bytes, where %d fill it", name, len(page), size, most)
+			if most := chunkBytes/size + 1; len(chunk) > most {
+				t.Errorf("%s: a chunk of %d sessions of %d bytes, where %d fill it", name, len(chunk), size, most)
 			}
-			total += len(page)
+			total += len(chunk)
 		}
 		if total != n {
 			t.Errorf("%s listed %d of %d", name, total, n)
@@ -156,7 +156,7 @@ func TestListBehindTheWalk(t *testing.T) {
 	server := redistest.Start(t)
 	s := openTest(t, server, storetest.NewClock(1_700_000_040))
 	defer s.Close()
-	const n = listPageSize + listPageSize/2
+	const n = chunkSize + chunkSize/2
 	for i := range n { // all in one second: all with one score
 		create(t, s, "app", "user"+strconv.Itoa(i), 1000)
 	}
@@ -164,15 +164,15 @@ func TestListBehindTheWalk(t *testing.T) {
 	for i, member := range members {
 		s.client.Observer = &onceAfter{f: func() { server.Do(t, "ZADD", classicKeys(s).sessions("app"), "1700000040", member) }}
 		seen := map[string]int{}
-		for pages := s.SessionsOfApp(context.Background(), "app", 60); ; {
-			page, err := pages.Next(context.Background())
+		for list := s.SessionsOfApp(context.Background(), "app", 60); ; {
+			chunk, err := list.Next(context.Background())
 			if err == io.EOF {
 				break
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, session := range page {
+			for _, session := range chunk {
 				seen[session.ID]++
 			}
 		}
@@ -201,22 +201,22 @@ func (o *onceAfter) RoundTrip(time.Duration) {
 	}
 }
 
-// TestSoappCursor takes away the session at which a page ended, before the next.
+// TestSoappCursor takes away the session at which a chunk ended, before the next.
 func TestSoappCursor(t *testing.T) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
 	defer s.Close()
-	const n = 3 * listPageSize
+	const n = 3 * chunkSize
 	seed(t, s, "app", n, 1000) // all in one second: all with one score
 	key := classicKeys(s).sessions("app")
-	pages := s.SessionsOfApp(context.Background(), "app", 60)
+	list := s.SessionsOfApp(context.Background(), "app", 60)
 	members := strs(t, server.Do(t, "ZRANGE", key, "0", "-1"))
-	for _, last := range []int{listPageSize - 1, 2*listPageSize - 1} {
+	for _, last := range []int{chunkSize - 1, 2*chunkSize - 1} {
 		score := fmt.Sprint(server.Do(t, "ZSCORE", key, members[last]))
 		server.Do(t, "ZREM", key, members[last])
 		reply, err := s.client.Run(context.Background(), s.scripts.soapp, []string{key},
-			[]string{classicKeys(s).prefix("app"), "60", strconv.Itoa(listPageSize), strconv.FormatInt(clock.Now(), 10), score, members[last]})
+			[]string{classicKeys(s).prefix("app"), "60", strconv.Itoa(chunkSize), strconv.FormatInt(clock.Now(), 10), score, members[last]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +226,7 @@ func TestSoappCursor(t *testing.T) {
 			t.Errorf("after %s, which has gone, comes %.74s, not %s", members[last], text, want)
 		}
 	}
-	if got := countPages(t, pages); got != n-2 {
+	if got := countSessions(t, list); got != n-2 {
 		t.Errorf("listed %d of %d", got, n-2)
 	}
 }

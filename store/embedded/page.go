@@ -13,7 +13,7 @@ import (
 // cutLen is the length of a cursor's token, packed.
 const cutLen = store.CursorTokenLen * 6 / 8
 
-// found is a session that belongs in a part of a list.
+// found is a session that belongs in a page of a list.
 type found struct {
 	token [cutLen]byte
 	entry entry
@@ -27,18 +27,18 @@ func latestFirst(a, b found) int {
 // byToken is the order of a user's list.
 func byToken(a, b found) int { return bytes.Compare(a.token[:], b.token[:]) }
 
-// part hands out the sessions of a part of a list.
-type part struct {
-	pages
+// page hands out the sessions of a page of a list.
+type page struct {
+	list
 	cursor string
 }
 
-// Cursor implements store.Part.
-func (p *part) Cursor() string { return p.cursor }
+// Cursor implements store.Page.
+func (p *page) Cursor() string { return p.cursor }
 
-// take takes the first limit of some for the part, and returns the last and
+// take takes the first limit of some for the page, and returns the last and
 // whether there are more.
-func (p *part) take(some []found, limit int) (last found, more bool) {
+func (p *page) take(some []found, limit int) (last found, more bool) {
 	for _, f := range some[:min(limit, len(some))] {
 		p.entries = append(p.entries, f.entry)
 		last = f
@@ -46,15 +46,15 @@ func (p *part) take(some []found, limit int) (last found, more bool) {
 	return last, len(some) > limit
 }
 
-// PartOfID lists a part of a user's sessions. As PartOfApp it notes at once which
+// PageOfID lists a page of a user's sessions. As PageOfApp it notes at once which
 // there are.
-func (s *Store) PartOfID(ctx context.Context, app, id string, limit int, cursor string) store.Part {
-	p := &part{pages: pages{store: s}}
+func (s *Store) PageOfID(ctx context.Context, app, id string, limit int, cursor string) store.Page {
+	p := &page{list: list{store: s}}
 	p.err = p.ofID(ctx, app, id, limit, cursor)
 	return p
 }
 
-func (p *part) ofID(ctx context.Context, app, id string, limit int, cursor string) error {
+func (p *page) ofID(ctx context.Context, app, id string, limit int, cursor string) error {
 	list, low := store.ListOfID(app, id), ""
 	if cursor != "" {
 		c, err := store.ParseCursor(cursor, list)
@@ -86,15 +86,15 @@ func (p *part) ofID(ctx context.Context, app, id string, limit int, cursor strin
 	return ended(ctx)
 }
 
-// PartOfApp lists a part of an app's sessions. It takes the order at once, before
+// PageOfApp lists a page of an app's sessions. It takes the order at once, before
 // it returns.
-func (s *Store) PartOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) store.Part {
-	p := &part{pages: pages{store: s}}
+func (s *Store) PageOfApp(ctx context.Context, app string, dt int64, limit int, cursor string) store.Page {
+	p := &page{list: list{store: s}}
 	p.err = p.ofApp(ctx, app, dt, limit, cursor)
 	return p
 }
 
-func (p *part) ofApp(ctx context.Context, app string, dt int64, limit int, cursor string) error {
+func (p *page) ofApp(ctx context.Context, app string, dt int64, limit int, cursor string) error {
 	s, list := p.store, store.ListOfApp(app)
 	c := store.Cursor{Start: s.now(), LastActivity: math.MaxInt64}
 	if cursor != "" {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -42,14 +43,19 @@ func (l load) micros(percentile float64) float64 {
 // closedLoop lets each connection send its next request when the last is
 // answered, for a time.
 func closedLoop(tb testing.TB, addr string, requests func(client int) request, took time.Duration) load {
-	return run(tb, addr, requests, took, func(time.Time, int) func() time.Time { return time.Now })
+	return run(tb, addr, connections, requests, took, func(time.Time, int) func() time.Time { return time.Now })
+}
+
+// loneLoop is closedLoop of one client.
+func loneLoop(tb testing.TB, addr string, requests func(client int) request, took time.Duration) load {
+	return run(tb, addr, 1, requests, took, func(time.Time, int) func() time.Time { return time.Now })
 }
 
 // openLoop sends at a rate, whatever the answers do: a client that is late sends
 // at once, and its wait counts.
 func openLoop(tb testing.TB, addr string, requests func(client int) request, took time.Duration, rate float64) load {
 	gap := time.Duration(float64(time.Second) * connections / rate)
-	return run(tb, addr, requests, took, func(begin time.Time, client int) func() time.Time {
+	return run(tb, addr, connections, requests, took, func(begin time.Time, client int) func() time.Time {
 		due := begin.Add(gap * time.Duration(client) / connections)
 		return func() time.Time {
 			now := due
@@ -60,15 +66,15 @@ func openLoop(tb testing.TB, addr string, requests func(client int) request, too
 	})
 }
 
-// run lets each connection send a request at the times that its clock gives. All
+// run lets each of n connections send a request at the times that its clock gives. All
 // have connected and had a first answer before the time begins: 64 that connect at
 // once are late by milliseconds, and at half the rate of saturation their first
 // requests alone would be half a percent of a slice, most of what its p99 tells.
-func run(tb testing.TB, addr string, requests func(client int) request, took time.Duration, clock func(begin time.Time, client int) func() time.Time) load {
+func run(tb testing.TB, addr string, n int, requests func(client int) request, took time.Duration, clock func(begin time.Time, client int) func() time.Time) load {
 	tb.Helper()
-	clients := make([]*client, connections)
+	clients := make([]*client, n)
 	for i := range clients {
-		c, err := connect(addr, requests(i))
+		c, err := connect(addr, requests(i), n == 1)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -76,7 +82,7 @@ func run(tb testing.TB, addr string, requests func(client int) request, took tim
 		clients[i] = c
 	}
 	var wg sync.WaitGroup
-	errs := make([]error, connections)
+	errs := make([]error, n)
 	begin := time.Now()
 	for i, c := range clients {
 		wg.Go(func() { errs[i] = c.talk(clock(begin, i), begin.Add(took)) })
@@ -95,17 +101,25 @@ func run(tb testing.TB, addr string, requests func(client int) request, took tim
 
 // client is one connection of a load.
 type client struct {
-	conn    net.Conn
+	conn    io.ReadWriteCloser
 	in      *bufio.Reader
 	next    request
 	latency *hdrhistogram.Histogram
 }
 
-// connect makes a client whose connection has answered once.
-func connect(addr string, next request) (*client, error) {
-	conn, err := net.Dial("tcp", addr)
+// connect makes a client whose connection has answered once. blocking is for a lone client:
+// it waits in read(2), as wrk or PHP do, since Go's poller would add its own time to each wait.
+func connect(addr string, next request, blocking bool) (*client, error) {
+	dialled, err := net.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
+	}
+	var conn io.ReadWriteCloser = dialled
+	if blocking {
+		defer dialled.Close()
+		if conn, err = dialled.(*net.TCPConn).File(); err != nil {
+			return nil, err
+		}
 	}
 	c := &client{conn, bufio.NewReaderSize(conn, 64<<10), next, newHistogram()}
 	return c, c.ask()
@@ -186,14 +200,20 @@ func auth(app string, tokens []string, keys KeysOf) func(client int) request {
 
 // reads makes GET requests with a head of each token, drawn by keys.
 func reads(tokens []string, keys KeysOf, head func(token string) string) func(client int) request {
-	lines := make([][]byte, len(tokens))
-	for i, token := range tokens {
-		lines[i] = []byte("GET " + head(token) + "\r\nHost: bench\r\n\r\n")
-	}
+	lines := getLines(tokens, head)
 	return func(client int) request {
 		draw := keys(source(client))
 		return func() []byte { return lines[draw()] }
 	}
+}
+
+// getLines makes a GET request with a head of each token.
+func getLines(tokens []string, head func(token string) string) [][]byte {
+	lines := make([][]byte, len(tokens))
+	for i, token := range tokens {
+		lines[i] = []byte("GET " + head(token) + "\r\nHost: bench\r\n\r\n")
+	}
+	return lines
 }
 
 // create makes the requests of clients that start sessions.

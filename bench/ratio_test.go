@@ -26,7 +26,7 @@ const (
 // figures is what one slice measured.
 type figures struct {
 	rate      float64 // requests a second
-	p99       float64 // us
+	p50, p99  float64 // us
 	serverCPU float64 // us a request
 	redisCPU  float64 // us a request
 }
@@ -36,17 +36,27 @@ func measured(tb testing.TB, p process, server *redistest.Server, run func() loa
 	cpu, redisBefore := p.cpu(tb), redisCPU(tb, server)
 	l := run()
 	perRequest := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / float64(l.requests) }
-	return figures{l.rate(), l.micros(99), perRequest(p.cpu(tb) - cpu), perRequest(redisCPU(tb, server) - redisBefore)}
+	return figures{l.rate(), l.micros(50), l.micros(99), perRequest(p.cpu(tb) - cpu), perRequest(redisCPU(tb, server) - redisBefore)}
 }
 
-// compare runs two sides in turn and returns the figures of both, a pair a round.
-func compare(a, b func() figures) (as, bs []figures) {
-	a() // warm: connections, pools, caches
-	b()
-	for range rounds {
-		as, bs = append(as, a()), append(bs, b())
+// takeTurns runs sides in turn and returns the figures of each, one a round.
+func takeTurns(sides ...func() figures) [][]figures {
+	for _, side := range sides {
+		side() // warm: connections, pools, caches
 	}
-	return as, bs
+	all := make([][]figures, len(sides))
+	for range rounds {
+		for i, side := range sides {
+			all[i] = append(all[i], side())
+		}
+	}
+	return all
+}
+
+// compare is takeTurns of two.
+func compare(a, b func() figures) (as, bs []figures) {
+	all := takeTurns(a, b)
+	return all[0], all[1]
 }
 
 // ratios returns a figure of a divided by that of b, of each round, in order.
@@ -80,6 +90,7 @@ func middle(side []figures, figure func(figures) float64) float64 {
 }
 
 func rateOf(f figures) float64      { return f.rate }
+func p50Of(f figures) float64       { return f.p50 }
 func p99Of(f figures) float64       { return f.p99 }
 func serverCPUOf(f figures) float64 { return f.serverCPU }
 func redisCPUOf(f figures) float64  { return f.redisCPU }
@@ -214,6 +225,13 @@ func startSite(tb testing.TB, kind string, server *redistest.Server, n int) *sit
 func (s *site) slice(tb testing.TB, requests func(client int) request) func() figures {
 	return func() figures {
 		return measured(tb, s.process, s.redis, func() load { return closedLoop(tb, s.addr, requests, slice) })
+	}
+}
+
+// lone is slice for one client.
+func (s *site) lone(tb testing.TB, requests func(client int) request) func() figures {
+	return func() figures {
+		return measured(tb, s.process, s.redis, func() load { return loneLoop(tb, s.addr, requests, slice) })
 	}
 }
 

@@ -104,8 +104,9 @@ func wiping(next fasthttp.RequestHandler, s store.Store) fasthttp.RequestHandler
 
 // process is a server in a process of its own.
 type process struct {
-	addr string
-	pid  int
+	addr    string
+	pid     int
+	workers []int // its children, if it lets them work
 }
 
 // startServer starts a server and ends it with the benchmark.
@@ -129,13 +130,22 @@ func startServer(tb testing.TB, kind string) process {
 	if _, err := fmt.Fscanln(out, &addr); err != nil {
 		tb.Fatalf("the server %s says no address: %v", kind, err)
 	}
-	return process{addr, cmd.Process.Pid}
+	return process{addr: addr, pid: cmd.Process.Pid}
 }
 
-// cpu returns the CPU time that the process has used, of user and system.
+// cpu returns the CPU time that the process and its workers have used, of user and system.
 func (p process) cpu(tb testing.TB) time.Duration {
 	tb.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	total := cpuOf(tb, p.pid)
+	for _, pid := range p.workers {
+		total += cpuOf(tb, pid)
+	}
+	return total
+}
+
+func cpuOf(tb testing.TB, pid int) time.Duration {
+	tb.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		tb.Skipf("CPU time is read from /proc: %v", err)
 	}

@@ -25,7 +25,7 @@ let run = 0;
  */
 async function play(name, url, { vus = 3, iterations }) {
   forget();
-  globalThis.__ENV = { BASE_URL: url, APP: `k6run${++run}`, SESSIONS: '20' };
+  globalThis.__ENV = { BASE_URL: url, APP: `k6run${++run}`, SESSIONS: '20', USERS: '20' };
   const load = (vu) => import(new URL(`${name}?run=${run}&vu=${vu}`, folder).href);
   const script = await load(0);
   Object.assign(now, { vu: 0, iteration: 0, scenario: '' });
@@ -48,6 +48,8 @@ const failedChecks = () => seen.checks.filter((check) => !check.ok).map((check) 
 const count = (name) => seen.requests.filter((request) => request.tags.name === name).length;
 
 const expected = {
+  // 20 sessions of setup, and 30 page views.
+  'bursts.js': { iterations: 30, requests: { create: 20, get: 300, killall: 1 } },
   // 2 scenarios of 5 lives each.
   'life.js': { iterations: 5, requests: { create: 10, get: 60, set: 20, soid: 10, kill: 10, gone: 10, killall: 1 } },
   // The mix, 3 times; 20 sessions of setup; and logins of VUs that had none to end.
@@ -106,6 +108,9 @@ test('lies are found out', async (t) => {
   };
   for (const [lie, checks] of Object.entries(found)) {
     for (const name of scripts) {
+      // A lie about a route that the script does not ask is none to it.
+      const told = checks.filter((check) => check.split(':')[0] in expected[name].requests);
+      if (checks.length > 0 && told.length === 0) continue;
       await t.test(`${lie}: ${name}`, async () => {
         const liar = await lyingServer(real.url, lie);
         try {
@@ -114,10 +119,10 @@ test('lies are found out', async (t) => {
           await liar.stop();
         }
         const failed = failedChecks();
-        if (checks.length === 0) assert.deepEqual(failed, []);
-        for (const check of checks) assert.ok(failed.includes(check), `${check}, of ${[...new Set(failed)]}`);
+        if (told.length === 0) assert.deepEqual(failed, []);
+        for (const check of told) assert.ok(failed.includes(check), `${check}, of ${[...new Set(failed)]}`);
         const wrong = seen.samples.filter((sample) => sample.metric === 'wrong_answers' && sample.value === 1);
-        assert.equal(wrong.length > 0, checks.length > 0, 'the threshold sees it');
+        assert.equal(wrong.length > 0, told.length > 0, 'the threshold sees it');
       });
     }
   }

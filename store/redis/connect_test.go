@@ -267,6 +267,7 @@ func TestAccessList(t *testing.T) {
 	}
 	slices.Sort(allowed)
 	slices.Sort(called)
+	called = slices.DeleteFunc(called, func(word string) bool { return word == "+spublish" }) // on a cluster only
 	if called = slices.Compact(called); !slices.Equal(allowed, called) {
 		t.Errorf("the README allows\n%v, needed is\n%v", allowed, called)
 	}

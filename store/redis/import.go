@@ -166,8 +166,7 @@ func (n *Settled) Add(m Settled) {
 // by this store's clock.
 func (s *Store) Settle(ctx context.Context, p Bucket, tokens []string, there []byte, now int64, dry bool) (Settled, error) {
 	var n Settled
-	l, err := s.layout(ctx)
-	if err != nil {
+	if _, err := s.layout(ctx); err != nil {
 		return n, err
 	}
 	only := ""
@@ -184,7 +183,7 @@ func (s *Store) Settle(ctx context.Context, p Bucket, tokens []string, there []b
 			keys = append(keys, p.bucket.Session(token))
 		}
 		reply, err := s.client.Run(ctx, s.scripts.settle, keys,
-			[]string{p.bucket.App, p.bucket.Prefix, l.Cache(), strconv.FormatInt(now, 10), only, string(there[:size])})
+			[]string{p.bucket.App, p.bucket.Prefix, p.bucket.Cache(), strconv.FormatInt(now, 10), only, string(there[:size])})
 		if err != nil {
 			return n, err
 		}

@@ -20,7 +20,7 @@ func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 	key := b.Session(token)
 	reply, err := s.client.RunBatched(ctx, s.scripts.kill,
 		[]string{key, b.Sessions(), b.Users(), b.Wipe},
-		[]string{b.App, b.Token(key), b.Prefix, l.Cache()})
+		[]string{b.App, b.Token(key), b.Prefix, b.Cache()})
 	if err != nil {
 		return false, err
 	}
@@ -48,7 +48,7 @@ func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, e
 	hash := store.HandleHash(handle)
 	var throttle wire.Throttle
 	for walk, cursor, steps := 0, "0", 1; ; steps++ {
-		args := []string{b.App, id, b.Prefix, l.Cache(), hash, store.HandleDomain, cursor, strconv.Itoa(handleStep)}
+		args := []string{b.App, id, b.Prefix, b.Cache(), hash, store.HandleDomain, cursor, strconv.Itoa(handleStep)}
 		reply, err := throttle.Run(ctx, s.client, s.scripts.killhandle, keys, args)
 		if err != nil {
 			return false, err
@@ -85,7 +85,7 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 	var throttle wire.Throttle
 	for killed := int64(0); ; {
 		// Each step has arguments of its own, since those of the last may still be read.
-		args := []string{b.App, id, b.Prefix, l.Cache(), strconv.Itoa(stepSize), kept}
+		args := []string{b.App, id, b.Prefix, b.Cache(), strconv.Itoa(stepSize), kept}
 		reply, err := throttle.Run(ctx, s.client, s.scripts.killsoid, keys, args)
 		if err != nil {
 			return 0, err

@@ -26,7 +26,7 @@ var errOutrun = fmt.Errorf("redis: %w: sessions of the user come faster than the
 // createWithin starts a session whose user may have so many with it. When there are
 // too many for the script to end at once, they are ended in steps first.
 func (s *Store) createWithin(ctx context.Context, l layout.Layout, b layout.Bucket, id string, limit int, keys, args []string) (now int64, err error) {
-	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(stepSize), l.Cache())
+	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(stepSize), b.Cache())
 	for range trimTries {
 		n, err := s.count(ctx, s.scripts.create, keys, args)
 		if n > 0 || err != nil {
@@ -57,7 +57,7 @@ func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id s
 		alive++
 	}
 	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
-	args := []string{b.App, id, b.Prefix, l.Cache(), "", ""}
+	args := []string{b.App, id, b.Prefix, b.Cache(), "", ""}
 	for surplus := range slices.Chunk(all[min(keep, alive):], stepSize) {
 		args := slices.Clone(args)
 		for _, h := range surplus {

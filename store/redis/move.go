@@ -30,7 +30,7 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 	}
 	freshKey := to.Session(fresh)
 	keys := []string{from.Session(token), freshKey, to.Sessions(), to.Users(), to.Wipe, to.User(m.ID)}
-	args := []string{to.App, to.Token(freshKey), m.ID, m.IP, l.Cache(),
+	args := []string{to.App, to.Token(freshKey), m.ID, m.IP, to.Cache(),
 		text(int64(m.MaxSessions)), strconv.Itoa(limitLook), strconv.Itoa(stepSize)}
 	for range trimTries {
 		reply, err := s.client.Run(ctx, s.scripts.move, keys, args)
@@ -82,7 +82,7 @@ func (s *Store) moveAcross(ctx context.Context, l layout.Layout, from, to layout
 			return store.Details{}, err
 		}
 		left, err := s.count(ctx, s.scripts.depart,
-			[]string{key, from.Sessions(), from.Users(), from.Wipe}, []string{from.App, l.Cache(), version})
+			[]string{key, from.Sessions(), from.Users(), from.Wipe}, []string{from.App, from.Cache(), version})
 		if err != nil {
 			return store.Details{}, err
 		}
@@ -109,7 +109,7 @@ func (s *Store) moveAcross(ctx context.Context, l layout.Layout, from, to layout
 // which stays.
 func (s *Store) keepWithin(ctx context.Context, l layout.Layout, b layout.Bucket, id string, limit int, token string) error {
 	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
-	args := []string{b.App, id, b.Prefix, l.Cache(), token, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(stepSize)}
+	args := []string{b.App, id, b.Prefix, b.Cache(), token, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(stepSize)}
 	for range trimTries {
 		n, err := s.count(ctx, s.scripts.limit, keys, args)
 		if n > 0 || err != nil {
@@ -128,7 +128,7 @@ func (s *Store) unmake(ctx context.Context, l layout.Layout, to layout.Bucket, f
 	if made {
 		key := to.Session(fresh)
 		_, err := s.client.Run(ctx, s.scripts.kill, []string{key, to.Sessions(), to.Users(), to.Wipe},
-			[]string{to.App, to.Token(key), to.Prefix, l.Cache()})
+			[]string{to.App, to.Token(key), to.Prefix, to.Cache()})
 		if err != nil {
 			return err
 		}

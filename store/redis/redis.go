@@ -173,7 +173,7 @@ func (s *Store) probeWrite(ctx context.Context, client *wire.Client) error {
 		return err
 	}
 	return s.anyCopy(ctx, func(ctx context.Context, key string) error {
-		_, err := client.Run(ctx, s.scripts.probe, []string{layout.ProbeBeside(key)}, nil)
+		_, err := client.Run(ctx, s.scripts.probe, []string{layout.ProbeBeside(key)}, []string{layout.ProbeChannelBeside(key)})
 		return err
 	})
 }

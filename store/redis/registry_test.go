@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
@@ -191,9 +193,61 @@ func TestClusterOneRoundTrip(t *testing.T) {
 	}
 }
 
-// TestClusterTellsNobody has sessions end and change on a cluster: no Node server can
+// TestClusterTellsSlot has a session change and end on a cluster, and listens on the
+// channel of its slot.
+func TestClusterTellsSlot(t *testing.T) {
+	s := openCluster(t, ofCluster(t), 64, nil)
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
+	defer cancel()
+	old := create(t, s, "app", "user", 100)
+	l, err := s.layout(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := s.client.Current(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, release := conn.Client.Dedicate()
+	defer release()
+	told, subscribed := make(chan string, 100), make(chan struct{})
+	client.SetPubSubHooks(rueidis.PubSubHooks{
+		OnSubscription: func(rueidis.PubSubSubscription) { close(subscribed) },
+		OnMessage:      func(m rueidis.PubSubMessage) { told <- m.Message },
+	})
+	client.Do(ctx, client.B().Ssubscribe().Channel(l.OfID("app", "user").Cache()).Build())
+	<-subscribed
+	want := []string{"app:" + old}
+	token, _, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, "app:"+token, "app:"+token, "app:"+token)
+	if _, err := s.Set(ctx, "app", old, number(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Touch(ctx, "app", token, 200, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.KillID(ctx, "app", "user", ""); err != nil {
+		t.Fatal(err)
+	}
+	for i, message := range want {
+		select {
+		case got := <-told:
+			if got != message {
+				t.Errorf("message %d is %q, not %q", i, got, message)
+			}
+		case <-ctx.Done():
+			t.Fatalf("message %d is not heard", i)
+		}
+	}
+}
+
+// TestClusterTellsNoNode has sessions end and change on a cluster: no Node server can
 // be there to hear of it.
-func TestClusterTellsNobody(t *testing.T) {
+func TestClusterTellsNoNode(t *testing.T) {
 	cluster := ofCluster(t)
 	s := openCluster(t, cluster, 64, nil)
 	defer s.Close()
@@ -256,7 +310,7 @@ func TestClusterAccessList(t *testing.T) {
 		t.Fatal("docs/redis.md has no ACL SETUSER for a cluster")
 	}
 	for _, node := range cluster.Masters {
-		setUser(t, node, "sessions", append(accessRules(t, "sessions"), strings.Fields(string(more[1]))...))
+		setUser(t, node, "sessions", append(accessRules(t, "sessions"), strings.Fields(strings.ReplaceAll(string(more[1]), "drs:", "t:"))...))
 	}
 	s, log, err := reach(t, Options{URL: "redis://sessions:secret@" + cluster.Masters[1].Addr(), Timeout: testTimeout})
 	if err != nil {
@@ -317,11 +371,11 @@ func TestOtherLayout(t *testing.T) {
 	l := layout.Classic(s.keys.NS)
 	p := l.Buckets("app")[0]
 	keys := []string{p.Session(token), p.Sessions(), p.Users(), p.Wipe}
-	_, err := s.client.Run(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, l.Cache()})
+	_, err := s.client.Run(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, p.Cache()})
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("Run: %v", err)
 	}
-	_, err = s.client.RunBatched(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, l.Cache()})
+	_, err = s.client.RunBatched(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, p.Cache()})
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("RunBatched: %v", err)
 	}

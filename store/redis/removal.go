@@ -37,7 +37,7 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 // killBucket ends the sessions of a bucket, step by step.
 func (s *Store) killBucket(ctx context.Context, l layout.Layout, b layout.Bucket, throttle *wire.Throttle) (int64, error) {
 	keys := []string{b.Sessions(), b.Users(), b.Wipe}
-	args := []string{b.App, b.Prefix, l.Cache(), strconv.Itoa(stepSize)}
+	args := []string{b.App, b.Prefix, b.Cache(), strconv.Itoa(stepSize)}
 	for killed := int64(0); ; {
 		reply, err := throttle.Run(ctx, s.client, s.scripts.killall, keys, args)
 		if err != nil {
@@ -69,7 +69,8 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 	}
 	var throttle wire.Throttle
 	if !l.Sharded() {
-		return s.wipeIndex(ctx, &throttle, []string{l.ClassicWipe()}, []string{l.NS, l.Cache(), strconv.Itoa(stepSize)})
+		b := layout.Bucket{Wipe: l.ClassicWipe()}
+		return s.wipeIndex(ctx, &throttle, []string{b.Wipe}, []string{l.NS, b.Cache(), strconv.Itoa(stepSize)})
 	}
 	apps, err := s.mendRegistry(ctx)
 	if err != nil {
@@ -118,7 +119,7 @@ func (s *Store) dueBuckets(ctx context.Context, throttle *wire.Throttle, buckets
 
 // wipeBucket wipes a bucket of the sharded layout.
 func (s *Store) wipeBucket(ctx context.Context, l layout.Layout, b layout.Bucket, throttle *wire.Throttle) (int64, error) {
-	return s.wipeIndex(ctx, throttle, []string{b.Wipe}, []string{b.Prefix, l.Cache(), strconv.Itoa(stepSize), b.App})
+	return s.wipeIndex(ctx, throttle, []string{b.Wipe}, []string{b.Prefix, b.Cache(), strconv.Itoa(stepSize), b.App})
 }
 
 // wipeIndex wipes by one index, step by step.

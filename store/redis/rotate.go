@@ -17,7 +17,7 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 	key, freshKey := b.Session(token), b.Session(fresh)
 	reply, err := s.client.Run(ctx, s.scripts.rotate,
 		[]string{key, freshKey, b.Sessions(), b.Users(), b.Wipe},
-		[]string{b.App, b.Token(key), b.Token(freshKey), strconv.FormatInt(grace, 10), l.Cache(), s.eviction.flag()})
+		[]string{b.App, b.Token(key), b.Token(freshKey), strconv.FormatInt(grace, 10), b.Cache(), s.eviction.flag()})
 	if err != nil {
 		return "", store.Details{}, err
 	}

@@ -24,7 +24,7 @@ func (s *Store) set(ctx context.Context, app, token, w string, d store.Data) (st
 	b := l.OfToken(app, token)
 	key := b.Session(token)
 	return s.merge(ctx, []string{key, b.Sessions(), b.Users(), b.Wipe},
-		[]string{b.App, b.Token(key), l.Cache(), s.eviction.flag(), w}, token, d)
+		[]string{b.App, b.Token(key), b.Cache(), s.eviction.flag(), w}, token, d)
 }
 
 func appendFields(args []string, d store.Data) []string {

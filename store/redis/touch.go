@@ -14,6 +14,6 @@ func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64)
 	b := l.OfToken(app, token)
 	reply, err := s.client.RunBatched(ctx, s.scripts.touch,
 		[]string{b.Session(token), b.Sessions(), b.Users(), b.Wipe},
-		[]string{b.App, l.Cache(), s.eviction.flag(), text(ttl), text(maxAge)})
+		[]string{b.App, b.Cache(), s.eviction.flag(), text(ttl), text(maxAge)})
 	return sessionIn(reply, err, token)
 }

@@ -9,7 +9,7 @@
 --       7 d, the text of a JSON object without white space, or ''
 --       8 how many seconds from now the session ends whatever its activity, or ''
 --       9 how many sessions the user may have with this one, or ''; then
---       10 most others to look at  11 most to end  12 ns:cache or ""
+--       10 most others to look at  11 most to end  12 the channel, see publish
 -- Returns the second of now, or 0 if there were more to look at or to end: then nothing
 -- is done.
 -- Cost: O(log n) of the app's and of all sessions; with a limit, O(others to look at
@@ -17,6 +17,7 @@
 
 -- include alive.lua
 -- include before.lua
+-- include publish.lua
 -- include drop.lua
 -- include surplus.lua
 -- include clock.lua

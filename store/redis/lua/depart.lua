@@ -4,7 +4,7 @@
 -- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       ns:app:us:id cannot be declared: the id stands in the hash. Nor can the
 --       session's key if the token is an old one, and the alias of its first token.
--- ARGV  1 app  2 ns:cache or ""  3 its version as carry returned it
+-- ARGV  1 app  2 the channel, see publish  3 its version as carry returned it
 -- Returns 1 if it did, 0 if there is no such session any more, 2 if it has changed.
 -- Cost: O(log n) of the app's and of all sessions.
 
@@ -14,6 +14,7 @@
 -- include details.lua
 -- include session.lua
 -- include version.lua
+-- include publish.lua
 -- include drop.lua
 -- include clock.lua
 

@@ -4,13 +4,14 @@
 -- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       ns:app:us:id cannot be declared: the id stands in the hash. Nor can the
 --       session's key if the token is an old one.
--- ARGV  1 app  2 token  3 "ns:app:"  4 ns:cache or ""
+-- ARGV  1 app  2 token  3 "ns:app:"  4 the channel, see publish
 -- Returns 1 if there was one, else 0.
 -- Cost: O(log n) of the app's and of all sessions.
 
 -- include read.lua
 -- include alive.lua
 -- include alias.lua
+-- include publish.lua
 -- include drop.lua
 
 local now = tonumber(redis.call('TIME')[1])

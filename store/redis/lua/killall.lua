@@ -4,11 +4,12 @@
 -- KEYS  1 ns:app:_sessions  2 ns:app:_users  3 ns:SESSIONS
 --       The hashes and users' sets cannot be declared: their names stand in
 --       KEYS[1].
--- ARGV  1 app  2 "ns:app:"  3 ns:cache or ""  4 sessions a step
+-- ARGV  1 app  2 "ns:app:"  3 the channel, see publish  4 sessions a step
 -- Returns how many entries of the index it took, alive or not. Fewer than a step
 -- means that it was the last.
 -- Cost: O(step * log n).
 
+-- include publish.lua
 -- include sweep.lua
 
 local members = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[4]) - 1)

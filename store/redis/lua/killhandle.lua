@@ -4,7 +4,7 @@
 --
 -- KEYS  1 ns:app:us:id  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
--- ARGV  1 app  2 id  3 "ns:app:"  4 ns:cache or ""
+-- ARGV  1 app  2 id  3 "ns:app:"  4 the channel, see publish
 --       5 the first 32 digits of the SHA-1 that the handle spells (store.HandleHash)
 --       6 what comes before the first token in what it is the SHA-1 of
 --       7 cursor, 0 to begin  8 sessions of a first step that is the last
@@ -14,6 +14,7 @@
 
 -- include alive.lua
 -- include details.lua
+-- include publish.lua
 -- include drop.lua
 
 local now = tonumber(redis.call('TIME')[1])

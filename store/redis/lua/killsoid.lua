@@ -3,7 +3,7 @@
 --
 -- KEYS  1 ns:app:us:id  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
--- ARGV  1 app  2 id  3 "ns:app:"  4 ns:cache or ""  5 sessions a step
+-- ARGV  1 app  2 id  3 "ns:app:"  4 the channel, see publish  5 sessions a step
 --       6 the token of a session that stays, or ''; it may be an old one
 --       from 7 on: the tokens of the step; without any, it is a random one
 -- Returns {how many of those that ended were alive; 1 if more are left, else 0; the
@@ -13,6 +13,7 @@
 -- include read.lua
 -- include alive.lua
 -- include alias.lua
+-- include publish.lua
 -- include sweep.lua
 
 local now = tonumber(redis.call('TIME')[1])

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 ns:app:us:id  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
--- ARGV  1 app  2 id  3 "ns:app:"  4 ns:cache or ""  5 the token of the one that has come
+-- ARGV  1 app  2 id  3 "ns:app:"  4 the channel, see publish  5 the token of the one that has come
 --       6 how many sessions the user may have with it
 --       7 most others to look at  8 most to end
 -- Returns 1, or 0 if there were more to look at or to end: then nothing is done.
@@ -11,6 +11,7 @@
 
 -- include alive.lua
 -- include before.lua
+-- include publish.lua
 -- include drop.lua
 -- include surplus.lua
 

@@ -7,7 +7,7 @@
 --       That of the old user cannot be declared: the id stands in the hash. Nor can the
 --       session's key if the token is an old one, the alias of its first token, and the
 --       hashes of the new user's other sessions.
--- ARGV  1 app  2 new token  3 id  4 ip, or '' to keep it  5 ns:cache or ""
+-- ARGV  1 app  2 new token  3 id  4 ip, or '' to keep it  5 the channel, see publish
 --       6 how many sessions the user may have with this one, or ''
 --       7 most others to look at  8 most to end
 -- Returns the session, as render makes it; or, if there were more to look at or to end,
@@ -21,6 +21,7 @@
 -- include details.lua
 -- include session.lua
 -- include before.lua
+-- include publish.lua
 -- include drop.lua
 -- include surplus.lua
 -- include touch.lua

@@ -3,7 +3,7 @@
 -- with an error if its role, its memory, its disk or an access list forbids one.
 --
 -- KEYS  1 ns:probe, or ns:{.n}:probe on a Redis Cluster
--- ARGV  none
+-- ARGV  1 on a Redis Cluster a channel that nobody hears
 -- Returns 1.
 -- Cost: O(1).
 
@@ -22,4 +22,7 @@ redis.call('SADD', key, 'x')
 redis.call('DEL', key)
 redis.call('ZADD', key, 1, 'x')
 redis.call('DEL', key)
+if ARGV[1] then
+  redis.call('SPUBLISH', ARGV[1], '')
+end
 return 1

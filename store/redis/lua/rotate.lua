@@ -7,7 +7,7 @@
 --       5 ns:SESSIONS
 --       ns:app:us:id cannot be declared: the id stands in the hash. Nor can the
 --       alias of the session's first token.
--- ARGV  1 app  2 token  3 new token  4 grace (seconds)  5 ns:cache or ""
+-- ARGV  1 app  2 token  3 new token  4 grace (seconds)  5 the channel, see publish
 --       6 1 if Redis can evict, see touch, or ''
 -- Returns the session's token and then the session, as render makes it; '' if there is
 -- no such session.
@@ -18,6 +18,7 @@
 -- include alias.lua
 -- include details.lua
 -- include session.lua
+-- include publish.lua
 -- include touch.lua
 -- include clock.lua
 
@@ -68,7 +69,5 @@ end
 redis.call('EXPIRE', key, alias_seconds)
 
 touch(s, KEYS[2], KEYS[3], KEYS[4], KEYS[5], app, new, now, fraction, ARGV[6] == '1')
-if ARGV[5] ~= '' then
-  redis.call('PUBLISH', ARGV[5], app .. ':' .. old)
-end
+publish(ARGV[5], app, old)
 return new .. render(s)

@@ -4,7 +4,7 @@
 -- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       If the token is an old one, the session's key cannot be declared; nor can
 --       ns:app:us:id: the id stands in the hash.
--- ARGV  1 app  2 token  3 ns:cache or ""  4 1 if Redis can evict, see touch, or ''
+-- ARGV  1 app  2 token  3 the channel, see publish  4 1 if Redis can evict, see touch, or ''
 --       5 what w has to be, or ''  6 most bytes of d after the change, or as many as before
 --       7 how many bytes of d are merged with the change here  8 w of the session that
 --       the caller has merged, or ''
@@ -27,6 +27,7 @@
 -- include alias.lua
 -- include details.lua
 -- include session.lua
+-- include publish.lua
 -- include touch.lua
 -- include clock.lua
 -- include merge.lua
@@ -72,9 +73,7 @@ else
   redis.call('HDEL', key, 'd')
 end
 touch(s, key, KEYS[2], KEYS[3], KEYS[4], ARGV[1], token, now, fraction, ARGV[4] == '1')
-if ARGV[3] ~= '' then
-  redis.call('PUBLISH', ARGV[3], ARGV[1] .. ':' .. token)
-end
+publish(ARGV[3], ARGV[1], token)
 if not merged_by_caller then
   s.d = merged
 end

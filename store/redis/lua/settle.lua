@@ -5,7 +5,7 @@
 -- KEYS  1 ns:app:migrated  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
 --       then ns:app:token of each
 --       ns:app:us:id cannot be declared: the id stands in the hash.
--- ARGV  1 app  2 "ns:app:"  3 ns:cache  4 the time (seconds)  5 1 to write nothing
+-- ARGV  1 app  2 "ns:app:"  3 the channel, see publish  4 the time (seconds)  5 1 to write nothing
 --       6 a text, of each key 1 if the session is still where it was copied from
 -- Returns a text, of each key: "l" it lives here, "e" it ended here alone, "d" dropped,
 -- since it ended there, "k" kept: it is over there, but was used here before its time was
@@ -14,6 +14,7 @@
 
 -- include read.lua
 -- include alive.lua
+-- include publish.lua
 -- include drop.lua
 
 local now, dry = tonumber(ARGV[4]), ARGV[5] == '1'

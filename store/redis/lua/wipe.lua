@@ -4,7 +4,7 @@
 --
 -- KEYS  1 ns:SESSIONS
 --       All others cannot be declared: apps, tokens and ids stand in KEYS[1].
--- ARGV  1 "ns:"  2 ns:cache or ""  3 entries a step
+-- ARGV  1 "ns:"  2 the channel, see publish  3 entries a step
 --       In the sharded layout, where KEYS[1] is of one bucket of one app:
 --       1 what the bucket's keys begin with  4 app
 -- Returns {how many sessions it removed, how many entries it took}. Fewer
@@ -12,6 +12,7 @@
 -- Cost: O(step * log n).
 
 -- include alive.lua
+-- include publish.lua
 -- include sweep.lua
 -- include clock.lua
 

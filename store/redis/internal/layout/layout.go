@@ -37,16 +37,6 @@ func Sharded(ns string, buckets int) Layout {
 // Sharded reports whether this is the layout of a Redis Cluster.
 func (l Layout) Sharded() bool { return l.tags != nil }
 
-// Cache is the channel on which Node servers learn of sessions that ended or changed,
-// "" in the sharded layout: Node servers cannot use it, and a cluster sends each message
-// to all its nodes, which was more than half of the cost of a set.
-func (l Layout) Cache() string {
-	if l.Sharded() {
-		return ""
-	}
-	return l.NS + "cache"
-}
-
 // Bucket is a share of an app's users. All its keys are in one slot.
 type Bucket struct {
 	// Prefix begins its keys: "ns:app:", or "ns:{app.tag}:". Its memory is the
@@ -122,6 +112,10 @@ func (b Bucket) Session(token string) string { return b.Prefix + token }
 
 // Token returns the token in a session's key, in the key's memory.
 func (b Bucket) Token(key string) string { return key[len(b.Prefix):] }
+
+// Cache is the channel on which other servers learn which of the bucket's sessions ended
+// or changed: ns:cache, as Node servers know it, or one in the bucket's slot.
+func (b Bucket) Cache() string { return strings.TrimSuffix(b.Wipe, "SESSIONS") + "cache" }
 
 // Sessions is the zset "token:id" by last activity.
 func (b Bucket) Sessions() string { return b.Prefix + "_sessions" }

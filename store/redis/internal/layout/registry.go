@@ -30,3 +30,8 @@ func RegistryKeys(ns string) []string {
 func ProbeBeside(registryKey string) string {
 	return strings.TrimSuffix(registryKey, registryName) + "probe"
 }
+
+// ProbeChannelBeside is the channel on which such a probe publishes.
+func ProbeChannelBeside(registryKey string) string {
+	return strings.TrimSuffix(registryKey, registryName) + "cache"
+}

@@ -1,5 +1,5 @@
 -- detach removes a session's index entries, and the user when it was the user's last,
--- and tells Node servers to drop their cached copy, on channel if it is not ''.
+-- and tells other servers, see publish.
 -- Cost: O(log n) of the indexes.
 --
 -- prefix is "ns:app:". The key of the user's set is made here from an id that
@@ -18,9 +18,7 @@ local function detach(prefix, sessions, users, wipe, channel, app, token, id)
       redis.call('ZADD', users, 'XX', 'GT', la, id)
     end
   end
-  if channel ~= '' then
-    redis.call('PUBLISH', channel, app .. ':' .. token)
-  end
+  publish(channel, app, token)
 end
 
 -- drop removes a session and what detach does. It returns 1 if there was a hash, else 0.

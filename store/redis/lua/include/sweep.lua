@@ -21,9 +21,7 @@ local function sweep(prefix, sessions, users, wipe, channel, app, tokens, ids)
       of[id] = {token}
       found[#found + 1] = id
     end
-    if channel ~= '' then
-      call('PUBLISH', channel, app .. ':' .. token)
-    end
+    publish(channel, app, token)
   end
   call('ZREM', sessions, unpack(members))
   call('ZREM', wipe, unpack(due))

@@ -55,7 +55,10 @@ func openCluster(tb testing.TB, cluster *redistest.Cluster, buckets int, clock *
 		o.Clock, set = cluster.Clock(tb, o.Namespace)
 		clock.OnChange(set)
 	}
-	return openClusterAs(tb, cluster, o)
+	s := openClusterAs(tb, cluster, o)
+	// On a loaded machine the first dial may take longer than it may.
+	eventually(tb, "the cluster is reached", func() bool { return s.Ping(tb.Context()) == nil })
+	return s
 }
 
 // openBrief opens a store in a namespace with a time-out that a test means to see.
@@ -84,6 +87,7 @@ func TestClusterDifferential(t *testing.T) {
 			ops = 300
 		}
 		t.Run(strconv.Itoa(buckets), func(t *testing.T) {
+			t.Parallel()
 			clock := storetest.NewClock(1_700_000_030)
 			a := openCluster(t, cluster, buckets, clock)
 			defer a.Close()

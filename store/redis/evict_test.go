@@ -39,6 +39,7 @@ func openEvicting(t *testing.T, server *redistest.Server) (*Store, *lines, *evic
 // read five times a second. A second after the last eviction all that live must be in
 // their indexes.
 func TestEviction(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, "--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru", "--maxmemory-samples", "10")
 	s, log, watch := openEvicting(t, server)
 	if !<-watch.told {

@@ -18,6 +18,9 @@ import (
 // store.ErrUnavailable.
 const resumeLimit = 2 * time.Second
 
+// serverTimeout is the default of RS_TIMEOUT.
+const serverTimeout = time.Second
+
 // TestFailover kills masters with SIGKILL under a mix of operations. The first has
 // been stopped from writing until its replica had all, so Redis itself loses
 // nothing, and no answer may show a loss. The second is killed in the middle of

@@ -213,6 +213,7 @@ func TestDifferential(t *testing.T) {
 	server := redistest.Start(t)
 	for seed := uint64(1); seed <= 8; seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
 			clock := storetest.NewClock(1_700_000_030)
 			a := openTest(t, server, clock)
 			defer a.Close()

@@ -326,6 +326,7 @@ const nowhere = "127.0.0.1:1"
 
 // TestSentinelAddress tells Sentinels from Redis, and their users from its.
 func TestSentinelAddress(t *testing.T) {
+	t.Parallel()
 	set := redistest.StartSentinels(t, nil)
 	for _, server := range []*redistest.Server{set.Master, set.Replica} {
 		setUser(t, server, "sessions", accessRules(t, "sessions"))

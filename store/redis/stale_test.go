@@ -32,6 +32,7 @@ func startPair(t *testing.T) (master, replica *redistest.Server) {
 // TestAddressMoves fails over behind one address, as a managed primary endpoint or a
 // Kubernetes Service does: the open connection goes on to what is now a replica.
 func TestAddressMoves(t *testing.T) {
+	t.Parallel()
 	master, replica := startPair(t)
 	relay := redistest.StartProxy(t, master)
 	log := &lines{}
@@ -70,6 +71,7 @@ func TestAddressMoves(t *testing.T) {
 
 // TestReplicaAtTheStart opens a store on a replica, which serves once it is a master.
 func TestReplicaAtTheStart(t *testing.T) {
+	t.Parallel()
 	_, replica := startPair(t)
 	s, log, err := reach(t, Options{Host: "127.0.0.1", Port: replica.Port()})
 	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(log.String(), "it is a replica") {

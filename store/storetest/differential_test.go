@@ -54,6 +54,7 @@ func TestDifferentialFindsBugs(t *testing.T) {
 			continue
 		}
 		t.Run(bug, func(t *testing.T) {
+			t.Parallel()
 			// As many operations as engines are compared by.
 			for seed := uint64(1); seed <= 8; seed++ {
 				clock := NewClock(startTime)

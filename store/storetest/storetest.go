@@ -13,7 +13,8 @@ import (
 )
 
 // Run runs the conformance suite. open is called once for each test: it returns
-// an empty store whose only clock is the given one. Run closes the store.
+// an empty store whose only clock is the given one. Run closes the store. The tests
+// run in parallel.
 func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 	for _, c := range []struct {
 		name string
@@ -157,6 +158,7 @@ func Run(t *testing.T, open func(t *testing.T, clock *Clock) store.Store) {
 		{"MoveMaxSessionsAtOnce", testMoveMaxSessionsAtOnce},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most wait for a round trip or a write to disk
 			clock := NewClock(startTime)
 			s := open(t, clock)
 			defer s.Close()

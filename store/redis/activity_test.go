@@ -8,6 +8,7 @@ import (
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/enginetest"
 	"rest-sessions/store/redis/internal/wire"
 	"rest-sessions/store/storetest"
 )
@@ -156,7 +157,7 @@ func TestTwins(t *testing.T) {
 		{classicKeys(s).session("app", one), "4", "5"}, {classicKeys(s).session("other", other), "4", "5"},
 		{classicKeys(s).session("other", ending), "7", "8"}, {classicKeys(s).session("app", two), "2", "3"},
 	} {
-		if h := hashOf(t, server, s.key); h["r"] != s.r || h["m"] != s.m {
+		if h := enginetest.Hash(t, server, s.key); h["r"] != s.r || h["m"] != s.m {
 			t.Errorf("the hash is %v, not r %s and m %s", h, s.r, s.m)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"rest-sessions/internal/redistest"
 	"rest-sessions/internal/testcert"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/lua"
 )
 
 // lines collects a log.
@@ -282,10 +283,10 @@ func TestAccessList(t *testing.T) {
 
 // scriptTexts returns all scripts.
 func scriptTexts(t *testing.T) (texts []string) {
-	err := fs.WalkDir(luaFiles, ".", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(lua.Files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			var text []byte
-			text, err = luaFiles.ReadFile(path)
+			text, err = lua.Files.ReadFile(path)
 			texts = append(texts, string(text))
 		}
 		return err

@@ -24,7 +24,7 @@ func (s *Store) Create(ctx context.Context, app, token string, n store.New) (sto
 	}
 	b := l.OfToken(app, token)
 	if l.Sharded() {
-		if err := s.register(ctx, b.App); err != nil {
+		if err := s.registry.Register(ctx, s.client, b.App); err != nil {
 			return store.Details{}, err
 		}
 	}

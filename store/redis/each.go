@@ -15,7 +15,7 @@ const workers = 4
 
 // each calls f for each bucket, a few at once, from different ends of the slots, so
 // mostly on different nodes. After an error no more is begun; what is in flight is
-// not canceled (see pingCluster).
+// not canceled (see registry.Any).
 func each(ctx context.Context, buckets []layout.Bucket, f func(ctx context.Context, index int, b layout.Bucket) error) error {
 	if len(buckets) == 1 {
 		return f(ctx, 0, buckets[0])

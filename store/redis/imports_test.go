@@ -11,8 +11,9 @@ import (
 func TestRooms(t *testing.T) {
 	const here = "rest-sessions/store/redis"
 	for room, below := range map[string][]string{
-		"layout": {},
-		"wire":   {"layout", "github.com/redis/rueidis"},
+		"layout":   {},
+		"wire":     {"layout", "github.com/redis/rueidis"},
+		"registry": {"layout", "wire", "github.com/redis/rueidis"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "./internal/"+room).Output()
 		if err != nil {

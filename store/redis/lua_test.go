@@ -5,46 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path"
 	"strings"
 	"testing"
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/enginetest"
+	"rest-sessions/store/redis/lua"
 	"rest-sessions/store/storetest"
 )
 
-// TestScriptHeaders holds each script to the rules of the folder: the shebang
-// that makes Redis refuse it before its first write when memory is out, and a
-// header that says what it takes, returns and costs.
-func TestScriptHeaders(t *testing.T) {
-	files, err := luaFiles.ReadDir("lua")
-	if err != nil {
-		t.Fatal(err)
-	}
-	scripts := 0
-	for _, f := range files {
-		if f.IsDir() {
-			continue
-		}
-		scripts++
-		text := luaSource(strings.TrimSuffix(f.Name(), path.Ext(f.Name())))
-		if line, _, _ := strings.Cut(text, "\n"); !strings.HasPrefix(line, "#!lua") {
-			t.Errorf("%s begins with %q", f.Name(), line)
-		}
-		for _, word := range []string{"-- KEYS", "-- ARGV", "-- Returns", "-- Cost"} {
-			if !strings.Contains(text, "\n"+word) {
-				t.Errorf("%s has no %s in its header", f.Name(), word)
-			}
-		}
-		if strings.Contains(text, "-- include") {
-			t.Errorf("%s has an include line that nothing replaced", f.Name())
-		}
-	}
-	if scripts == 0 {
-		t.Error("no scripts")
-	}
-}
+func TestScriptHeaders(t *testing.T) { enginetest.CheckScripts(t, lua.Files) }
 
 // merger opens a store on server with a session to which changes are made: what it
 // returns stores a text as the session's data, and makes a change by set.lua, which

@@ -57,7 +57,7 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 // breaks off, the session is there twice, not gone. The user's surplus sessions end
 // last, so that a move that comes too late ends none.
 func (s *Store) moveAcross(ctx context.Context, l layout.Layout, from, to layout.Bucket, token, fresh string, m store.Move) (store.Details, error) {
-	if err := s.register(ctx, to.App); err != nil {
+	if err := s.registry.Register(ctx, s.client, to.App); err != nil {
 		return store.Details{}, err
 	}
 	key, freshKey := from.Session(token), to.Session(fresh)

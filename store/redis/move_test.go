@@ -12,6 +12,7 @@ import (
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/enginetest"
 	"rest-sessions/store/storetest"
 )
 
@@ -42,7 +43,7 @@ func TestMoveLayout(t *testing.T) {
 	checkHash(t, server, s, third, hash)
 	checkIndexes(t, server, s)
 	for _, token := range []string{first, second} {
-		if h := hashOf(t, server, classicKeys(s).session("app", token)); h["id"] != "" || h["to"] != "" {
+		if h := enginetest.Hash(t, server, classicKeys(s).session("app", token)); h["id"] != "" || h["to"] != "" {
 			t.Errorf("of an old token there is %v", h)
 		}
 	}

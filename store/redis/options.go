@@ -8,6 +8,9 @@ import (
 	"rest-sessions/store/redis/internal/wire"
 )
 
+// DefaultBuckets is how many buckets an app is split into on a Redis Cluster.
+const DefaultBuckets = layout.DefaultBuckets
+
 // TLS says how to know Redis, and how to be known by it.
 type TLS = wire.TLS
 

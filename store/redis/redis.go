@@ -9,13 +9,13 @@ package redis
 import (
 	"cmp"
 	"context"
-	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/registry"
 	"rest-sessions/store/redis/internal/wire"
 )
 
@@ -52,13 +52,12 @@ type Store struct {
 	keys     layout.Keyspace
 	scripts  *scripts
 	readers  [layout.Groups]readers
-	registry *registry
+	registry *registry.Registry
 	timeout  time.Duration
 	logf     func(format string, args ...any)
 
 	eviction *eviction
-	readOnly bool           // nothing may be written
-	asking   sync.WaitGroup // what anyCopy has left behind
+	readOnly bool // nothing may be written
 	// mergedInRedis is the constant of that name unless a test sets it.
 	mergedInRedis int
 	maxData       int
@@ -79,17 +78,17 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		readOnly: o.ReadOnly,
 		keys:     w.Keys,
-		scripts:  newScripts(cmp.Or(o.Clock, serverClock)),
+		scripts:  newScripts(o.Clock),
 		timeout:  o.Timeout,
 		logf:     w.Logf,
 		eviction: &eviction{logf: w.Logf, watch: watch},
-		registry: newRegistry(w.Keys.NS, o.Buckets, o.ReadOnly, w.Logf),
+		registry: registry.New(w.Keys.NS, o.Buckets, o.ReadOnly, w.Logf),
 
 		mergedInRedis: mergedInRedis,
 		maxData:       cmp.Or(o.MaxData, store.DefaultMaxData),
 	}
 	hooks := wire.Hooks{
-		Cluster:    s.registry.layout,
+		Cluster:    s.registry.Layout,
 		ProbeWrite: s.probeWrite,
 		Reached:    func(ctx context.Context, client rueidis.Client) { s.eviction.ask(ctx, client, s.timeout) },
 	}
@@ -118,13 +117,17 @@ func Answers(o Options) bool {
 	return wire.Answered(s.Ping(context.Background()))
 }
 
+// Client returns the connection, for what works on the same Redis beside the Store: see
+// migrate.
+func (s *Store) Client() *wire.Client { return s.client }
+
 // Addr says where Redis is, host:port or more, for logs.
 func (s *Store) Addr() string { return s.client.Addr() }
 
 // Close implements store.Store.
 func (s *Store) Close() {
 	s.client.Close()
-	s.asking.Wait()
+	s.registry.Close()
 }
 
 // Writable reports whether Redis carries out writes, as far as that is known.
@@ -156,13 +159,18 @@ func (s *Store) Ping(ctx context.Context) error {
 		}
 	}
 	if conn.Layout.Sharded() {
-		return s.pingCluster(ctx)
+		return s.registry.Any(ctx, func(ctx context.Context, key string) error {
+			_, err := s.client.Do(ctx, s.keys.GroupOf(key), func(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
+				return client.Do(ctx, client.B().Exists().Key(key).Build()).ToMessage()
+			})
+			return err
+		})
 	}
 	return s.client.Ping(ctx)
 }
 
 // probeWrite makes a write and removes it; on a Redis Cluster one in each eighth of the
-// slots, and one that succeeds will do, as for pingCluster.
+// slots, and one that succeeds will do, as for Ping.
 func (s *Store) probeWrite(ctx context.Context, client *wire.Client) error {
 	l, err := client.Layout(ctx)
 	if err != nil {
@@ -172,7 +180,7 @@ func (s *Store) probeWrite(ctx context.Context, client *wire.Client) error {
 		_, err := client.Run(ctx, s.scripts.probe, []string{s.keys.Probe()}, nil)
 		return err
 	}
-	return s.anyCopy(ctx, func(ctx context.Context, key string) error {
+	return s.registry.Any(ctx, func(ctx context.Context, key string) error {
 		_, err := client.Run(ctx, s.scripts.probe, []string{layout.ProbeBeside(key)}, []string{layout.ProbeChannelBeside(key)})
 		return err
 	})
@@ -190,7 +198,7 @@ func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error)
 	}
 	other := layout.Keyspace{NS: namespace + ":"}
 	if conn.Layout.Sharded() {
-		return hasApps(ctx, conn.Client, other.NS)
+		return registry.HasApps(ctx, conn.Client, other.NS)
 	}
 	key := other.ClassicWipe()
 	n, err := conn.Client.Do(ctx, conn.Client.B().Exists().Key(key).Build()).AsInt64()

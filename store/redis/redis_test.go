@@ -15,6 +15,7 @@ import (
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/embedded"
+	"rest-sessions/store/redis/internal/enginetest"
 	"rest-sessions/store/storetest"
 )
 
@@ -65,15 +66,7 @@ func create(tb testing.TB, s store.Store, app, id string, ttl int64) string {
 // strs turns a reply of redistest into strings.
 func strs(tb testing.TB, reply any) []string {
 	tb.Helper()
-	list, ok := reply.([]any)
-	if !ok {
-		tb.Fatalf("a list was expected, not %v", reply)
-	}
-	texts := make([]string, len(list))
-	for i, v := range list {
-		texts[i] = fmt.Sprint(v)
-	}
-	return texts
+	return enginetest.Strings(tb, reply)
 }
 
 // TestServerClock proves that scripts ask Redis for the time, not this host.

@@ -17,6 +17,7 @@ import (
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/enginetest"
 	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/storetest"
 )
@@ -42,7 +43,7 @@ func TestRegistryHeals(t *testing.T) {
 	defer s.Close()
 	create(t, s, "shop", "user", 10)
 	masters := map[*redistest.Server]int{}
-	for _, key := range s.registry.keys {
+	for _, key := range s.registry.Keys {
 		master := owner(t, cluster, key)
 		masters[master]++
 		if got := master.Do(t, "HKEYS", key); !sameSet(strs(t, got), []string{"shop", layout.BucketsField}) {
@@ -54,7 +55,7 @@ func TestRegistryHeals(t *testing.T) {
 			t.Errorf("a master has %d copies of %d", n, layout.RegistryCopies)
 		}
 	}
-	for i, key := range s.registry.keys {
+	for i, key := range s.registry.Keys {
 		if i != 5 {
 			owner(t, cluster, key).Do(t, "DEL", key)
 		}
@@ -63,8 +64,8 @@ func TestRegistryHeals(t *testing.T) {
 	if n, err := s.Wipe(context.Background()); n != 1 || err != nil {
 		t.Errorf("wiped %d, %v", n, err)
 	}
-	for _, key := range s.registry.keys {
-		got := hashOf(t, owner(t, cluster, key), key)
+	for _, key := range s.registry.Keys {
+		got := enginetest.Hash(t, owner(t, cluster, key), key)
 		if fmt.Sprint(got) != fmt.Sprint(map[string]string{"shop": "1", layout.BucketsField: "64"}) {
 			t.Errorf("%s holds %v after a wipe", key, got)
 		}
@@ -135,7 +136,7 @@ func TestClusterLayout(t *testing.T) {
 	defer s.Close()
 	token := create(t, s, "shop", "a:b", 7200)
 	prefix := layout.Sharded(s.keys.NS, 64).Buckets("shop")[store.Bucket("a:b")%64].Prefix
-	want := append([]string{prefix + token, prefix + "_sessions", prefix + "_users", prefix + "us:a:b", prefix + "SESSIONS"}, s.registry.keys...)
+	want := append([]string{prefix + token, prefix + "_sessions", prefix + "_users", prefix + "us:a:b", prefix + "SESSIONS"}, s.registry.Keys...)
 	var got []string
 	for _, master := range cluster.Masters {
 		got = append(got, strs(t, master.Do(t, "KEYS", s.keys.NS+"*"))...)

@@ -72,7 +72,7 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 		b := layout.Bucket{Wipe: l.ClassicWipe()}
 		return s.wipeIndex(ctx, &throttle, []string{b.Wipe}, []string{l.NS, b.Cache(), strconv.Itoa(stepSize)})
 	}
-	apps, err := s.mendRegistry(ctx)
+	apps, err := s.registry.Mend(ctx, s.client)
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package redis
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -125,4 +126,12 @@ func numberOf(reply rueidis.RedisMessage) (int64, error) {
 		return 0, fmt.Errorf("%w: %w", errReply, err)
 	}
 	return n, nil
+}
+
+// text is n, "" for 0.
+func text(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }

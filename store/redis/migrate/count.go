@@ -11,12 +11,12 @@ import (
 	"sync"
 	"time"
 
-	"rest-sessions/store/redis"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // count is what source and target have of an app.
 type count struct {
-	redis.Settled
+	settled
 	source   int // sessions alive in the source that can be kept in the target
 	unmarked int // and those that cannot
 	target   int // copies alive, by the target's index
@@ -32,7 +32,7 @@ var errEmptied = errors.New("the source has no sessions any more: was it emptied
 func (m *migration) settleAndCount(ctx context.Context) (counts, error) {
 	var now time.Time
 	err := m.persist(ctx, func() (err error) {
-		now, err = m.from.Now(ctx)
+		now, err = m.from.now(ctx)
 		return err
 	})
 	if err != nil {
@@ -69,28 +69,28 @@ func (m *migration) settleAndCount(ctx context.Context) (counts, error) {
 
 // settle looks at all copies of an app.
 func (m *migration) settle(ctx context.Context, app string, now int64, c *count) error {
-	buckets, err := m.to.Buckets(ctx, app)
+	buckets, err := m.to.buckets(ctx, app)
 	if err != nil {
 		return err
 	}
-	found := make([]redis.Settled, len(buckets))
-	err = each(buckets, func(i int, p redis.Bucket) error { return m.settleBucket(ctx, p, now, &found[i]) })
+	found := make([]settled, len(buckets))
+	err = each(buckets, func(i int, b layout.Bucket) error { return m.settleBucket(ctx, b, now, &found[i]) })
 	for _, n := range found {
 		c.Add(n)
 	}
 	return err
 }
 
-func (m *migration) settleBucket(ctx context.Context, p redis.Bucket, now int64, n *redis.Settled) error {
+func (m *migration) settleBucket(ctx context.Context, b layout.Bucket, now int64, n *settled) error {
 	for cursor, more := "0", true; more; more = cursor != "0" {
 		var tokens []string
 		var there []byte
 		err := m.persist(ctx, func() (err error) {
 			next := ""
-			if tokens, next, err = m.to.Copies(ctx, p, cursor); err != nil {
+			if tokens, next, err = m.to.copies(ctx, b, cursor); err != nil {
 				return fmt.Errorf("--to: %w", err)
 			}
-			if there, err = m.from.There(ctx, p.App(), tokens, now); err != nil {
+			if there, err = m.from.there(ctx, b.App, tokens, now); err != nil {
 				return fmt.Errorf("--from: %w", err)
 			}
 			cursor = next
@@ -108,9 +108,9 @@ func (m *migration) settleBucket(ctx context.Context, p redis.Bucket, now int64,
 				return err
 			}
 		}
-		var found redis.Settled
+		var found settled
 		if err := m.persist(ctx, func() (err error) {
-			found, err = m.to.Settle(ctx, p, tokens, there, now+m.ahead, m.DryRun)
+			found, err = m.to.settle(ctx, b, tokens, there, now+m.ahead, m.DryRun)
 			return err
 		}); err != nil {
 			return fmt.Errorf("--to: %w", err)
@@ -123,13 +123,13 @@ func (m *migration) settleBucket(ctx context.Context, p redis.Bucket, now int64,
 
 // countTarget counts the copies of an app that the target's index has.
 func (m *migration) countTarget(ctx context.Context, app string, now int64, c *count) error {
-	buckets, err := m.to.Buckets(ctx, app)
+	buckets, err := m.to.buckets(ctx, app)
 	if err != nil {
 		return err
 	}
 	live := make([]int, len(buckets))
-	err = each(buckets, func(i int, p redis.Bucket) error {
-		return m.walkLive(ctx, m.to, p, now, true, func(members []string) error {
+	err = each(buckets, func(i int, b layout.Bucket) error {
+		return m.walkLive(ctx, &m.to.side, b, now, true, func(members []string) error {
 			live[i] += len(members)
 			return nil
 		})
@@ -151,8 +151,8 @@ func (m *migration) pace(ctx context.Context, n int) error {
 // notEmptied makes sure that the source still has a session of an app that it had.
 func (m *migration) notEmptied(ctx context.Context) error {
 	held := errors.New("found")
-	err := m.eachBucket(ctx, m.from, func(p redis.Bucket) error {
-		n, err := m.from.Size(ctx, p, "-inf")
+	err := m.eachBucket(ctx, &m.from.side, func(b layout.Bucket) error {
+		n, err := m.from.size(ctx, b, "-inf")
 		if err == nil && n > 0 {
 			err = held
 		}
@@ -170,15 +170,15 @@ func (m *migration) notEmptied(ctx context.Context) error {
 // countSource counts an app's sessions in the source, and lists those that cannot be
 // kept in the target.
 func (m *migration) countSource(ctx context.Context, app string, now int64, c *count, list *list) error {
-	buckets, err := m.from.Buckets(ctx, app)
+	buckets, err := m.from.buckets(ctx, app)
 	if err != nil {
 		return err
 	}
-	for _, p := range buckets {
-		err := m.walkLive(ctx, m.from, p, now, false, func(members []string) error {
+	for _, b := range buckets {
+		err := m.walkLive(ctx, &m.from.side, b, now, false, func(members []string) error {
 			for _, member := range members {
 				token, id, _ := strings.Cut(member, ":")
-				belongs, err := m.to.Belongs(ctx, token, id)
+				belongs, err := m.to.belongs(ctx, token, id)
 				if err != nil {
 					return err
 				}
@@ -200,13 +200,13 @@ func (m *migration) countSource(ctx context.Context, app string, now int64, c *c
 	return nil
 }
 
-// walkLive calls f with each page of a bucket's live sessions.
-func (m *migration) walkLive(ctx context.Context, s *redis.Store, p redis.Bucket, now int64, copies bool, f func([]string) error) error {
-	for at := (redis.Position{Score: "-inf"}); at.Score != ""; {
+// walkLive calls f with each step of a bucket's live sessions.
+func (m *migration) walkLive(ctx context.Context, s *side, b layout.Bucket, now int64, copies bool, f func([]string) error) error {
+	for at := (position{Score: "-inf"}); at.Score != ""; {
 		var members []string
-		var next redis.Position
+		var next position
 		err := m.persist(ctx, func() (err error) {
-			members, next, err = s.Live(ctx, p, at, now, copies)
+			members, next, err = s.alive(ctx, b, at, now, copies)
 			return err
 		})
 		if err != nil {

@@ -69,13 +69,14 @@ var ErrDiffer = errors.New("source and target differ")
 // migration is one run.
 type migration struct {
 	Options
-	from, to *redis.Store
-	limit    *rate.Limiter
-	ahead    int64 // seconds that the target's clock is ahead of the source's
-	state    state
-	apps     map[string]bool // all that the migration has met, also in earlier runs
-	resumed  bool            // whether the pass was begun by an earlier run
-	named    atomic.Int64    // sessions that something was wrong with
+	from    *source
+	to      *target
+	limit   *rate.Limiter
+	ahead   int64 // seconds that the target's clock is ahead of the source's
+	state   state
+	apps    map[string]bool // all that the migration has met, also in earlier runs
+	resumed bool            // whether the pass was begun by an earlier run
+	named   atomic.Int64    // sessions that something was wrong with
 
 	mu sync.Mutex // guards Progress
 }
@@ -92,14 +93,14 @@ func Run(ctx context.Context, o Options) error {
 	o.From.ReadOnly, o.To.ReadOnly = true, o.DryRun
 	o.From.Logf, o.To.Logf = o.Logf, o.Logf
 	var err error
-	if m.from, err = redis.Open(o.From); err != nil {
+	if m.from, err = openSource(o.From); err != nil {
 		return Mistake("--from: " + err.Error())
 	}
-	defer m.from.Close()
-	if m.to, err = redis.Open(o.To); err != nil {
+	defer m.from.close()
+	if m.to, err = openTarget(o.To); err != nil {
 		return Mistake("--to: " + err.Error())
 	}
-	defer m.to.Close()
+	defer m.to.close()
 	if err := m.begin(ctx); err != nil {
 		return err
 	}
@@ -136,13 +137,13 @@ func (m *migration) measureClocks(ctx context.Context) error {
 	var there, here, again time.Time
 	// Of a Redis that is not there from the start, the user hears soon.
 	err := m.persistFor(ctx, min(patience, firstPatience), func() (err error) {
-		if there, err = m.from.Now(ctx); err != nil {
+		if there, err = m.from.now(ctx); err != nil {
 			return fmt.Errorf("--from: %w", err)
 		}
-		if here, err = m.to.Now(ctx); err != nil {
+		if here, err = m.to.now(ctx); err != nil {
 			return fmt.Errorf("--to: %w", err)
 		}
-		if again, err = m.from.Now(ctx); err != nil {
+		if again, err = m.from.now(ctx); err != nil {
 			return fmt.Errorf("--from: %w", err)
 		}
 		return nil
@@ -164,18 +165,18 @@ func (m *migration) measureClocks(ctx context.Context) error {
 func (m *migration) sourceHolds(ctx context.Context) (held bool, err error) {
 	err = m.persist(ctx, func() error {
 		held = false
-		apps, err := m.from.Apps(ctx)
+		apps, err := m.from.apps(ctx)
 		if err != nil {
 			return fmt.Errorf("--from: %w", err)
 		}
 		for _, app := range apps {
 			m.apps[app] = true
-			buckets, err := m.from.Buckets(ctx, app)
+			buckets, err := m.from.buckets(ctx, app)
 			if err != nil {
 				return err
 			}
-			for _, p := range buckets {
-				n, err := m.from.Size(ctx, p, "-inf")
+			for _, b := range buckets {
+				n, err := m.from.size(ctx, b, "-inf")
 				if err != nil {
 					return fmt.Errorf("--from: %w", err)
 				}

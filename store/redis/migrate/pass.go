@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"rest-sessions/store"
-	"rest-sessions/store/redis"
+	"rest-sessions/store/redis/internal/layout"
 )
 
-// burst is the most sessions that are read at once, a page.
+// burst is the most sessions that are read at once, a chunk.
 const burst = 200
 
 // pass copies what is new, or was used since the last pass began.
@@ -23,9 +23,9 @@ func (m *migration) pass(ctx context.Context, title string) (tally, error) {
 		return t, err
 	}
 	var total int64
-	err := m.eachBucket(ctx, m.from, func(p redis.Bucket) error {
-		score, _ := m.beginOf(p.App())
-		n, err := m.from.Size(ctx, p, score)
+	err := m.eachBucket(ctx, &m.from.side, func(b layout.Bucket) error {
+		score, _ := m.beginOf(b.App)
+		n, err := m.from.size(ctx, b, score)
 		total += n
 		return err
 	})
@@ -38,12 +38,12 @@ func (m *migration) pass(ctx context.Context, title string) (tally, error) {
 		if err := m.noteApp(ctx, app); err != nil {
 			return t, err
 		}
-		buckets, err := m.from.Buckets(ctx, app)
+		buckets, err := m.from.buckets(ctx, app)
 		if err != nil {
 			return t, err
 		}
-		for _, p := range buckets {
-			if err := m.copyBucket(ctx, p, &t); err != nil {
+		for _, b := range buckets {
+			if err := m.copyBucket(ctx, b, &t); err != nil {
 				m.saveAtEnd(ctx)
 				return t, err
 			}
@@ -53,14 +53,14 @@ func (m *migration) pass(ctx context.Context, title string) (tally, error) {
 }
 
 // eachBucket calls f for the buckets of all apps in a store.
-func (m *migration) eachBucket(ctx context.Context, s *redis.Store, f func(redis.Bucket) error) error {
+func (m *migration) eachBucket(ctx context.Context, s *side, f func(layout.Bucket) error) error {
 	for _, app := range m.known() {
-		buckets, err := s.Buckets(ctx, app)
+		buckets, err := s.buckets(ctx, app)
 		if err != nil {
 			return err
 		}
-		for _, p := range buckets {
-			if err := m.persist(ctx, func() error { return f(p) }); err != nil {
+		for _, b := range buckets {
+			if err := m.persist(ctx, func() error { return f(b) }); err != nil {
 				return err
 			}
 		}
@@ -68,56 +68,56 @@ func (m *migration) eachBucket(ctx context.Context, s *redis.Store, f func(redis
 	return nil
 }
 
-// together is how many pages are written at once, or buckets looked at.
+// together is how many chunks are written at once, or buckets looked at.
 const together = 8
 
-// fetched are pages that were read while those before them were written.
+// fetched are chunks that were read while those before them were written.
 type fetched struct {
-	pages []redis.Exported
-	more  bool // whether the walk goes on after them
-	err   error
+	chunks []chunk
+	more   bool // whether the walk goes on after them
+	err    error
 }
 
-// fetch reads the next pages of a bucket.
-func (m *migration) fetch(ctx context.Context, p redis.Bucket, at redis.Position) (f fetched) {
-	_, since := m.beginOf(p.App())
-	for f.more = true; f.more && len(f.pages) < together; at = f.pages[len(f.pages)-1].Next {
-		var page redis.Exported
+// fetch reads the next chunks of a bucket.
+func (m *migration) fetch(ctx context.Context, b layout.Bucket, at position) (f fetched) {
+	_, since := m.beginOf(b.App)
+	for f.more = true; f.more && len(f.chunks) < together; at = f.chunks[len(f.chunks)-1].Next {
+		var chunk chunk
 		err := m.persist(ctx, func() (err error) {
-			page, err = m.from.Export(ctx, p, at, since)
+			chunk, err = m.from.export(ctx, b, at, since)
 			return err
 		})
 		if err != nil {
 			f.err = fmt.Errorf("--from: %w", err)
 			return f
 		}
-		f.pages = append(f.pages, page)
-		f.more = m.goesOn(page.Next)
+		f.chunks = append(f.chunks, chunk)
+		f.more = m.goesOn(chunk.Next)
 	}
 	return f
 }
 
 // copyBucket walks a bucket of an app from where an earlier run left it.
-func (m *migration) copyBucket(ctx context.Context, p redis.Bucket, t *tally) error {
-	at, done := m.position(p)
+func (m *migration) copyBucket(ctx context.Context, b layout.Bucket, t *tally) error {
+	at, done := m.position(b)
 	if done {
 		return nil
 	}
 	next := make(chan fetched, 1)
-	go func() { next <- m.fetch(ctx, p, at) }()
+	go func() { next <- m.fetch(ctx, b, at) }()
 	for more := true; more; {
 		f := <-next
 		if f.err != nil {
 			return f.err
 		}
-		last := f.pages[len(f.pages)-1].Next
+		last := f.chunks[len(f.chunks)-1].Next
 		if more = f.more; more {
-			go func() { next <- m.fetch(ctx, p, last) }()
+			go func() { next <- m.fetch(ctx, b, last) }()
 		}
-		tallies := make([]tally, len(f.pages))
-		err := each(f.pages, func(i int, page redis.Exported) error { return m.copyPage(ctx, p.App(), page, &tallies[i]) })
+		tallies := make([]tally, len(f.chunks))
+		err := each(f.chunks, func(i int, chunk chunk) error { return m.copyChunk(ctx, b.App, chunk, &tallies[i]) })
 		if err == nil {
-			m.setPosition(p.Name(), last, !more)
+			m.setPosition(b.Prefix, last, !more)
 			err = m.savePositions(ctx, false)
 		}
 		if err != nil {
@@ -153,7 +153,7 @@ func each[T any](items []T, f func(i int, item T) error) error {
 
 // goesOn reports whether the walk goes on. What was used after the pass began is for
 // the next one, so that a busy app does not make it endless.
-func (m *migration) goesOn(next redis.Position) bool {
+func (m *migration) goesOn(next position) bool {
 	if next.Score == "" {
 		return false
 	}
@@ -161,22 +161,22 @@ func (m *migration) goesOn(next redis.Position) bool {
 	return err != nil || score <= float64(m.state.start+overlap)
 }
 
-// copyPage copies a page.
-func (m *migration) copyPage(ctx context.Context, app string, page redis.Exported, t *tally) error {
-	read := len(page.Live) + len(page.Bad)
-	if err := m.limit.WaitN(ctx, min(read+(page.Looked-read)/5, burst)); err != nil {
+// copyChunk copies a chunk.
+func (m *migration) copyChunk(ctx context.Context, app string, chunk chunk, t *tally) error {
+	read := len(chunk.Live) + len(chunk.Bad)
+	if err := m.limit.WaitN(ctx, min(read+(chunk.Looked-read)/5, burst)); err != nil {
 		return err
 	}
-	t.over += page.Over
-	for _, bad := range page.Bad {
+	t.over += chunk.Over
+	for _, bad := range chunk.Bad {
 		t.bad++
 		if m.named.Add(1) <= namedAtMost {
 			m.Logf("%s: the session %s… cannot be read as it is stored, and is left out", app, start(bad.Member))
 		}
 	}
-	here := make([]redis.Raw, 0, len(page.Live))
-	for _, raw := range page.Live {
-		belongs, err := m.to.Belongs(ctx, raw.Token, raw.ID)
+	here := make([]session, 0, len(chunk.Live))
+	for _, raw := range chunk.Live {
+		belongs, err := m.to.belongs(ctx, raw.Token, raw.ID)
 		if err != nil {
 			return err
 		}
@@ -186,9 +186,9 @@ func (m *migration) copyPage(ctx context.Context, app string, page redis.Exporte
 			t.unmarked++
 		}
 	}
-	var copied []redis.Copied
+	var copied []outcome
 	err := m.persist(ctx, func() (err error) {
-		copied, err = m.to.Import(ctx, app, here, m.ahead, m.DryRun)
+		copied, err = m.to.copySessions(ctx, app, here, m.ahead, m.DryRun)
 		return err
 	})
 	if err != nil {
@@ -196,11 +196,11 @@ func (m *migration) copyPage(ctx context.Context, app string, page redis.Exporte
 	}
 	for i, c := range copied {
 		t.add(c)
-		if c == redis.CopiedNothing && m.named.Add(1) <= namedAtMost {
+		if c == copiedNothing && m.named.Add(1) <= namedAtMost {
 			m.Logf("%s: in the target there is another session with the token %s…, which stays", app, start(here[i].Token))
 		}
 	}
-	m.advance(page.Looked)
+	m.advance(chunk.Looked)
 	return nil
 }
 
@@ -234,19 +234,19 @@ func (t *tally) merge(u *tally) {
 	t.over, t.bad, t.unmarked = t.over+u.over, t.bad+u.bad, t.unmarked+u.unmarked
 }
 
-func (t *tally) add(c redis.Copied) {
+func (t *tally) add(c outcome) {
 	switch c {
-	case redis.CopiedNew:
+	case copiedNew:
 		t.fresh++
-	case redis.CopiedNewer:
+	case copiedNewer:
 		t.newer++
-	case redis.CopiedSame:
+	case copiedSame:
 		t.same++
-	case redis.CopyEnded:
+	case copyEnded:
 		t.ended++
-	case redis.CopyChanged:
+	case copyChanged:
 		t.changed++
-	case redis.CopiedBoth:
+	case copiedBoth:
 		t.both++
 	default:
 		t.other++

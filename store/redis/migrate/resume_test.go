@@ -54,14 +54,18 @@ func TestResume(t *testing.T) {
 // notes counts the copies noted in the target.
 func notes(t *testing.T, o Options) int {
 	t.Helper()
-	s := open(t, o.To)
-	buckets, err := s.Buckets(context.Background(), "shop")
+	s, err := openTarget(o.To)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	buckets, err := s.buckets(context.Background(), "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, p := range buckets {
-		tokens, _, err := s.Copies(context.Background(), p, "0")
+	for _, b := range buckets {
+		tokens, _, err := s.copies(context.Background(), b, "0")
 		if err != nil {
 			t.Fatal(err)
 		}

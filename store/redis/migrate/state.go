@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"rest-sessions/store"
-	"rest-sessions/store/redis"
+	"rest-sessions/store/redis/internal/layout"
 )
 
 // The fields of the state that the target keeps.
@@ -51,7 +51,7 @@ func (m *migration) loadState(ctx context.Context) error {
 	m.state = state{apps: map[string]string{}, at: map[string]string{}, dirty: map[string]string{}}
 	var kept map[string]string
 	err := m.persist(ctx, func() (err error) {
-		kept, err = m.to.State(ctx)
+		kept, err = m.to.state(ctx)
 		return err
 	})
 	if err != nil {
@@ -103,14 +103,14 @@ func (m *migration) meet(ctx context.Context, nonce string) error {
 	}
 	var there map[string]string
 	err := m.persist(ctx, func() (err error) {
-		there, err = m.from.State(ctx)
+		there, err = m.from.state(ctx)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("--from: %w", err)
 	}
 	if there[nonceField] == nonce {
-		if err := m.to.DropState(ctx, fromField, nonceField); err != nil {
+		if err := m.to.dropState(ctx, fromField, nonceField); err != nil {
 			return err
 		}
 		return Mistake("--from and --to are the same Redis and namespace, by two names")
@@ -120,7 +120,7 @@ func (m *migration) meet(ctx context.Context, nonce string) error {
 
 // keep writes fields of the state.
 func (m *migration) keep(ctx context.Context, fields map[string]string) error {
-	err := m.persist(ctx, func() error { return m.to.SetState(ctx, fields) })
+	err := m.persist(ctx, func() error { return m.to.setState(ctx, fields) })
 	if err != nil {
 		return fmt.Errorf("--to: %w", err)
 	}
@@ -143,7 +143,7 @@ func (m *migration) beginPass(ctx context.Context) error {
 	}
 	var now time.Time
 	err := m.persist(ctx, func() (err error) {
-		now, err = m.from.Now(ctx)
+		now, err = m.from.now(ctx)
 		return err
 	})
 	if err != nil {
@@ -177,7 +177,7 @@ func (m *migration) endPass(ctx context.Context) error {
 	if err := m.keep(ctx, fields); err != nil {
 		return err
 	}
-	return m.persist(ctx, func() error { return m.to.DropState(ctx, gone...) })
+	return m.persist(ctx, func() error { return m.to.dropState(ctx, gone...) })
 }
 
 // beginOf is where a pass begins in an app: from which score on it walks, and from which
@@ -190,17 +190,17 @@ func (m *migration) beginOf(app string) (score string, since int64) {
 }
 
 // position is where the pass is in a bucket.
-func (m *migration) position(p redis.Bucket) (at redis.Position, done bool) {
-	start, rest, _ := strings.Cut(m.state.at[p.Name()], " ")
+func (m *migration) position(b layout.Bucket) (at position, done bool) {
+	start, rest, _ := strings.Cut(m.state.at[b.Prefix], " ")
 	if start != strconv.FormatInt(m.state.start, 10) { // of no pass, or another
-		score, _ := m.beginOf(p.App())
-		return redis.Position{Score: score}, false
+		score, _ := m.beginOf(b.App)
+		return position{Score: score}, false
 	}
 	at.Score, at.Member, _ = strings.Cut(rest, " ")
 	return at, rest == ""
 }
 
-func (m *migration) setPosition(bucket string, at redis.Position, done bool) {
+func (m *migration) setPosition(bucket string, at position, done bool) {
 	value := strconv.FormatInt(m.state.start, 10)
 	if !done {
 		value += " " + at.Score + " " + at.Member
@@ -242,14 +242,14 @@ func (m *migration) finish(ctx context.Context) error {
 func (m *migration) forget(ctx context.Context) error {
 	gone := []string{sinceField, startField, nonceField}
 	for app := range m.apps {
-		buckets, err := m.to.Buckets(ctx, app)
+		buckets, err := m.to.buckets(ctx, app)
 		if err != nil {
 			return err
 		}
-		for _, p := range buckets {
+		for _, b := range buckets {
 			for cursor, more := "0", true; more; more = cursor != "0" {
 				err := m.persist(ctx, func() error {
-					next, err := m.to.Forget(ctx, p, cursor)
+					next, err := m.to.forget(ctx, b, cursor)
 					if err == nil {
 						cursor = next
 					}
@@ -262,7 +262,7 @@ func (m *migration) forget(ctx context.Context) error {
 		}
 		gone = append(gone, appPrefix+app)
 	}
-	return m.persist(ctx, func() error { return m.to.DropState(ctx, gone...) })
+	return m.persist(ctx, func() error { return m.to.dropState(ctx, gone...) })
 }
 
 // unavailable reports whether a Redis cannot be used just now.

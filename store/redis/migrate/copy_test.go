@@ -1,4 +1,4 @@
-package redis
+package migrate
 
 import (
 	"context"
@@ -10,52 +10,112 @@ import (
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis"
+	"rest-sessions/store/redis/internal/enginetest"
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/storetest"
 )
 
-// copyAll copies a namespace's sessions and returns what became of them.
-func copyAll(t *testing.T, from, to *Store, ahead int64, dry bool) map[Copied]int {
-	t.Helper()
-	ctx := context.Background()
-	apps, err := from.Apps(ctx)
+// place is the sessions of a namespace, to copy from there and to there.
+type place struct {
+	*redis.Store
+	source source
+	target *target
+	nodes  []*redistest.Server
+}
+
+// onServer opens a namespace of the test's own on one Redis, with a clock.
+func onServer(t *testing.T, server *redistest.Server, suffix string, clock *storetest.Clock) place {
+	o := at(t, server, suffix)
+	var set func(now int64)
+	o.Clock, set = server.Clock(t, o.Namespace)
+	clock.OnChange(set)
+	return openPlace(t, o, []*redistest.Server{server})
+}
+
+// onCluster is onServer for a cluster.
+func onCluster(t *testing.T, suffix string, buckets int, clock *storetest.Clock) place {
+	nodes := cluster(t)
+	o := at(t, nodes.Masters[0], suffix)
+	o.Buckets = buckets
+	var set func(now int64)
+	o.Clock, set = nodes.Clock(t, o.Namespace)
+	clock.OnChange(set)
+	return openPlace(t, o, nodes.Masters)
+}
+
+func openPlace(t *testing.T, o redis.Options, nodes []*redistest.Server) place {
+	to, err := openTarget(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	became := map[Copied]int{}
+	t.Cleanup(to.close)
+	return place{to.store, source{to.side, to.script("export"), to.script("there")}, to, nodes}
+}
+
+func (p place) layout(t *testing.T) layout.Layout {
+	l, err := p.Client().Layout(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// key is that of a session on one Redis.
+func (p place) key(t *testing.T, token string) string {
+	return p.layout(t).OfToken("shop", token).Session(token)
+}
+
+func (p place) checkIndexes(t *testing.T) {
+	t.Helper()
+	enginetest.CheckIndexes(t, p.nodes, p.layout(t))
+}
+
+// copyAll copies a namespace's sessions and returns what became of them.
+func copyAll(t *testing.T, a, b place, ahead int64, dry bool) map[outcome]int {
+	t.Helper()
+	ctx := context.Background()
+	from, to := &a.source, b.target
+	apps, err := from.apps(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	became := map[outcome]int{}
 	for _, app := range apps {
-		buckets, err := from.Buckets(ctx, app)
+		buckets, err := from.buckets(ctx, app)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range buckets {
-			for at := (Position{Score: "-inf"}); at.Score != ""; {
-				page, err := from.Export(ctx, p, at, 0)
+			for at := (position{Score: "-inf"}); at.Score != ""; {
+				chunk, err := from.export(ctx, p, at, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
-				copied, err := to.Import(ctx, app, page.Live, ahead, dry)
+				copied, err := to.copySessions(ctx, app, chunk.Live, ahead, dry)
 				if err != nil {
 					t.Fatal(err)
 				}
 				for _, c := range copied {
 					became[c]++
 				}
-				at = page.Next
+				at = chunk.Next
 			}
 		}
 	}
 	return became
 }
 
-func forgetAll(t *testing.T, s *Store, app string) {
+func forgetAll(t *testing.T, p place, app string) {
 	t.Helper()
-	buckets, err := s.Buckets(context.Background(), app)
+	s := p.target
+	buckets, err := s.buckets(context.Background(), app)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range buckets {
+	for _, b := range buckets {
 		for cursor, more := "0", true; more; more = cursor != "0" {
-			if cursor, err = s.Forget(context.Background(), p, cursor); err != nil {
+			if cursor, err = s.forget(context.Background(), b, cursor); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -63,7 +123,7 @@ func forgetAll(t *testing.T, s *Store, app string) {
 }
 
 // fill makes sessions of all kinds.
-func fill(t *testing.T, s *Store, clock *storetest.Clock) (tokens []string) {
+func fill(t *testing.T, s *redis.Store, clock *storetest.Clock) (tokens []string) {
 	t.Helper()
 	ctx := context.Background()
 	for i := range 250 {
@@ -96,23 +156,29 @@ func fill(t *testing.T, s *Store, clock *storetest.Clock) (tokens []string) {
 	return tokens
 }
 
+// createFor makes a session that lives for a ttl.
+func createFor(t *testing.T, s *redis.Store, id string, ttl int64) string {
+	t.Helper()
+	token := store.NewToken(id)
+	if _, err := s.Create(context.Background(), "shop", token, store.New{ID: id, IP: "127.0.0.1", TTL: ttl}); err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
 // TestImport copies from one Redis to a cluster, from there to another, and back to
 // one Redis: every hash is the same in the end, and every index entry is as our own
 // scripts would have written it, also when the clocks differ.
 func TestImport(t *testing.T) {
-	server, cluster := redistest.Start(t), ofCluster(t)
+	server := redistest.Start(t)
 	clock, later := storetest.NewClock(1_700_000_030), storetest.NewClock(1_700_000_030)
-	first := openTest(t, server, clock)
-	defer first.Close()
-	tokens := fill(t, first, clock)
+	first := onServer(t, server, "-1", clock)
+	tokens := fill(t, first.Store, clock)
 	later.Set(clock.Now() + 1000)
 	const ahead = 1000
-	second := openCluster(t, cluster, 64, later)
-	defer second.Close()
-	third := openCluster(t, cluster, 8, clock)
-	defer third.Close()
-	fourth := openTest(t, server, clock)
-	defer fourth.Close()
+	second := onCluster(t, "-2", 64, later)
+	third := onCluster(t, "-3", 8, clock)
+	fourth := onServer(t, server, "-4", clock)
 
 	before, err := first.SessionsOfApp(context.Background(), "shop", 5000).Next(context.Background())
 	if err != nil || len(before) == 0 {
@@ -120,27 +186,27 @@ func TestImport(t *testing.T) {
 	}
 	alive := 0
 	for _, step := range []struct {
-		from, to *Store
+		from, to place
 		ahead    int64
 	}{{first, second, ahead}, {second, third, -ahead}, {third, fourth, 0}} {
 		if got := copyAll(t, step.from, step.to, step.ahead, true); len(got) != 1 {
 			t.Fatalf("a dry run would do %v", got)
 		}
 		got := copyAll(t, step.from, step.to, step.ahead, false)
-		if alive = got[CopiedNew]; alive < len(tokens)/2 || len(got) != 1 {
+		if alive = got[copiedNew]; alive < len(tokens)/2 || len(got) != 1 {
 			t.Fatalf("a copy of %d sessions did %v", len(tokens), got)
 		}
-		if got := copyAll(t, step.from, step.to, step.ahead, false); got[CopiedSame] != alive || len(got) != 1 {
+		if got := copyAll(t, step.from, step.to, step.ahead, false); got[copiedSame] != alive || len(got) != 1 {
 			t.Errorf("a second copy did %v", got)
 		}
 		forgetAll(t, step.to, "shop")
 	}
-	checkIndexesOn(t, cluster.Masters, second)
-	checkIndexesOn(t, cluster.Masters, third)
-	checkIndexes(t, server, fourth)
+	second.checkIndexes(t)
+	third.checkIndexes(t)
+	fourth.checkIndexes(t)
 	for _, token := range tokens {
-		want := hashOf(t, server, classicKeys(first).session("shop", token))
-		got := hashOf(t, server, classicKeys(fourth).session("shop", token))
+		want := enginetest.Hash(t, server, first.key(t, token))
+		got := enginetest.Hash(t, server, fourth.key(t, token))
 		if len(got) > 0 && !maps.Equal(got, want) {
 			t.Errorf("%s was %v and is %v", token, want, got)
 		}
@@ -163,17 +229,15 @@ func TestImport(t *testing.T) {
 func TestImportHeedsTheTarget(t *testing.T) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_030)
-	from, to := openTest(t, server, clock), openTest(t, server, clock)
-	defer from.Close()
-	defer to.Close()
+	from, to := onServer(t, server, "-a", clock), onServer(t, server, "-b", clock)
 	ctx := context.Background()
-	get := func(s *Store, token string) {
+	get := func(s place, token string) {
 		t.Helper()
 		if _, err := s.Get(ctx, "shop", token); err != nil {
 			t.Fatal(err)
 		}
 	}
-	kill := func(s *Store, token string) {
+	kill := func(s place, token string) {
 		t.Helper()
 		if ok, err := s.Kill(ctx, "shop", token); !ok || err != nil {
 			t.Fatal(ok, err)
@@ -189,23 +253,23 @@ func TestImportHeedsTheTarget(t *testing.T) {
 		"rotated":    func(token string) { to.Rotate(ctx, "shop", token, store.NewTokenLike(token), 10) },
 		"same":       func(string) {},
 	}
-	want := map[Copied]int{CopiedNewer: 1, CopyChanged: 1, CopiedBoth: 1, CopyEnded: 3, CopiedSame: 1}
+	want := map[outcome]int{copiedNewer: 1, copyChanged: 1, copiedBoth: 1, copyEnded: 3, copiedSame: 1}
 	tokens := map[string]string{}
 	for what := range do {
-		tokens[what] = create(t, from, "shop", "u"+what, 7200)
+		tokens[what] = createFor(t, from.Store, "u"+what, 7200)
 	}
-	if got := copyAll(t, from, to, 0, false); got[CopiedNew] != len(do) {
+	if got := copyAll(t, from, to, 0, false); got[copiedNew] != len(do) {
 		t.Fatal(got)
 	}
 	clock.Advance(5)
 	for what, f := range do {
 		f(tokens[what])
 	}
-	before := server.Do(t, "HGETALL", classicKeys(to).session("shop", tokens["both"]))
+	before := server.Do(t, "HGETALL", to.key(t, tokens["both"]))
 	if got := copyAll(t, from, to, 0, false); !maps.Equal(got, want) {
 		t.Errorf("it did %v, not %v", got, want)
 	}
-	if after := server.Do(t, "HGETALL", classicKeys(to).session("shop", tokens["both"])); !slices.Equal(strs(t, after), strs(t, before)) {
+	if after := server.Do(t, "HGETALL", to.key(t, tokens["both"])); !slices.Equal(enginetest.Strings(t, after), enginetest.Strings(t, before)) {
 		t.Errorf("a session used in both was %v and is %v", before, after)
 	}
 	if s, err := to.Get(ctx, "shop", tokens["newer"]); err != nil || s.R != 2 {
@@ -218,7 +282,7 @@ func TestImportHeedsTheTarget(t *testing.T) {
 	}
 	// One whose copy was over, and wiped, while it went on where it is.
 	clock.Advance(7200)
-	token := create(t, from, "shop", "late", 100)
+	token := createFor(t, from.Store, "late", 100)
 	copyAll(t, from, to, 0, false)
 	clock.Advance(90)
 	get(from, token)
@@ -229,33 +293,30 @@ func TestImportHeedsTheTarget(t *testing.T) {
 	copyAll(t, from, to, 0, false)
 	get(to, token)
 	forgetAll(t, to, "shop")
-	checkIndexes(t, server, to)
+	to.checkIndexes(t)
 }
 
 // TestSettle holds which copies end with their sessions.
 func TestSettle(t *testing.T) {
-	server, cluster := redistest.Start(t), ofCluster(t)
 	clock := storetest.NewClock(1_700_000_030)
-	from, to := openTest(t, server, clock), openCluster(t, cluster, 8, clock)
-	defer from.Close()
-	defer to.Close()
+	from, to := onServer(t, redistest.Start(t), "", clock), onCluster(t, "", 8, clock)
 	ctx := context.Background()
-	settle := func(dry bool) (n Settled) {
+	settle := func(dry bool) (n settled) {
 		t.Helper()
-		buckets, err := to.Buckets(ctx, "shop")
+		buckets, err := to.target.buckets(ctx, "shop")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range buckets {
-			tokens, next, err := to.Copies(ctx, p, "0")
+			tokens, next, err := to.target.copies(ctx, p, "0")
 			if err != nil || next != "0" {
 				t.Fatal(next, err)
 			}
-			there, err := from.There(ctx, "shop", tokens, clock.Now())
+			there, err := from.source.there(ctx, "shop", tokens, clock.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := to.Settle(ctx, p, tokens, there, clock.Now(), dry)
+			m, err := to.target.settle(ctx, p, tokens, there, clock.Now(), dry)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -265,10 +326,10 @@ func TestSettle(t *testing.T) {
 	}
 	var tokens []string
 	for i := range 100 {
-		tokens = append(tokens, create(t, from, "shop", "user"+strconv.Itoa(i), 100))
+		tokens = append(tokens, createFor(t, from.Store, "user"+strconv.Itoa(i), 100))
 	}
 	copyAll(t, from, to, 0, false)
-	own := create(t, to, "shop", "own", 7200)
+	own := createFor(t, to.Store, "own", 7200)
 	clock.Advance(5)
 	for _, token := range tokens[:40] {
 		from.Kill(ctx, "shop", token)
@@ -284,13 +345,13 @@ func TestSettle(t *testing.T) {
 		t.Fatal(err)
 	}
 	copyAll(t, from, to, 0, false)
-	want := Settled{Live: 50, Ended: 10, Dropped: 41}
+	want := settled{Live: 50, Ended: 10, Dropped: 41}
 	for _, dry := range []bool{true, false} {
 		if got := settle(dry); got != want {
 			t.Errorf("dry %v: settled %+v, not %+v", dry, got, want)
 		}
 	}
-	if got := settle(false); got != (Settled{Live: 50, Ended: 10}) {
+	if got := settle(false); got != (settled{Live: 50, Ended: 10}) {
 		t.Errorf("settled again: %+v", got)
 	}
 	for token, there := range map[string]bool{tokens[0]: false, tokens[35]: false, tokens[45]: true, tokens[55]: false, tokens[60]: false, fresh: true, own: true} {
@@ -302,20 +363,19 @@ func TestSettle(t *testing.T) {
 	clock.Advance(90)
 	to.Get(ctx, "shop", tokens[45])
 	clock.Advance(50)
-	if got := settle(false); got != (Settled{Kept: 1}) {
+	if got := settle(false); got != (settled{Kept: 1}) {
 		t.Errorf("when the source is over: %+v", got)
 	}
 	forgetAll(t, to, "shop")
-	checkIndexesOn(t, cluster.Masters, to)
+	to.checkIndexes(t)
 }
 
-// TestForget removes more notes than a page has: those of a big hash stand in its
+// TestForget removes more notes than a step has: those of a big hash stand in its
 // buckets, and the first are empty when the last are still full.
 func TestForget(t *testing.T) {
 	server := redistest.Start(t)
-	s := openTest(t, server, nil)
-	defer s.Close()
-	key := s.keys.NS + "shop:migrated"
+	s := onServer(t, server, "", storetest.NewClock(1_700_000_030))
+	key := s.layout(t).Buckets("shop")[0].Migrated()
 	for i := range 50 {
 		args := []string{"HSET", key}
 		for range 100 {

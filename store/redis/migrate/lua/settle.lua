@@ -19,7 +19,7 @@
 
 local now, dry = tonumber(ARGV[4]), ARGV[5] == '1'
 local out = {}
-for i = 5, 4 + #ARGV[6] do -- another key may follow, see whole in keys.go
+for i = 5, 4 + #ARGV[6] do -- another key may follow, see Guard in internal/layout
   local key = KEYS[i]
   local token = string.sub(key, -64)
   local h = read(key, 'id', 'r', 'w', 'ttl', 'la', 'end')

@@ -1,0 +1,9 @@
+package migrate
+
+import (
+	"testing"
+
+	"rest-sessions/store/redis/internal/enginetest"
+)
+
+func TestScriptHeaders(t *testing.T) { enginetest.CheckScripts(t, scripts) }

@@ -43,8 +43,7 @@ http {
         local ok, err = redis:connect("127.0.0.1", REDIS_PORT)
         local text
         if ok then
-          text, err = redis:evalsha("SHA", 4, "bench:SESSIONS", "bench:APP:_sessions", "bench:APP:_users",
-            "bench:APP:" .. string.sub(ngx.var.uri, #"/APP/get/" + 1), "APP", 1, "")
+          text, err = redis:evalsha(CALL)
         end
         if not text then
           ngx.log(ngx.ERR, err)
@@ -58,6 +57,23 @@ http {
   }
 }
 `
+
+// peerCall returns the arguments of EVALSHA that read one session: those of the engine for
+// a get alone.
+func peerCall(sha, token string) []string {
+	const keys = "bench:" + app + ":"
+	return []string{sha, "4", "bench:SESSIONS", keys + "_sessions", keys + "_users", keys + token, app, "1", ""}
+}
+
+// TestPeerCall reads a session as the peer does.
+func TestPeerCall(t *testing.T) {
+	server := redistest.Start(t)
+	token := seedStore(t, openRedis(t, server), 1)[0]
+	text := fmt.Sprint(server.Do(t, append([]string{"EVALSHA"}, peerCall(loadGet(t, server), token)...)...))
+	if !strings.Contains(text, userID(0)) {
+		t.Errorf("get.lua answers %q, without the session of %s", text, userID(0))
+	}
+}
 
 // peerFiles are what the peer needs beside nginx, where Debian puts it.
 const (
@@ -89,8 +105,16 @@ func startPeer(tb testing.TB, n int) *site {
 	addr := listener.Addr().(*net.TCPAddr)
 	listener.Close() // nginx cannot say which free port it took
 	dir := tb.TempDir()
+	call := peerCall(loadGet(tb, server), "TOKEN")
+	for i, argument := range call {
+		before, _, isToken := strings.Cut(argument, "TOKEN")
+		if call[i] = strconv.Quote(before); isToken {
+			call[i] += ` .. string.sub(ngx.var.uri, #"/APP/get/" + 1)`
+		}
+	}
 	conf := strings.NewReplacer("DIR_OF_MODULES", peerModules, "HTTP_PORT", strconv.Itoa(addr.Port),
-		"REDIS_PORT", strconv.Itoa(server.Port()), "SHA", fmt.Sprint(server.Do(tb, "SCRIPT", "LOAD", getScript(tb))), "APP", app).Replace(peerConf)
+		"REDIS_PORT", strconv.Itoa(server.Port()), "CALL", strings.Join(call, ", ")).Replace(peerConf)
+	conf = strings.ReplaceAll(conf, "APP", app)
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -126,8 +150,9 @@ func children(pid int) (all []int) {
 
 var includeLine = regexp.MustCompile(`(?m)^-- include (\S+)$`)
 
-// getScript returns the script that the engine runs for a get, with what it includes.
-func getScript(tb testing.TB) string {
+// loadGet loads the script that the engine runs for a get, with what it includes, and
+// returns its SHA.
+func loadGet(tb testing.TB, server *redistest.Server) string {
 	tb.Helper()
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join("../store/redis/lua", name))
@@ -136,7 +161,8 @@ func getScript(tb testing.TB) string {
 		}
 		return string(text)
 	}
-	return includeLine.ReplaceAllStringFunc(read("get.lua"), func(line string) string {
+	script := includeLine.ReplaceAllStringFunc(read("get.lua"), func(line string) string {
 		return read("include/" + includeLine.FindStringSubmatch(line)[1])
 	})
+	return fmt.Sprint(server.Do(tb, "SCRIPT", "LOAD", script))
 }

@@ -1,8 +1,8 @@
 // Page views: each user's browser asks ten times within 200 ms, every 30 s.
 //
-//   BASE_URL=http://127.0.0.1:3000 USERS=3000 DURATION=60s k6 run bursts.js
+//   BASE_URL=http://127.0.0.1:3000 VISITORS=3000 DURATION=60s k6 run bursts.js
 //
-// USERS: made first (3000); they make USERS / 3 gets a second. 100,000 take several
+// VISITORS: made first (3000); they make VISITORS / 3 gets a second. 100,000 take several
 // machines of k6, which holds all their tokens in each virtual user. DURATION (60s);
 // P99: longest p99 of a read in ms (50). r must rise within a page view: behind BASE_URL
 // is one server, or none that reads near (RS_CACHE).
@@ -10,7 +10,7 @@ import { sleep } from 'k6';
 import exec from 'k6/execution';
 import { clear, create, get } from './session.js';
 
-const USERS = Number(__ENV.USERS || 3000);
+const VISITORS = Number(__ENV.VISITORS || 3000);
 const P99 = Number(__ENV.P99 || 50);
 const GETS = 10;
 
@@ -20,7 +20,7 @@ export const options = {
     page_views: {
       executor: 'constant-arrival-rate',
       exec: 'view',
-      rate: USERS,
+      rate: VISITORS,
       timeUnit: '30s',
       duration: __ENV.DURATION || '60s',
       preAllocatedVUs: 50,
@@ -43,7 +43,7 @@ const user = (i) => `user ${i}`;
 /** @returns {string[]} a token for each user */
 export function setup() {
   const tokens = [];
-  for (let i = 0; i < USERS; i++) {
+  for (let i = 0; i < VISITORS; i++) {
     const token = create(user(i), { n: i });
     if (!token) exec.test.abort(`no session for ${user(i)}`);
     tokens.push(token);

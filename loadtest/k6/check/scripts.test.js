@@ -25,7 +25,7 @@ let run = 0;
  */
 async function play(name, url, { vus = 3, iterations }) {
   forget();
-  globalThis.__ENV = { BASE_URL: url, APP: `k6run${++run}`, SESSIONS: '20', USERS: '20' };
+  globalThis.__ENV = { BASE_URL: url, APP: `k6run${++run}`, SESSIONS: '20', VISITORS: '20' };
   const load = (vu) => import(new URL(`${name}?run=${run}&vu=${vu}`, folder).href);
   const script = await load(0);
   Object.assign(now, { vu: 0, iteration: 0, scenario: '' });

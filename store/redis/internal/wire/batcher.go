@@ -33,7 +33,7 @@ type Batcher[T Waiter, P any] struct {
 	send    func(*Batch[T, P]) // sends a batch and waits for the reply
 	answer  func(*Batch[T, P]) // fills in each waiter's answer from the reply
 	timeout time.Duration      // the longest wait of a caller
-	breaker *breaker
+	health  *health
 
 	mu       sync.Mutex
 	waiting  []T            // in the order they came
@@ -51,7 +51,7 @@ type Batcher[T Waiter, P any] struct {
 // NewBatcher makes a Batcher for calls of a client. most returns how many calls a batch
 // may carry; send sends one and waits for the reply; answer fills in the answers.
 func NewBatcher[T Waiter, P any](c *Client, most func() int, send, answer func(*Batch[T, P])) *Batcher[T, P] {
-	return &Batcher[T, P]{most: most, send: send, answer: answer, timeout: c.timeout, breaker: c.breaker}
+	return &Batcher[T, P]{most: most, send: send, answer: answer, timeout: c.timeout, health: c.health}
 }
 
 // Batch is what one round trip carries. Its waiters do not change while it is in flight.
@@ -69,7 +69,7 @@ func (b *Batcher[T, P]) Do(ctx context.Context, q T) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	if err := b.breaker.refused(); err != nil {
+	if err := b.health.refused(); err != nil {
 		return err
 	}
 	w := q.wait()
@@ -214,7 +214,7 @@ func (b *Batcher[T, P]) expire() {
 		b.expiring = !idle
 		b.mu.Unlock()
 		if silence {
-			b.breaker.failure()
+			b.health.noAnswer()
 			silence = false
 		}
 		if idle {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -13,9 +12,9 @@ func TestDelayedTooLong(t *testing.T) {
 	sent := 0
 	b := &Batcher[*call, pipelinePayload]{
 		most: func() int { return maxPipelined }, timeout: testTimeout,
-		send:    func(b *Batch[*call, pipelinePayload]) { sent += len(b.Waiters) },
-		answer:  func(*Batch[*call, pipelinePayload]) {},
-		breaker: newBreaker(testTimeout, func(context.Context) error { return nil }, func() {}, func(bool) {}),
+		send:   func(b *Batch[*call, pipelinePayload]) { sent += len(b.Waiters) },
+		answer: func(*Batch[*call, pipelinePayload]) {},
+		health: newHealth(new(health)),
 	}
 	late, inTime := &call{Wait: NewWait()}, &call{Wait: NewWait()}
 	late.finish(expired)

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -43,18 +42,7 @@ type Client struct {
 	// many bounds the calls of RunEach in flight.
 	many semaphore
 
-	breaker *breaker
-	writes  *writability
-
-	// down is whether a call found Redis unable to serve, and none since then showed
-	// that it is able.
-	down atomic.Bool
-	// explained is whether a Mistake was logged since down: it is news even if Redis was
-	// down before for another reason, as when it restarts with another password.
-	explained atomic.Bool
-	// failed is when a part of a cluster was last found so, or when one Redis last said
-	// so itself, in Unix nanoseconds.
-	failed atomic.Int64
+	health *health
 }
 
 // New makes a client and begins to connect. It does not wait for Redis. An error means
@@ -74,19 +62,24 @@ func New(o Options, hooks Hooks) (*Client, error) {
 		readOnly: o.ReadOnly,
 		many:     newSemaphore(maxMany),
 	}
-	c.breaker = newBreaker(c.timeout, c.ping, c.recordAnswer, c.Observer.Circuit)
-	c.writes = newWritability(func(ctx context.Context) error { return hooks.ProbeWrite(ctx, c) })
-	c.writes.ended = c.recordAnswer
+	c.health = newHealth(&health{
+		ping: c.probe, pingTimeout: min(longestPing, c.timeout/4),
+		onCluster: c.OnCluster, circuit: c.Observer.Circuit, addr: c.addr, logf: c.logf,
+		explain: func(err error) error { return explainReply(err, c.connector.option.lastUsed()) },
+	})
+	if !c.readOnly {
+		c.health.write = func(ctx context.Context) error { return hooks.ProbeWrite(ctx, c) }
+	}
 	for i := range c.groups {
 		c.groups[i] = newGroup(c, i)
 	}
 	c.connector = &connector{
-		option: newOptions(o, option), record: c.record, logf: c.logf, keys: c.keys, cluster: hooks.Cluster,
+		option: newOptions(o, option), record: c.health.record, logf: c.logf, keys: c.keys, cluster: hooks.Cluster,
 		anyRole: c.readOnly, timeout: c.timeout, reloaded: hooks.Reloaded,
 		reached: func(ctx context.Context, client rueidis.Client) {
 			hooks.Reached(ctx, client)
 			if !c.readOnly {
-				c.writes.try(ctx)
+				c.health.writeOnce(ctx)
 			}
 		},
 	}
@@ -123,8 +116,7 @@ func (c *Client) Timeout() time.Duration { return c.timeout }
 
 // Close ends the probes and the connections.
 func (c *Client) Close() {
-	c.breaker.close()
-	c.writes.close()
+	c.health.close()
 	c.connector.close()
 }
 
@@ -180,7 +172,7 @@ func (c *Client) RunBatched(ctx context.Context, script *Script, keys, args []st
 // Do bounds one round trip to a group of slots and classifies its errors. What Redis
 // refused because a slot is moving is sent again, since it was not executed.
 func (c *Client) Do(ctx context.Context, group int, call func(context.Context, rueidis.Client) (rueidis.RedisMessage, error)) (rueidis.RedisMessage, error) {
-	if err := c.breaker.refused(); err != nil {
+	if err := c.health.refused(); err != nil {
 		return rueidis.RedisMessage{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -206,6 +198,60 @@ func (c *Client) Do(ctx context.Context, group int, call func(context.Context, r
 		}
 		return reply, c.Outcome(conn, err)
 	}
+}
+
+// Outcome takes note of what came of a call on conn, and returns its error classified.
+func (c *Client) Outcome(conn *Conn, err error) error {
+	c.health.record(err)
+	if err == nil {
+		return nil
+	}
+	c.connector.onRefusal(conn, err)
+	return Classify(err)
+}
+
+// Up reports whether Redis can be used, as far as is known. Of a Redis Cluster: all of it.
+func (c *Client) Up() bool { return c.health.up() }
+
+// Writable reports whether a write has succeeded and none has failed since.
+func (c *Client) Writable() bool { return c.health.writable() }
+
+// CheckWrites returns nil if Redis carries out writes: see health.checkWrites.
+func (c *Client) CheckWrites(ctx context.Context) error { return c.health.checkWrites(ctx) }
+
+// Wrote notes that a write succeeded at about that time.
+func (c *Client) Wrote(at time.Time) { c.health.wrote(at) }
+
+// Refused returns what calls get while Redis does not answer, nil if it does.
+func (c *Client) Refused() error { return c.health.refused() }
+
+// Probing reports whether a probe runs.
+func (c *Client) Probing() bool { return c.health.pinging.Load() || c.health.writing.Load() }
+
+// Probe sends one PING. Its error is nil if there was an answer of any kind.
+func (c *Client) Probe(ctx context.Context) error { return c.health.pingOnce(ctx) }
+
+// Ping sends a PING. Of a Redis Cluster it says nothing: see Do.
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := c.Do(ctx, layout.ClassicGroup, ping)
+	return err
+}
+
+func ping(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
+	return client.Do(ctx, client.B().Ping().Build()).ToMessage()
+}
+
+// probe is health's PING. Of a Redis Cluster it is content with all: one node that does
+// not answer says nothing of the others.
+func (c *Client) probe(ctx context.Context) error {
+	conn, err := c.Current(ctx)
+	if err != nil || conn.Layout.Sharded() {
+		return err // recorded by the connector
+	}
+	if _, err = ping(ctx, conn.Client); err == nil {
+		c.health.answered()
+	}
+	return err
 }
 
 // semaphore bounds what is in flight.

@@ -90,7 +90,7 @@ func (c *Client) RunEach(ctx context.Context, commands []Command) (replies []rue
 		}
 	}
 	for i, err := range errs {
-		c.record(err)
+		c.health.record(err)
 		if err != nil {
 			errs[i] = Classify(err)
 		}

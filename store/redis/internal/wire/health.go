@@ -3,12 +3,11 @@ package wire
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"rest-sessions/store"
-	"rest-sessions/store/redis/internal/layout"
 )
 
 // How long Redis must have served without fail to be called usable again: a cluster,
@@ -20,122 +19,146 @@ const (
 	quietAfterARefusal = time.Second
 )
 
-// Up reports whether Redis can be used, as far as is known. Of a Redis Cluster: all of it.
-func (c *Client) Up() bool { return !c.down.Load() }
+// writeKnown is how long after a write that succeeded Redis is taken to be writable
+// without another one.
+const writeKnown = 10 * time.Second
 
-// Writable reports whether a write has succeeded and none has failed since.
-func (c *Client) Writable() bool { return c.writes.known() }
+// health is what is known of whether Redis serves. It learns it from the outcome of calls;
+// a call that fails starts probes (probe.go), which find out when it is over. It has one
+// state, which all that ask read without a lock.
+type health struct {
+	// ping sends a PING, and write makes a write and undoes it; write is nil if nothing
+	// may be written.
+	ping, write func(context.Context) error
+	pingTimeout time.Duration
+	onCluster   func() bool
+	// explain says in plain words why a call failed.
+	explain func(error) error
+	// circuit is told when calls begin to fail at once, and when they no longer do.
+	circuit func(open bool)
+	addr    string
+	logf    func(format string, args ...any)
 
-// CheckWrites returns nil if Redis carries out writes: see writability.check.
-func (c *Client) CheckWrites(ctx context.Context) error { return c.writes.check(ctx) }
-
-// Wrote notes that a write succeeded at about that time.
-func (c *Client) Wrote(at time.Time) { c.writes.wrote(at) }
-
-// Refused returns what calls get while Redis does not answer, nil if it does.
-func (c *Client) Refused() error { return c.breaker.refused() }
-
-// Probing reports whether a probe runs.
-func (c *Client) Probing() bool { return c.breaker.busy.Load() || c.writes.busy.Load() }
-
-// Probe sends one PING. Its error is nil if there was an answer of any kind.
-func (c *Client) Probe(ctx context.Context) error { return c.breaker.probeOnce(ctx) }
-
-// Ping sends a PING. Of a Redis Cluster it says nothing: see Do.
-func (c *Client) Ping(ctx context.Context) error {
-	_, err := c.Do(ctx, layout.ClassicGroup, ping)
-	return err
+	state   atomic.Pointer[state] // replaced under mu
+	written atomic.Int64          // when a write last succeeded, in Unix nanoseconds
+	probes
+	mu sync.Mutex // guards changes of the state
 }
 
-func ping(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
-	return client.Do(ctx, client.B().Ping().Build()).ToMessage()
+// state is what is known at a moment. It is never changed.
+type state struct {
+	// down: a call found Redis unable to serve, and none since showed that it is able.
+	down bool
+	// explained: a Mistake was logged since down. It is news even if Redis was down before
+	// for another reason, as when it restarts with another password.
+	explained bool
+	// failed is when a part of a cluster was last found down, or when one Redis last said
+	// so itself.
+	failed time.Time
+	// silent is what calls get without being sent while Redis does not answer, else nil.
+	silent error
+	// unwritable is why writes fail, nil if they do not.
+	unwritable error
 }
 
-// ping is a probe of the breaker. Of a Redis Cluster it is content with all: one node
-// that does not answer says nothing of the others.
-func (c *Client) ping(ctx context.Context) error {
-	conn, err := c.Current(ctx)
-	if err != nil || conn.Layout.Sharded() {
-		return err // recorded by the connector
-	}
-	_, err = ping(ctx, conn.Client)
-	// One in vain is no outage: see breaker.
-	switch {
-	case err == nil:
-		c.breaker.success()
-		c.recordAnswer()
-	case refuses(err):
-		c.record(err)
-	}
-	return err
+// newHealth begins with a Redis of which nothing bad is known. The fields that health's
+// user sets are set.
+func newHealth(h *health) *health {
+	h.state.Store(&state{})
+	h.probes.ctx, h.probes.stop = context.WithCancel(context.Background())
+	return h
 }
 
-// Outcome records what came of a call on conn, and returns its error classified.
-func (c *Client) Outcome(conn *Conn, err error) error {
-	c.record(err)
-	if err == nil {
-		return nil
-	}
-	c.connector.onRefusal(conn, err)
-	return Classify(err)
-}
-
-// record keeps account of whether Redis answers and can serve, and logs each change.
-func (c *Client) record(err error) (logged bool) {
-	said := refuses(err)
-	if err == nil || said {
-		c.breaker.success()
-	}
-	if err == nil || !errors.Is(Classify(err), store.ErrUnavailable) {
-		return c.recordUp()
-	}
-	if errors.Is(err, context.Canceled) {
+// change replaces the state by one that f makes of a copy, unless f returns false.
+func (h *health) change(f func(*state) bool) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	next := *h.state.Load()
+	if !f(&next) {
 		return false
 	}
-	if !c.readOnly {
-		c.writes.failure()
-	}
-	if said || c.OnCluster() {
-		c.failed.Store(time.Now().UnixNano())
-	}
-	if !said {
-		c.breaker.failure()
-	}
-	err = explainReply(err, c.connector.option.lastUsed())
-	_, wrong := errors.AsType[Mistake](err)
-	news := wrong && !c.explained.Swap(true)
-	if !c.down.CompareAndSwap(false, true) && !news {
-		return false
-	}
-	if c.OnCluster() {
-		c.logf("warning: a part of the Redis Cluster at %s cannot be used, requests for it answer 503 until it can: %v", c.addr, err)
-	} else {
-		c.logf("warning: redis at %s cannot be used, every request answers 503 until it can: %v", c.addr, err)
-	}
+	h.state.Store(&next)
 	return true
 }
 
-// recordAnswer is recordUp of a PING, or of a probe of writes that has ended. While writes
-// are probed, PING says nothing: in a failover it is answered, and writes wait.
-func (c *Client) recordAnswer() {
-	if !c.writes.busy.Load() {
-		c.recordUp()
+// up reports whether Redis can be used, as far as is known; of a Redis Cluster: all of it.
+func (h *health) up() bool { return !h.state.Load().down }
+
+// refused returns the error of all calls while Redis does not answer, else nil.
+func (h *health) refused() error { return h.state.Load().silent }
+
+// writable reports whether a write has succeeded and none has failed since.
+func (h *health) writable() bool { return h.state.Load().unwritable == nil && h.written.Load() != 0 }
+
+// wrote notes that a write succeeded at about that time.
+func (h *health) wrote(at time.Time) { h.written.Store(at.UnixNano()) }
+
+// record takes note of the outcome of a call, or of an attempt to connect, and logs each
+// change. An error reply is an answer: a Redis that says LOADING or OOM answers fast, and
+// may execute kills.
+func (h *health) record(err error) (logged bool) {
+	said := refuses(err)
+	if (err == nil || said) && h.pinging.Load() {
+		h.answers.Add(1)
 	}
+	switch {
+	case err == nil || !errors.Is(Classify(err), store.ErrUnavailable):
+		return h.serves()
+	case errors.Is(err, context.Canceled):
+		return false
+	}
+	logged = h.fails(err, said)
+	if h.write != nil {
+		h.begin(&h.writing, h.probeWrites)
+	}
+	if !said {
+		h.noAnswer()
+	}
+	return logged
 }
 
-// recordUp logs that Redis can be used again, if it was known not to.
-func (c *Client) recordUp() (logged bool) {
-	if !c.down.Load() {
+// noAnswer takes note that a call got no answer.
+func (h *health) noAnswer() { h.begin(&h.pinging, h.probeAnswers) }
+
+// fails takes note of why a call failed; said: Redis said so itself.
+func (h *health) fails(err error, said bool) (logged bool) {
+	cluster := h.onCluster()
+	err = h.explain(err)
+	_, wrong := errors.AsType[Mistake](err)
+	news := false
+	h.change(func(s *state) bool {
+		news = !s.down || wrong && !s.explained
+		s.down, s.explained = true, s.explained || wrong
+		if said || cluster {
+			s.failed = time.Now()
+		}
+		return true
+	})
+	switch {
+	case news && cluster:
+		h.logf("warning: a part of the Redis Cluster at %s cannot be used, requests for it answer 503 until it can: %v", h.addr, err)
+	case news:
+		h.logf("warning: redis at %s cannot be used, every request answers 503 until it can: %v", h.addr, err)
+	}
+	return news
+}
+
+// serves takes note that Redis served a call.
+func (h *health) serves() (logged bool) {
+	if h.up() {
 		return false
 	}
 	quiet := quietAfterARefusal
-	if c.OnCluster() {
+	if h.onCluster() {
 		quiet = quietBeforeUp
 	}
-	if time.Since(time.Unix(0, c.failed.Load())) < quiet || !c.down.CompareAndSwap(true, false) {
-		return false
+	logged = h.change(func(s *state) bool {
+		news := s.down && time.Since(s.failed) >= quiet
+		s.down, s.explained = false, false
+		return news
+	})
+	if logged {
+		h.logf("redis at %s can be used", h.addr)
 	}
-	c.explained.Store(false)
-	c.logf("redis at %s can be used", c.addr)
-	return true
+	return logged
 }

@@ -117,7 +117,7 @@ func (r *reader) flags() string {
 func (r *reader) send(b *readBatch) {
 	c, client := &b.Payload, r.s.client
 	c.gather(b.Waiters) // answer needs it, whatever comes
-	ctx := context.Background()
+	ctx := b.Context()
 	conn, err := client.Current(ctx)
 	if err == nil && conn.Layout.Sharded() != r.sharded {
 		err = wire.ErrOtherLayout

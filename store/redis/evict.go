@@ -39,7 +39,7 @@ func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.
 	defer cancel()
 	can, policy, silent := false, "", false
 	for addr, node := range client.Nodes() {
-		info, err := node.Do(ctx, node.B().Info().Section("memory").Build()).ToString()
+		info, err := node.Do(ctx, node.B().Info().Section("memory").Build().ToPipe()).ToString()
 		if _, said := rueidis.IsRedisErr(err); said {
 			e.tell(fmt.Sprintf("warning: redis: it is not known whether Redis can evict sessions, because it refuses INFO at %s: %v", addr, err))
 			return

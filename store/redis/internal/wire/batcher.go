@@ -24,10 +24,11 @@ const (
 	expiryTicks = 20
 )
 
-// Batcher sends the calls of many callers in shared batches, each one write to the
-// connection. While no batch is in flight, a call is sent at once, alone; those that
-// come meanwhile are sent together when it is back. There is no timer, so an idle server
-// adds no delay. T is what a caller waits for, P what a batch needs for itself.
+// Batcher sends the calls of many callers in shared batches, each one write to a
+// connection of its own. While no batch is in flight, a caller carries its call at once,
+// alone, in its own goroutine. When a batch is back, one of those who came meanwhile is
+// woken to carry the next. There is no timer, so an idle server adds no delay. T is what
+// a caller waits for, P what a batch needs for itself.
 type Batcher[T Waiter, P any] struct {
 	most    func() int         // how many calls a batch may carry, at least 1
 	send    func(*Batch[T, P]) // sends a batch and waits for the reply
@@ -38,7 +39,7 @@ type Batcher[T Waiter, P any] struct {
 	mu       sync.Mutex
 	waiting  []T            // in the order they came
 	delayed  []T            // those to be sent again, after a pause
-	starting bool           // whether a batch is about to be taken
+	starting bool           // whether somebody is about to take a batch
 	inFlight []*Batch[T, P] // at most maxBatches
 	expiring bool           // whether expire runs
 	// tick counts while somebody waits, expiryTicks in a timeout. Callers take
@@ -61,6 +62,16 @@ type Batch[T Waiter, P any] struct {
 	// InUse is set by send if rueidis may still read what was sent, since no reply
 	// came: then the payload must not be used again.
 	InUse bool
+
+	context *batchContext
+}
+
+// Context is that of the batch's calls. It ends when the last of the waiters gives up.
+func (b *Batch[T, P]) Context() context.Context {
+	if b.context == nil { // of a test
+		return context.Background()
+	}
+	return b.context
 }
 
 // Do sends q with the next batch and waits for its answer. If the error is nil, the
@@ -74,20 +85,37 @@ func (b *Batcher[T, P]) Do(ctx context.Context, q T) error {
 	}
 	w := q.wait()
 	w.state.Store(waiting)
+	end := ctx.Done()
+	w.mayCarry = end == nil
 	b.mu.Lock()
 	w.since = b.tick
 	b.waiting = append(b.waiting, q)
-	b.start()
+	carrier := b.start()
+	if carrier != w {
+		b.watch()
+	}
 	b.mu.Unlock()
-	if end := ctx.Done(); end == nil {
-		<-w.done // a third of the cost of a select
+	if carrier == w {
+		b.next(w)
 	} else {
-		select {
-		case <-w.done:
-		case <-end:
-			w.finish(expired)
-			<-w.done
+		carrier.carry()
+	}
+	for {
+		if end == nil {
+			<-w.done // a third of the cost of a select
+		} else {
+			select {
+			case <-w.done:
+			case <-end:
+				w.finish(expired)
+				<-w.done
+			}
 		}
+		if !w.carries {
+			break
+		}
+		w.carries = false
+		b.next(w)
 	}
 	if w.state.Load() == expired {
 		return errNoAnswer
@@ -95,40 +123,57 @@ func (b *Batcher[T, P]) Do(ctx context.Context, q T) error {
 	return nil
 }
 
-// start starts the next batch if one may be sent. mu is held.
-func (b *Batcher[T, P]) start() {
+// start returns who is to carry the next batch, if one may be sent, else nil. mu is held.
+// It is the youngest of the batch, since all others give up before it does. If that one may
+// not, a goroutine does.
+func (b *Batcher[T, P]) start() *Wait {
 	if b.starting || len(b.waiting) == 0 || len(b.inFlight) == maxBatches || len(b.inFlight) > 0 && len(b.waiting) < secondBatch {
-		return
+		return nil
 	}
 	b.starting = true
-	go b.next()
+	if w := b.waiting[min(len(b.waiting), b.most())-1].wait(); w.mayCarry {
+		return w
+	}
+	go b.next(nil)
+	return nil
+}
+
+// watch makes sure that expire runs: somebody waits who does not carry. mu is held.
+func (b *Batcher[T, P]) watch() {
 	if !b.expiring {
 		b.expiring = true
 		go b.expire()
 	}
 }
 
-// next takes a batch and carries it.
-func (b *Batcher[T, P]) next() {
+// next takes a batch and carries it. w is of the caller that does so, if it is one.
+func (b *Batcher[T, P]) next(w *Wait) {
 	// Callers whose request has been read may still join: that makes batches fuller
 	// where the server is what is busy, and takes no time where it is not.
 	runtime.Gosched()
-	if batch := b.take(); batch != nil {
+	batch, other := b.take(w)
+	other.carry()
+	if batch != nil {
 		b.Carry(batch)
 	}
 }
 
-// take makes a batch of those who wait, or returns nil if all have given up.
-func (b *Batcher[T, P]) take() *Batch[T, P] {
+// take makes a batch of those who wait, for w to carry. It returns nil if all have given
+// up, or w has; and who is to carry another batch.
+func (b *Batcher[T, P]) take(w *Wait) (batch *Batch[T, P], other *Wait) {
+	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.starting = false
 	// Whoever has given up, or expired while delayed, is not sent any more.
 	b.waiting = slices.DeleteFunc(b.waiting, func(q T) bool { return q.wait().state.Load() != waiting })
 	if len(b.waiting) == 0 {
-		return nil
+		return nil, nil
 	}
-	batch, _ := b.free.Get().(*Batch[T, P])
+	if w != nil && w.state.Load() == expired {
+		return nil, b.start()
+	}
+	batch, _ = b.free.Get().(*Batch[T, P])
 	if batch == nil {
 		batch = new(Batch[T, P])
 	}
@@ -138,17 +183,35 @@ func (b *Batcher[T, P]) take() *Batch[T, P] {
 	clear(b.waiting[left:])
 	b.waiting = b.waiting[:left]
 	b.inFlight = append(b.inFlight, batch)
-	b.start()
-	return batch
+	if batch.context == nil || batch.context.used() {
+		batch.context = new(batchContext)
+	}
+	batch.context.deadline = now.Add(b.left(batch.Waiters))
+	return batch, b.start()
+}
+
+// left is how long the last of some waiters waits yet. mu is held.
+func (b *Batcher[T, P]) left(waiters []T) time.Duration {
+	waited := b.limit()
+	for _, q := range waiters {
+		waited = min(waited, b.tick-q.wait().since)
+	}
+	return min(b.timeout, time.Duration(b.limit()-waited)*b.every())
 }
 
 // Carry sends a batch and wakes its waiters. It is for tests, beside the Batcher.
 func (b *Batcher[T, P]) Carry(batch *Batch[T, P]) {
+	complete := false
+	defer func() {
+		if !complete { // it panics, and the caller may survive that
+			b.remove(batch)
+			for _, q := range batch.Waiters {
+				q.wait().finish(expired)
+			}
+		}
+	}()
 	b.send(batch)
-	b.mu.Lock()
-	b.inFlight = slices.DeleteFunc(b.inFlight, func(other *Batch[T, P]) bool { return other == batch })
-	b.start() // the next is sent while these are answered: Redis need not wait
-	b.mu.Unlock()
+	b.remove(batch) // the next is sent while these are answered: Redis need not wait
 	b.answer(batch)
 	var again []T
 	for _, q := range batch.Waiters {
@@ -163,32 +226,48 @@ func (b *Batcher[T, P]) Carry(batch *Batch[T, P]) {
 		b.delay(again)
 	}
 	clear(batch.Waiters)
+	complete = true
 	if !batch.InUse {
 		b.free.Put(batch)
 	}
+}
+
+// remove notes that a batch is no longer in flight, and has the next carried.
+func (b *Batcher[T, P]) remove(batch *Batch[T, P]) {
+	b.mu.Lock()
+	b.inFlight = slices.DeleteFunc(b.inFlight, func(other *Batch[T, P]) bool { return other == batch })
+	carrier := b.start()
+	b.mu.Unlock()
+	carrier.carry()
 }
 
 // delay lets waiters wait a while, and then for a batch again.
 func (b *Batcher[T, P]) delay(waiters []T) {
 	b.mu.Lock()
 	b.delayed = append(b.delayed, waiters...)
+	b.watch()
 	b.mu.Unlock()
 	time.AfterFunc(shortestPause+rand.N(longestPause/2), func() {
 		b.mu.Lock()
 		b.waiting = append(b.waiting, b.delayed...)
 		clear(b.delayed)
 		b.delayed = b.delayed[:0]
-		b.start()
+		carrier := b.start()
 		b.mu.Unlock()
+		carrier.carry()
 	})
 }
+
+// every is the time of a tick.
+func (b *Batcher[T, P]) every() time.Duration { return max(b.timeout/expiryTicks, time.Millisecond) }
+
+// limit is how many ticks a caller waits. The first may come right after the joining.
+func (b *Batcher[T, P]) limit() uint32 { return uint32((b.timeout+b.every()-1)/b.every()) + 1 }
 
 // expire ends the wait of callers whose time is up, until none waits. Looking at
 // all of them now and then costs less than a timer for each.
 func (b *Batcher[T, P]) expire() {
-	every := max(b.timeout/expiryTicks, time.Millisecond)
-	// The first tick may come right after the joining.
-	limit := uint32((b.timeout+every-1)/every) + 1
+	limit := b.limit()
 	silence := false // whether somebody's time was up
 	late := func(q T) bool {
 		if b.tick-q.wait().since < limit {
@@ -198,7 +277,7 @@ func (b *Batcher[T, P]) expire() {
 		silence = true
 		return true
 	}
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(b.every())
 	defer ticker.Stop()
 	for range ticker.C {
 		b.mu.Lock()

@@ -19,7 +19,7 @@ func TestDelayedTooLong(t *testing.T) {
 	late, inTime := &call{Wait: NewWait()}, &call{Wait: NewWait()}
 	late.finish(expired)
 	b.waiting = append(b.waiting, late, inTime) // as delay leaves them
-	b.next()
+	b.next(nil)
 	if sent != 1 || inTime.state.Load() != answered {
 		t.Errorf("%d were sent", sent)
 	}
@@ -35,7 +35,8 @@ func TestBatchIsBounded(t *testing.T) {
 		b.waiting = append(b.waiting, &call{Wait: NewWait()})
 	}
 	b.inFlight = make([]*Batch[*call, pipelinePayload], maxBatches-1) // so that no other starts
-	if n := len(b.take().Waiters); n != 7 {
+	batch, _ := b.take(nil)
+	if n := len(batch.Waiters); n != 7 {
 		t.Errorf("a batch carries %d", n)
 	}
 }

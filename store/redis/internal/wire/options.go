@@ -65,6 +65,10 @@ func (o Options) Place() string {
 // whatever their contexts say, so it is short.
 const dialTimeout = 500 * time.Millisecond
 
+// connBuffer is the size of the two buffers of a connection, in bytes. rueidis' own, half
+// a megabyte, would be held by each connection of the batches.
+const connBuffer = 64 << 10
+
 // sentinelRefresh is how often the master is asked for again, besides when a
 // Sentinel tells of a new one: that message may be lost with the Sentinel.
 const sentinelRefresh = 500 * time.Millisecond
@@ -107,9 +111,7 @@ func clientOption(o Options) (rueidis.ClientOption, error) {
 		return rueidis.ClientOption{}, err
 	}
 	option := rueidis.ClientOption{InitAddress: a.hosts, Username: a.user, Password: a.password, SelectDB: a.db}
-	if a.unix {
-		option.DialCtxFn = dialUnix
-	}
+	option.DialCtxFn = dial
 	if a.tls {
 		if option.TLSConfig, err = o.TLS.config(); err != nil {
 			return rueidis.ClientOption{}, err
@@ -118,6 +120,10 @@ func clientOption(o Options) (rueidis.ClientOption, error) {
 	}
 	// Without it a caller whose context ends fails the calls of others.
 	option.AlwaysPipelining = true
+	// A batch has a connection to itself; what goes singly shares one (see Command.build).
+	option.DisableAutoPipelining = true
+	option.BlockingPoolSize = maxBatchConns
+	option.ReadBufferEachConn, option.WriteBufferEachConn = connBuffer, connBuffer
 	option.DisableCache = true
 	// A resent EVALSHA would count a read or a write twice.
 	option.DisableRetry = true
@@ -130,8 +136,8 @@ func clientOption(o Options) (rueidis.ClientOption, error) {
 	option.ClientName = "rest-sessions"
 	// What else there is to tune stays as it is, since nothing was outside the noise of
 	// two cores (9 pairs, medians, get; set; 64 clients): PipelineMultiplex -1 gave 0.96;
-	// 0.94 of the requests a second, MaxFlushDelay of 20 us 1.02; 1.00, buffers of 64 KiB
-	// 1.02; 0.95 (they are half a megabyte), and GOGC=400 0.96; 1.05. A Batcher has at most
+	// 0.94 of the requests a second, MaxFlushDelay of 20 us 1.02; 1.00, buffers of half a
+	// megabyte 0.98; 1.05, and GOGC=400 0.96; 1.05. A Batcher has at most
 	// two batches in flight, so there is little to gather.
 	if a.master != "" {
 		option.Sentinel = rueidis.SentinelOption{

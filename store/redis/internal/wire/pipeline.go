@@ -58,7 +58,7 @@ func (p *pipeline) run(ctx context.Context, command Command) (rueidis.RedisMessa
 // send makes the calls of a batch. It has no deadline, since each caller has one (see
 // Batcher.expire); it ends at the latest when rueidis gives up a silent connection.
 func (p *pipeline) send(b *Batch[*call, pipelinePayload]) {
-	ctx := context.Background()
+	ctx := b.Context()
 	conn, err := p.client.Current(ctx)
 	if err == nil && conn.Layout.Sharded() != p.sharded {
 		err = ErrOtherLayout
@@ -91,7 +91,7 @@ func (p *pipeline) send(b *Batch[*call, pipelinePayload]) {
 func (p *pipeline) sendMany(ctx context.Context, client rueidis.Client, b *Batch[*call, pipelinePayload]) {
 	commands := b.Payload.commands[:0]
 	for _, c := range b.Waiters {
-		commands = append(commands, c.command.build(client, false))
+		commands = append(commands, c.command.build(ctx, client, false))
 	}
 	b.Payload.commands = commands
 	of := func(i int) *Command { return &b.Waiters[i].command }

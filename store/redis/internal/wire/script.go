@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -25,33 +26,45 @@ type Command struct {
 	Keys, Args []string
 }
 
-// build makes the command for rueidis; text sends the script itself, not its name.
-func (c *Command) build(client rueidis.Client, text bool) rueidis.Completed {
+// build makes the command for rueidis; text sends the script itself, not its name. Only
+// the calls of a batch have a connection to themselves.
+func (c *Command) build(ctx context.Context, client rueidis.Client, text bool) rueidis.Completed {
 	n := int64(len(c.Keys))
+	var built rueidis.Completed
 	switch {
 	case c.Script == nil:
-		return client.B().Arbitrary(c.Args[0]).Keys(c.Keys...).Args(c.Args[1:]...).Build()
+		built = client.B().Arbitrary(c.Args[0]).Keys(c.Keys...).Args(c.Args[1:]...).Build()
 	case text:
-		return client.B().Eval().Script(c.Script.Text).Numkeys(n).Key(c.Keys...).Arg(c.Args...).Build()
+		built = client.B().Eval().Script(c.Script.Text).Numkeys(n).Key(c.Keys...).Arg(c.Args...).Build()
+	default:
+		built = client.B().Evalsha().Sha1(c.Script.sha).Numkeys(n).Key(c.Keys...).Arg(c.Args...).Build()
 	}
-	return client.B().Evalsha().Sha1(c.Script.sha).Numkeys(n).Key(c.Keys...).Arg(c.Args...).Build()
+	if isBatch(ctx) {
+		return built
+	}
+	return built.ToPipe()
 }
 
-// Do makes one call, and again with the script's text if Redis does not hold it.
+// Do makes one call, and again what was not executed: with the script's text if Redis does
+// not hold it, and on another connection if the first was closed before.
 func (c *Command) Do(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
-	reply, err := client.Do(ctx, c.build(client, false)).ToMessage()
-	if noScript(err) {
-		reply, err = client.Do(ctx, c.build(client, true)).ToMessage()
+	reply, err := client.Do(ctx, c.build(ctx, client, false)).ToMessage()
+	for text, attempt := false, 0; ; attempt++ {
+		if noScript(err) && !text {
+			text = true
+		} else if attempt > maxBatchConns || !errors.Is(err, errStale) {
+			return reply, err
+		}
+		reply, err = client.Do(ctx, c.build(ctx, client, text)).ToMessage()
 	}
-	return reply, err
 }
 
-// Send makes calls in one go, pipelined node by node, and again those whose script a
-// node does not hold.
+// Send makes calls in one go, pipelined node by node, and again what was not executed: see
+// Command.Do.
 func Send(ctx context.Context, client rueidis.Client, commands []Command) []rueidis.RedisResult {
 	built := make(rueidis.Commands, len(commands))
 	for i := range commands {
-		built[i] = commands[i].build(client, false)
+		built[i] = commands[i].build(ctx, client, false)
 	}
 	return sendBuilt(ctx, client, built, func(i int) *Command { return &commands[i] })
 }
@@ -59,16 +72,19 @@ func Send(ctx context.Context, client rueidis.Client, commands []Command) []ruei
 // sendBuilt is Send of commands that are built already; of returns that of an index.
 func sendBuilt(ctx context.Context, client rueidis.Client, built rueidis.Commands, of func(int) *Command) []rueidis.RedisResult {
 	results := client.DoMulti(ctx, built...)
-	var unknown []int
-	var texts rueidis.Commands
-	for i, r := range results {
-		if noScript(r.Error()) {
-			unknown, texts = append(unknown, i), append(texts, of(i).build(client, true))
+	for range maxBatchConns {
+		var left []int
+		var again rueidis.Commands
+		for i, r := range results {
+			if err := r.Error(); noScript(err) || errors.Is(err, errStale) {
+				left, again = append(left, i), append(again, of(i).build(ctx, client, noScript(err)))
+			}
 		}
-	}
-	if len(texts) > 0 {
-		for i, r := range client.DoMulti(ctx, texts...) {
-			results[unknown[i]] = r
+		if len(again) == 0 {
+			break
+		}
+		for i, r := range client.DoMulti(ctx, again...) {
+			results[left[i]] = r
 		}
 	}
 	return results

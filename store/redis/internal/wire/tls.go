@@ -1,14 +1,11 @@
 package wire
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"strings"
 	"sync"
 	"time"
 )
@@ -84,12 +81,4 @@ func (c *Client) ClientCertificateEnd() time.Time {
 		return time.Time{}
 	}
 	return pair.Leaf.NotAfter
-}
-
-// dialUnix dials paths through Unix sockets; what else a cluster names, by TCP.
-func dialUnix(ctx context.Context, to string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
-	if strings.HasPrefix(to, "/") {
-		return dialer.DialContext(ctx, "unix", to)
-	}
-	return dialer.DialContext(ctx, "tcp", to)
 }

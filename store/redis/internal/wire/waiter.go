@@ -8,9 +8,13 @@ type Waiter interface{ wait() *Wait }
 
 // Wait is what a Batcher needs of a Waiter.
 type Wait struct {
-	since uint32 // tick of joining
-	state atomic.Uint32
-	done  chan struct{} // gets an element when state is no longer waiting
+	since    uint32 // tick of joining
+	mayCarry bool   // whether the caller may carry a batch: its context never ends
+	carries  bool   // whether the caller is woken to carry the next batch
+	state    atomic.Uint32
+	// done gets an element when state is no longer waiting, and one before that each
+	// time that carries is set.
+	done chan struct{}
 	// Retry is set by the answer function if Redis refused, without doing anything, what may
 	// succeed in another batch.
 	Retry bool
@@ -24,13 +28,21 @@ const (
 )
 
 // NewWait makes the Wait of a new Waiter.
-func NewWait() Wait { return Wait{done: make(chan struct{}, 1)} }
+func NewWait() Wait { return Wait{done: make(chan struct{}, 2)} }
 
 func (w *Wait) wait() *Wait { return w }
 
 // finish ends the wait and wakes the caller, unless it has ended.
 func (w *Wait) finish(state uint32) {
 	if w.state.CompareAndSwap(waiting, state) {
+		w.done <- struct{}{}
+	}
+}
+
+// carry wakes the caller to carry the next batch. w may be nil.
+func (w *Wait) carry() {
+	if w != nil {
+		w.carries = true
 		w.done <- struct{}{}
 	}
 }

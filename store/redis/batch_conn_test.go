@@ -1,0 +1,120 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rest-sessions/internal/redistest"
+	"rest-sessions/internal/testcert"
+	"rest-sessions/store"
+)
+
+// maxConns is what docs/redis.md says of the connections to one Redis.
+const maxConns = 10
+
+// openConns returns how many connections the stores of this process have to a server.
+func openConns(t *testing.T, server *redistest.Server) int {
+	t.Helper()
+	list, _ := server.Do(t, "CLIENT", "LIST").(string)
+	return strings.Count(list, "name=rest-sessions")
+}
+
+// manyCalls makes reads and sets of a session, many at once.
+func manyCalls(t *testing.T, s *Store, token string) {
+	t.Helper()
+	ctx := context.Background()
+	var wg sync.WaitGroup
+	for i := range 3 * 128 {
+		wg.Go(func() {
+			var err error
+			switch i % 3 {
+			case 0:
+				_, err = s.Get(ctx, "app", token)
+			case 1:
+				_, err = s.GetWith(ctx, "app", token)
+			default:
+				_, err = s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "1"}})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestClosedWhileIdle has Redis close idle connections, as it does after its timeout and
+// when it restarts: no call may notice.
+func TestClosedWhileIdle(t *testing.T) {
+	authority := testcert.New(t)
+	cert, key := authority.Issue("client", "client")
+	server, addr := redistest.StartTLS(t, authority, "127.0.0.1")
+	for name, o := range map[string]Options{
+		"plain": {Host: "127.0.0.1", Port: server.Port()},
+		"TLS":   {URL: "rediss://" + addr, TLS: TLS{CA: authority.CA, Cert: cert, Key: key}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _, err := reach(t, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx := context.Background()
+			token := create(t, s, "app", "user", 100)
+			for range 20 {
+				manyCalls(t, s, token)
+				if n := openConns(t, server); n > maxConns {
+					t.Errorf("%d connections", n)
+				}
+				server.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+				eventually(t, "they are closed", func() bool { return openConns(t, server) == 0 })
+				if _, err := s.Get(ctx, "app", token); err != nil {
+					t.Fatalf("get: %v", err)
+				}
+				if _, err := s.Set(ctx, "app", token, store.Data{{Key: `"a"`, Value: "2"}}); err != nil {
+					t.Fatalf("set: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// TestTimeoutOfOne has a read give up on a stopped Redis while another one, that came later,
+// waits behind it: that one is answered when Redis goes on within its own time.
+func TestTimeoutOfOne(t *testing.T) {
+	server := redistest.Start(t)
+	const timeout = time.Second
+	s, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: timeout, Logf: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := context.Background()
+	token := create(t, s, "app", "user", 100)
+	if _, err := s.Get(ctx, "app", token); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	server.Pause()
+	wg.Go(func() {
+		start := time.Now()
+		_, err := s.Get(ctx, "app", token)
+		if took := time.Since(start); !errors.Is(err, store.ErrUnavailable) || took < timeout || took > 3*timeout/2 {
+			t.Errorf("the first, after %v: %v", took, err)
+		}
+	})
+	time.Sleep(6 * timeout / 10)
+	wg.Go(func() {
+		if _, err := s.Get(ctx, "app", token); err != nil {
+			t.Errorf("the second: %v", err)
+		}
+	})
+	time.Sleep(6 * timeout / 10)
+	server.Resume()
+	wg.Wait()
+	// Both were executed, once each.
+	eventually(t, "both are counted", func() bool { return counter(t, server, s, token, "r") == 4 })
+}

@@ -1,0 +1,159 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"rest-sessions/store"
+)
+
+// testBatch is a batch of a Batcher whose send is a test's.
+type testBatch = Batch[*call, pipelinePayload]
+
+func newTestBatcher(timeout time.Duration, send func(*testBatch)) *Batcher[*call, pipelinePayload] {
+	return &Batcher[*call, pipelinePayload]{
+		most: func() int { return maxPipelined }, timeout: timeout,
+		send: send, answer: func(*testBatch) {},
+		health: newHealth(&health{
+			ping: func(context.Context) error { return nil }, pingTimeout: timeout, onCluster: func() bool { return false },
+			explain: func(err error) error { return err }, circuit: func(bool) {}, logf: func(string, ...any) {},
+		}),
+	}
+}
+
+// goroutine returns the name of the goroutine that calls it.
+func goroutine() string {
+	b := make([]byte, 64)
+	name, _, _ := bytes.Cut(b[:runtime.Stack(b, false)], []byte(" ["))
+	return string(name)
+}
+
+// TestCallerCarries has a lone caller make its call itself.
+func TestCallerCarries(t *testing.T) {
+	carrier := ""
+	b := newTestBatcher(time.Second, func(*testBatch) { carrier = goroutine() })
+	if err := b.Do(context.Background(), &call{Wait: NewWait()}); err != nil {
+		t.Fatal(err)
+	}
+	if carrier != goroutine() {
+		t.Errorf("%s carried the call of %s", carrier, goroutine())
+	}
+	if b.expiring {
+		t.Error("a goroutine watches over a caller that its connection watches over")
+	}
+}
+
+// TestYoungestCarries has callers come while a batch is in flight, and Redis answer none of
+// them: each gives up in its own time, also the one that carries.
+func TestYoungestCarries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const timeout, tick = time.Second, time.Second / expiryTicks
+		begin := time.Now()
+		var carriers []string
+		var deadlines []time.Duration
+		b := newTestBatcher(timeout, func(b *testBatch) {
+			carriers = append(carriers, goroutine())
+			deadline, _ := b.Context().Deadline()
+			deadlines = append(deadlines, deadline.Sub(begin))
+			if len(carriers) == 1 {
+				time.Sleep(900 * time.Millisecond)
+			} else {
+				<-b.Context().Done()
+			}
+		})
+		var wg sync.WaitGroup
+		var names [3]string
+		for i := range names {
+			wg.Go(func() {
+				names[i] = goroutine()
+				joined := time.Duration(i) * 300 * time.Millisecond
+				time.Sleep(joined)
+				err := b.Do(context.Background(), &call{Wait: NewWait()})
+				took := time.Since(begin) - joined
+				switch {
+				case i == 0 && err != nil:
+					t.Errorf("the first: %v", err)
+				case i > 0 && (!errors.Is(err, store.ErrUnavailable) || took < timeout || took > timeout+2*tick):
+					t.Errorf("caller %d after %v: %v", i, took, err)
+				}
+			})
+		}
+		wg.Wait()
+		synctest.Wait()
+		if want := []string{names[0], names[2]}; !slices.Equal(carriers, want) {
+			t.Errorf("carried by %q, not %q", carriers, want)
+		}
+		if d := deadlines[1]; deadlines[0] != timeout || d < 1600*time.Millisecond || d > 1600*time.Millisecond+2*tick {
+			t.Errorf("deadlines %v", deadlines)
+		}
+		time.Sleep(2 * tick) // until nobody looks for those who are late
+	})
+}
+
+// TestContextsCarryNothing has a caller whose context may end come first: it gives up at once
+// when that ends, and fails nobody else.
+func TestContextsCarryNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTestBatcher(time.Second, func(*testBatch) { time.Sleep(500 * time.Millisecond) })
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			start := time.Now()
+			if err := b.Do(ctx, &call{Wait: NewWait()}); !errors.Is(err, store.ErrUnavailable) || time.Since(start) != 10*time.Millisecond {
+				t.Errorf("after %v: %v", time.Since(start), err)
+			}
+		})
+		synctest.Wait() // until its call is in flight
+		for range 5 {
+			wg.Go(func() {
+				if err := b.Do(context.Background(), &call{Wait: NewWait()}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Second)
+	})
+}
+
+// TestPanicInABatch has the call of a batch panic, which a server survives: the next batch
+// goes on its way, and nobody waits for this one.
+func TestPanicInABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		batches := 0
+		b := newTestBatcher(time.Second, func(b *testBatch) {
+			time.Sleep(100 * time.Millisecond)
+			if batches++; batches == 1 {
+				panic("a fault")
+			}
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("it does not panic")
+				}
+			}()
+			b.Do(context.Background(), &call{Wait: NewWait()})
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if err := b.Do(context.Background(), &call{Wait: NewWait()}); err != nil {
+				t.Errorf("in the next batch: %v", err)
+			}
+		})
+		wg.Wait()
+		time.Sleep(time.Second)
+		if !b.Idle() {
+			t.Error("the batch is still in flight")
+		}
+	})
+}

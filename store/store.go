@@ -64,73 +64,60 @@ type New struct {
 	Data Data
 }
 
-// Store keeps sessions. It is safe for concurrent use.
-//
-// Arguments are valid: the caller has checked them with this package's Valid
-// functions. Strings passed in may alias memory that the caller reuses once the
-// call has returned, so an engine copies what it keeps or hands on, also when
-// it gives up early.
-//
-// Every method is atomic, but for those that say they work in steps.
-//
-// Time is whole Unix seconds on the store's own clock. A session is alive while
-// TTL >= now - last activity and, with a MaxAge, while MaxAge >= now - creation.
-// One that is past that is not there for any
-// method, wiped or not, but for KillApp, which counts what the index still
-// holds. When the clock is set back nothing ends, Idle is 0, and no last activity
-// moves back. A user's last activity outlives the session that it was in, as long
-// as the user has another, be it over but not wiped yet.
-//
-// A method returns in time: an engine bounds each round trip to its server by
-// its own timeout and answers ErrUnavailable past it. An ended ctx is
-// ErrUnavailable too. Any error other than those of this package is a fault in the
-// engine or in what is stored. Errors are wrapped: test them with
-// errors.Is.
+// Store keeps sessions. It is safe for concurrent use. Every method is atomic, but for
+// those that say they work in steps.
 type Store interface {
-	// Create starts a session under a token that NewToken made for its id and that
-	// is not in use. Counters start at 1.
-	//
-	// With n.MaxSessions, as many of the user's other sessions end as are too many:
-	// those longest idle first, and of the same last activity the lower tokens. One
-	// that is over does not count and stays. That is one atomic step, unless the
-	// user has far too many: then some are ended in steps before it. ErrTooLarge if
-	// the data is over the engine's limit. It answers the session's details.
+	// Arguments are valid: the caller has checked them with this package's Valid
+	// functions. Strings may alias memory that the caller reuses once the call has
+	// returned, so an engine copies what it keeps, also when it gives up early.
+
+	// Time is whole Unix seconds on the store's own clock. A session is alive while
+	// TTL >= now - last activity and, with a MaxAge, while MaxAge >= now - creation. An
+	// expired one is not there for any method but KillApp, wiped or not. If the clock is
+	// set back, nothing ends, Idle is 0, and no last activity moves back. A user's last
+	// activity outlives its session as long as another of the user's is not wiped.
+
+	// Errors are wrapped: test them with errors.Is. One that is not of this package is
+	// a fault in the engine or in what is stored. An engine bounds each round trip to
+	// its server; past that, and if ctx has ended, the error is ErrUnavailable.
+
+	// Create starts a session under a token that NewToken made for its id and that is
+	// not in use. Its counters are 1. With n.MaxSessions the user's surplus sessions end
+	// in the same step, longest idle first (ties: lower token first), expired ones not
+	// counted; far too many end in steps before it. ErrTooLarge if the data is over the
+	// engine's limit.
 	Create(ctx context.Context, app, token string, n New) (Details, error)
 
-	// Get reads a session and counts as activity: R goes up by one, and the
-	// last activity moves to now if at least one second has passed. For a
-	// NoResave session, TTL goes down by the seconds that have passed.
-	// ErrNotFound if there is no such session.
+	// Get reads a session and counts as activity: R goes up by one, and the last
+	// activity moves to now if at least one second has passed. For a NoResave session,
+	// TTL goes down by the seconds that have passed. ErrNotFound if there is none.
 	Get(ctx context.Context, app, token string) (Session, error)
 
-	// GetWith is Get, and answers the session's Details too.
+	// GetWith is Get, and returns the session's Details too.
 	GetWith(ctx context.Context, app, token string) (Session, error)
 
-	// Peek answers what GetWith would, and changes nothing: it does not count.
+	// Peek returns what GetWith would, and changes nothing: it does not count.
 	Peek(ctx context.Context, app, token string) (Session, error)
 
-	// Touch counts as activity like Get, but neither R nor W goes up. A ttl, in
-	// seconds, other than 0 becomes the session's, counted from now; a maxAge other
-	// than 0 lets it end so many seconds from now, whatever its activity. It answers
-	// the session after the change, with Idle as it was. ErrNotFound if there is no
-	// such session.
+	// Touch counts as activity like Get, but neither R nor W goes up. A ttl other than 0,
+	// in seconds, becomes the session's, counted from now; a maxAge other than 0 ends it
+	// so many seconds from now, whatever its activity. It returns the session after the
+	// change, with Idle as it was. ErrNotFound if there is none.
 	Touch(ctx context.Context, app, token string, ttl, maxAge int64) (Session, error)
 
-	// Set merges d, which is not empty, into the session's data, whole values by key
-	// and never inside of them, raises W by one and counts as activity like Get. It answers the session after the
-	// change. ErrNotFound if there is no such session; none is then made. ErrTooLarge
-	// if D would be over the engine's limit and longer than it was: data that is over
-	// the limit already may be replaced by no more of it.
+	// Set merges d, which is not empty, into the session's data, whole values by key,
+	// raises W by one and counts as activity like Get. It returns the session after the
+	// change. ErrNotFound if there is none; none is then made. ErrTooLarge if D would be
+	// over the engine's limit, and longer than it was.
 	Set(ctx context.Context, app, token string, d Data) (Session, error)
 
-	// SetIf is Set if the session's W is w. Otherwise it changes nothing, and
-	// returns ErrConflict with the session as Peek answers it.
+	// SetIf is Set if the session's W is w. Otherwise it changes nothing, and returns
+	// ErrConflict with the session as Peek returns it.
 	SetIf(ctx context.Context, app, token string, w int64, d Data) (Session, error)
 
-	// Activity counts the users of an app, not its sessions, whose last
-	// activity is at most dt seconds ago. An engine that keeps an app in buckets
-	// may look at one after the other: what happens meanwhile is in the count or
-	// not.
+	// Activity counts the users of an app, not its sessions, whose last activity is at
+	// most dt seconds ago. An engine that keeps an app in buckets may look at one after
+	// the other: what happens meanwhile is in the count or not.
 	Activity(ctx context.Context, app string, dt int64) (int64, error)
 
 	// SessionsOfApp lists the sessions of an app whose last activity is at most
@@ -153,54 +140,42 @@ type Store interface {
 	// token, upwards. Over all pages, one that is there throughout is listed once.
 	PageOfID(ctx context.Context, app, id string, limit int, cursor string) Page
 
-	// Kill ends a session and reports whether there was one. It leaves one that is
-	// over to Wipe.
+	// Kill ends a session and reports whether there was one. It leaves an expired one to
+	// Wipe.
 	Kill(ctx context.Context, app, token string) (bool, error)
 
-	// KillID ends a user's sessions and returns how many there were. It removes
-	// those that are over too, without counting them. It works in steps; on an
-	// error some may have ended. The session of the token except, if it is one of
-	// the user's, is left as it is; except may be "".
+	// KillID ends a user's sessions and returns how many there were. It removes expired
+	// ones too, without counting them. It works in steps: on an error some may have
+	// ended. If except is the token of one of the user's sessions, that one stays; except
+	// may be "".
 	KillID(ctx context.Context, app, id, except string) (int64, error)
 
-	// Rotate gives a session a new token and returns it: fresh, which
-	// NewTokenLike made for token and which is not in use. All else of the session
-	// stays; it counts as activity like Get, but neither R nor W goes up.
-	//
-	// For grace seconds, from 0 to MaxGrace, the old token stands for the session in
-	// Get, Set, Kill, KillID's except and Rotate, also when the session is rotated
-	// again; Rotate of such a token counts as activity and returns the session's
-	// token of now, so that two callers at once agree. No list holds a session
-	// twice. ErrNotFound if there is no such session.
-	// It answers the session's details too.
+	// Rotate gives a session the token fresh, which NewTokenLike made for token and which
+	// is not in use, and returns it. It counts as activity, but neither R nor W goes up.
+	// For grace seconds, from 0 to MaxGrace, the old token works in Get, Set, Kill, Rotate
+	// and as KillID's except, also after another rotation; Rotate of it returns the
+	// present token, so that two callers at once agree. ErrNotFound if there is none.
 	Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, Details, error)
 
-	// Move makes the session that of the user m.ID, under the token fresh, which
-	// NewToken made for m.ID and which is not in use. Data, counters, TTL, creation,
-	// MaxAge and handle stay; it counts as activity like Rotate. Every token that the
-	// session had ends at once. m.MaxSessions limits m.ID's sessions as New's does.
-	// Of two at once for one session, one moves it and the other gets ErrNotFound.
-	//
-	// An engine that keeps the two users in different places makes the new session
-	// first, and ends the old one only if it has not changed since but for reads, or begins again. For
-	// that time both are there; if it breaks off there, both stay.
+	// Move makes the session that of the user m.ID, under the token fresh, which NewToken
+	// made for m.ID and which is not in use. The rest stays; it counts as activity like
+	// Rotate. Its earlier tokens end at once. Of two at once one gets ErrNotFound. An
+	// engine that keeps the users apart makes the new session first, and ends the old one
+	// if nobody has changed it, else begins again: if that breaks off, both stay.
 	Move(ctx context.Context, app, token, fresh string, m Move) (Details, error)
 
-	// KillHandle ends the one of the user's sessions that has this handle, and
-	// reports whether there was one.
-	// Of a user with many it may work in steps, and miss one that is rotated again and
-	// again meanwhile.
+	// KillHandle ends the one of the user's sessions that has this handle, and reports
+	// whether there was one. For a user with many it may work in steps, and miss one that
+	// is rotated again and again meanwhile.
 	KillHandle(ctx context.Context, app, id, handle string) (bool, error)
 
-	// KillApp ends an app's sessions and returns how many the index held, also
-	// those whose time was over but that were not wiped yet. It works in steps;
-	// on an error some have ended. A session created meanwhile may survive; one
-	// that was there at the start does not.
+	// KillApp ends an app's sessions and returns how many the index held, expired ones
+	// that were not wiped yet included. It works in steps: on an error some have ended. A
+	// session created meanwhile may survive; one that was there at the start does not.
 	KillApp(ctx context.Context, app string) (int64, error)
 
-	// Wipe removes the sessions whose WipeAt has come, in steps, and returns how
-	// many those were. It never ends a live session, whoever else wipes at the
-	// same time.
+	// Wipe removes the sessions whose WipeAt has come, in steps, and returns how many
+	// those were. It never ends a live session, whoever else wipes at the same time.
 	Wipe(ctx context.Context) (int64, error)
 
 	// Ping asks whether the store can serve.

@@ -82,14 +82,11 @@ func (sh *shard) scanApp(k key, name string, since, now int64, number, from int,
 	return out, from
 }
 
-// eachOfApp calls see with the slots of a step of the app's live sessions, from
-// index from of its list on downwards, and returns the index to go on at, -1 at
-// the end.
-//
-// It meets every session that stays, for the reason given at killApp. One that
-// moves down after it was met is met again, which is what seen is for. A slot that
-// changed hands meanwhile is passed over too: its new session came after the
-// start.
+// eachOfApp calls see with the slots of a step of the app's live sessions, from index from
+// of its list downwards, and returns the index to go on at, -1 at the end. It meets every
+// session that stays, for the reason given at killApp; seen keeps it from meeting one twice
+// that moves down. A slot that changed hands is passed over too: its new session came
+// after the start.
 func (sh *shard) eachOfApp(k key, name string, now int64, from int, seen *slotSet, see func(slot uint32)) int {
 	_, a := sh.app(k, name)
 	if a == nil {

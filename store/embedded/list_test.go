@@ -13,6 +13,7 @@ import (
 	"rest-sessions/store"
 )
 
+// userOfFirstShard is a user whose shard is the first that a walk goes through.
 var userOfFirstShard = func() string {
 	for i := 0; ; i++ {
 		if id := fmt.Sprint("user", i); shardOf(store.Bucket(id)) == 0 {
@@ -21,6 +22,8 @@ var userOfFirstShard = func() string {
 	}
 }()
 
+// churn makes stable sessions, which stay, and passing ones, and returns a
+// function that kills, creates and touches at random, but kills no stable one.
 func churn(t *testing.T, s *Store, clock *testClock, seed uint64) (stable map[string]bool, step func()) {
 	rnd := rand.New(rand.NewPCG(6, seed))
 	stable = map[string]bool{}
@@ -99,6 +102,8 @@ func TestListsMeetWhatStays(t *testing.T) {
 	}
 }
 
+// TestListsKnowWhoLeft wants a list not to answer the session that took the place of one
+// it noted: it may be another app's.
 func TestListsKnowWhoLeft(t *testing.T) {
 	s, _ := newTestStore()
 	ctx := context.Background()
@@ -117,6 +122,8 @@ func TestListsKnowWhoLeft(t *testing.T) {
 	}
 }
 
+// TestSessionsOfIDAfterKills wants a user's list to go on where it was when all it has met
+// is killed.
 func TestSessionsOfIDAfterKills(t *testing.T) {
 	s, _ := newTestStore()
 	var tokens []string
@@ -139,6 +146,8 @@ func TestSessionsOfIDAfterKills(t *testing.T) {
 	}
 }
 
+// TestSessionsOfIDLooksBackInSteps wants the search for a session that is still there to
+// take steps of its own.
 func TestSessionsOfIDLooksBackInSteps(t *testing.T) {
 	s, _ := newTestStore()
 	for range 3 * scanStep {

@@ -110,13 +110,6 @@ func TestWalkEnds(t *testing.T) {
 	}
 }
 
-// userOfFirstShard is a user whose shard is the first that a walk goes through.
-// churn makes stable sessions, which stay, and passing ones, and returns a
-// function that kills, creates and touches at random, but kills no stable one.
-// A listing must not answer the session that took the place of one it noted: it
-// may be another app's.
-// The list of a user goes on where it was when everything it has met is killed.
-// Looking for a session that is still there is a walk of its own.
 // Killing meets all that was there at the start and ends, however many come in.
 func TestKillsMeetWhatWasThere(t *testing.T) {
 	for name, kill := range map[string]func(context.Context, *Store) (int64, error){

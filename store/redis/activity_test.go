@@ -27,7 +27,7 @@ func TestUsersWindow(t *testing.T) {
 	defer s.Close()
 	ctx := context.Background()
 	// More than a chunk of users, of whom every other is active at the window's end.
-	const users = 3 * chunkSize
+	const users = 3 * activityStep
 	tokens := make([]string, users)
 	for i := range tokens {
 		tokens[i] = create(t, s, "app", "user"+strconv.Itoa(i), 1000)

@@ -13,6 +13,7 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/reply"
 	"rest-sessions/store/redis/internal/wire"
 )
 
@@ -163,9 +164,9 @@ func (r *reader) send(b *readBatch) {
 }
 
 // take takes in a reply.
-func (c *readCall) take(reply rueidis.RedisMessage, err error) {
+func (c *readCall) take(message rueidis.RedisMessage, err error) {
 	if c.err = err; err == nil {
-		if c.text, err = reply.ToString(); err != nil {
+		if c.text, err = message.ToString(); err != nil {
 			c.err = fmt.Errorf("%w: %w", errReply, err)
 		}
 	}
@@ -187,7 +188,7 @@ func (r *reader) answerCall(unique []*read, call *readCall) {
 	for _, q := range unique[call.first:call.end] {
 		q.Retry = retry
 		if q.err = call.err; q.err == nil {
-			q.session, text, q.err = cutSession(text)
+			q.session, text, q.err = reply.CutSession(text)
 		}
 		// The script counted the reads of a session one after the other.
 		for next := q.duplicate; next != nil; next = q.duplicate {

@@ -12,8 +12,10 @@ func TestRooms(t *testing.T) {
 	const here = "rest-sessions/store/redis"
 	for room, below := range map[string][]string{
 		"layout":   {},
+		"reply":    {},
 		"wire":     {"layout", "github.com/redis/rueidis"},
 		"registry": {"layout", "wire", "github.com/redis/rueidis"},
+		"list":     {"layout", "reply", "wire", "github.com/redis/rueidis"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", "./internal/"+room).Output()
 		if err != nil {

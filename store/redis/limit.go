@@ -8,6 +8,7 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/list"
 	"rest-sessions/store/redis/internal/wire"
 )
 
@@ -49,19 +50,19 @@ func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id s
 	}
 	if but != "" {
 		stays := store.PackToken(but)
-		all = slices.DeleteFunc(all, func(h entry) bool { return h.token == stays })
+		all = slices.DeleteFunc(all, func(e list.Entry) bool { return e.Token == stays })
 	}
-	slices.SortFunc(all, compareEntries)
+	slices.SortFunc(all, list.LatestFirst)
 	alive := 0
-	for alive < len(all) && all[alive].la > 0 {
+	for alive < len(all) && all[alive].LastActivity > 0 {
 		alive++
 	}
 	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
 	args := []string{b.App, id, b.Prefix, b.Cache(), "", ""}
 	for surplus := range slices.Chunk(all[min(keep, alive):], stepSize) {
 		args := slices.Clone(args)
-		for _, h := range surplus {
-			args = append(args, h.token.String())
+		for _, e := range surplus {
+			args = append(args, e.Token.String())
 		}
 		if _, err := throttle.Run(ctx, s.client, s.scripts.killsoid, keys, args); err != nil {
 			return err
@@ -72,12 +73,12 @@ func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id s
 
 // ages returns the tokens of a user's sessions and when each was active last, 0 of
 // one that is over. SSCAN never misses one that is there throughout.
-func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Bucket, id string) ([]entry, error) {
-	var all []entry
+func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Bucket, id string) ([]list.Entry, error) {
+	var all []list.Entry
 	seen := make(map[store.PackedToken]struct{})
 	keys := []string{b.User(id)}
 	for cursor := "0"; ; {
-		reply, err := throttle.Run(ctx, s.client, s.scripts.ages, keys, []string{b.Prefix, cursor, strconv.Itoa(chunkSize)})
+		reply, err := throttle.Run(ctx, s.client, s.scripts.ages, keys, []string{b.Prefix, cursor, strconv.Itoa(list.ChunkSize)})
 		if err != nil {
 			return nil, err
 		}
@@ -85,14 +86,14 @@ func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Buck
 		if err != nil || len(parts) != 2 {
 			return nil, fmt.Errorf("%w: ages: %v", errReply, err)
 		}
-		entries, err := appendEntries(nil, parts[1])
+		entries, err := list.AppendEntries(nil, parts[1])
 		if err != nil {
 			return nil, err
 		}
-		for _, h := range entries {
-			if _, twice := seen[h.token]; !twice {
-				seen[h.token] = struct{}{}
-				all = append(all, h)
+		for _, e := range entries {
+			if _, twice := seen[e.Token]; !twice {
+				seen[e.Token] = struct{}{}
+				all = append(all, e)
 			}
 		}
 		if cursor = parts[0]; cursor == "0" {

@@ -12,6 +12,7 @@ import (
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/list"
 	"rest-sessions/store/storetest"
 )
 
@@ -98,11 +99,11 @@ func TestBigApp(t *testing.T) {
 	}
 }
 
-func countSessions(t *testing.T, list store.List) int {
+func countSessions(t *testing.T, l store.List) int {
 	t.Helper()
 	n := 0
 	for {
-		chunk, err := list.Next(context.Background())
+		chunk, err := l.Next(context.Background())
 		if errors.Is(err, io.EOF) {
 			return n
 		}
@@ -128,17 +129,17 @@ func TestChunksOfBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, list := range map[string]store.List{"soid": s.SessionsOfID(ctx, "app", "user"), "soapp": s.SessionsOfApp(ctx, "app", 60)} {
+	for name, l := range map[string]store.List{"soid": s.SessionsOfID(ctx, "app", "user"), "soapp": s.SessionsOfApp(ctx, "app", 60)} {
 		total := 0
 		for {
-			chunk, err := list.Next(ctx)
+			chunk, err := l.Next(ctx)
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if most := chunkBytes/size + 1; len(chunk) > most {
+			if most := list.ChunkBytes/size + 1; len(chunk) > most {
 				t.Errorf("%s: a chunk of %d sessions of %d bytes, where %d fill it", name, len(chunk), size, most)
 			}
 			total += len(chunk)
@@ -156,7 +157,7 @@ func TestListBehindTheWalk(t *testing.T) {
 	server := redistest.Start(t)
 	s := openTest(t, server, storetest.NewClock(1_700_000_040))
 	defer s.Close()
-	const n = chunkSize + chunkSize/2
+	const n = list.ChunkSize + list.ChunkSize/2
 	for i := range n { // all in one second: all with one score
 		create(t, s, "app", "user"+strconv.Itoa(i), 1000)
 	}
@@ -164,8 +165,8 @@ func TestListBehindTheWalk(t *testing.T) {
 	for i, member := range members {
 		s.client.Observer = &onceAfter{f: func() { server.Do(t, "ZADD", classicKeys(s).sessions("app"), "1700000040", member) }}
 		seen := map[string]int{}
-		for list := s.SessionsOfApp(context.Background(), "app", 60); ; {
-			chunk, err := list.Next(context.Background())
+		for l := s.SessionsOfApp(context.Background(), "app", 60); ; {
+			chunk, err := l.Next(context.Background())
 			if err == io.EOF {
 				break
 			}
@@ -207,26 +208,59 @@ func TestSoappCursor(t *testing.T) {
 	clock := storetest.NewClock(1_700_000_040)
 	s := openTest(t, server, clock)
 	defer s.Close()
-	const n = 3 * chunkSize
+	const n = 3 * list.ChunkSize
 	seed(t, s, "app", n, 1000) // all in one second: all with one score
 	key := classicKeys(s).sessions("app")
-	list := s.SessionsOfApp(context.Background(), "app", 60)
+	sessions := s.SessionsOfApp(context.Background(), "app", 60)
 	members := strs(t, server.Do(t, "ZRANGE", key, "0", "-1"))
-	for _, last := range []int{chunkSize - 1, 2*chunkSize - 1} {
+	for _, last := range []int{list.ChunkSize - 1, 2*list.ChunkSize - 1} {
 		score := fmt.Sprint(server.Do(t, "ZSCORE", key, members[last]))
 		server.Do(t, "ZREM", key, members[last])
-		reply, err := s.client.Run(context.Background(), s.scripts.soapp, []string{key},
-			[]string{classicKeys(s).prefix("app"), "60", strconv.Itoa(chunkSize), strconv.FormatInt(clock.Now(), 10), score, members[last]})
+		reply, err := s.client.Run(context.Background(), s.scripts.scan, []string{key},
+			[]string{classicKeys(s).prefix("app"), strconv.Itoa(list.ChunkSize), "60", strconv.FormatInt(clock.Now(), 10), "up", score, members[last]})
 		if err != nil {
 			t.Fatal(err)
 		}
 		parts, _ := reply.ToArray()
 		text, _ := parts[4].ToString()
-		if want := members[last+1][:store.TokenLen]; len(text) < entryLen || text[10:entryLen] != want {
+		want := members[last+1][:store.TokenLen]
+		if entries, err := list.AppendEntries(nil, text); err != nil || len(entries) == 0 || entries[0].Token.String() != want {
 			t.Errorf("after %s, which has gone, comes %.74s, not %s", members[last], text, want)
 		}
 	}
-	if got := countSessions(t, list); got != n-2 {
+	if got := countSessions(t, sessions); got != n-2 {
 		t.Errorf("listed %d of %d", got, n-2)
+	}
+}
+
+// TestUserOfSeveralChunks lists users at the border of what goes out in one reply,
+// and beyond, where the set is walked.
+func TestUserOfSeveralChunks(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	ctx := context.Background()
+	made := 0
+	for _, n := range []int{1, list.ChunkSize, list.ChunkSize + 1, list.WholeUser, list.WholeUser + 1, list.WholeUser + 500} {
+		for ; made < n; made++ {
+			create(t, s, "app", "user", 1000)
+		}
+		l, got := s.SessionsOfID(ctx, "app", "user"), 0
+		for {
+			chunk, err := l.Next(ctx)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(chunk) > 2*list.ChunkSize { // SSCAN may give more than it was asked for
+				t.Errorf("a chunk of %d sessions", len(chunk))
+			}
+			got += len(chunk)
+		}
+		if got != n {
+			t.Errorf("listed %d of %d", got, n)
+		}
 	}
 }

@@ -3,14 +3,13 @@ package redis
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
-	"strings"
 	"testing"
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/enginetest"
+	"rest-sessions/store/redis/internal/reply"
 	"rest-sessions/store/redis/lua"
 	"rest-sessions/store/storetest"
 )
@@ -82,34 +81,8 @@ func FuzzSetData(f *testing.F) {
 		if ok != (err == nil) {
 			t.Fatalf("%q with %q: set says %v, Merge %v", stored, change, err, ok)
 		}
-		if ok && got != data(want) {
+		if ok && got != reply.Data(want) {
 			t.Fatalf("%q with %q: set makes %q, Merge %q", stored, change, got, want)
-		}
-	})
-}
-
-// FuzzParseSession feeds the reader of replies what no script makes, and what one
-// makes of every session.
-func FuzzParseSession(f *testing.F) {
-	f.Add("1 1 2 1 2 3 4 0\nab{}", "id", "ip", "{\"a\":1}", int64(1), int64(2))
-	f.Add("5 1 0 1 2 3 4 0\nab", "", "", "", int64(-1), int64(0))
-	f.Add("", "\n", " ", "", int64(1<<52), int64(7))
-	f.Add("9223372036854775807 9223372036854775807 2 1 2 3 4 0\nab", "", "", "", int64(0), int64(0))
-	f.Fuzz(func(t *testing.T, reply, id, ip, d string, r, ttl int64) {
-		parseSession(reply, "") // must not panic
-		const most = 1 << 53    // where Lua's doubles end
-		if r < -most || r > most || ttl < -most || ttl > most {
-			return
-		}
-		want := store.Session{ID: id, IP: ip, D: data(d), R: r, W: 7, TTL: ttl, Idle: 3, NoResave: true}
-		text := fmt.Sprintf("%d %d %d %d 7 %d 3 1\n%s%s%s", len(id), len(ip), len(d), r, ttl, id, ip, d)
-		if got, err := parseSession(text, ""); err != nil || got != want {
-			t.Errorf("%q: %+v, %v", text, got, err)
-		}
-		want.Details = store.Details{First: strings.Repeat("t", store.TokenLen), Created: 8, Expires: r}
-		text = fmt.Sprintf("%d %d %d %d 7 %d 3 1 8 %d 64\n%s%s%s%s", len(id), len(ip), len(d), r, ttl, r, id, ip, d, want.First)
-		if got, err := parseSession(text, ""); err != nil || got != want {
-			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/reply"
 )
 
 const (
@@ -42,17 +43,17 @@ func (s *Store) merge(ctx context.Context, keys, args []string, token string, d 
 	if room >= 0 {
 		first = appendFields(slices.Clone(args), d)
 	}
-	reply, err := s.client.RunBatched(ctx, s.scripts.set, keys, first)
+	message, err := s.client.RunBatched(ctx, s.scripts.set, keys, first)
 	if err != nil {
 		return store.Session{}, err
 	}
-	if reply.IsInt64() {
+	if message.IsInt64() {
 		return store.Session{}, store.ErrTooLarge
 	}
-	if !reply.IsArray() {
-		return afterSet(reply, token)
+	if !message.IsArray() {
+		return afterSet(message, token)
 	}
-	read, err := parseUnmerged(reply)
+	read, err := parseUnmerged(message)
 	if err != nil {
 		return store.Session{}, err
 	}
@@ -77,19 +78,19 @@ func (s *Store) merge(ctx context.Context, keys, args []string, token string, d 
 		}
 		// Each call has arguments of its own, since those of the last may still be read.
 		args := append(slices.Clone(args[:len(args)-1]), strconv.FormatInt(read.w, 10), merged)
-		reply, err := s.client.RunBatched(ctx, s.scripts.set, keys, args)
+		message, err := s.client.RunBatched(ctx, s.scripts.set, keys, args)
 		if err != nil {
 			return store.Session{}, err
 		}
-		if !reply.IsArray() {
-			session, err := afterSet(reply, token)
+		if !message.IsArray() {
+			session, err := afterSet(message, token)
 			if err == nil {
-				session.D = data(merged)
+				session.D = reply.Data(merged)
 				turn.last = unmerged{session.W, merged}
 			}
 			return session, err
 		}
-		if read, err = parseUnmerged(reply); err != nil {
+		if read, err = parseUnmerged(message); err != nil {
 			return store.Session{}, err
 		}
 	}
@@ -97,13 +98,13 @@ func (s *Store) merge(ctx context.Context, keys, args []string, token string, d 
 }
 
 // afterSet reads a reply that is one session, after a set or as it was found.
-func afterSet(reply rueidis.RedisMessage, token string) (store.Session, error) {
-	text, err := reply.ToString()
+func afterSet(message rueidis.RedisMessage, token string) (store.Session, error) {
+	text, err := message.ToString()
 	if err != nil {
 		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
 	}
 	text, conflict := strings.CutPrefix(text, "conflict\n")
-	session, err := parseSession(text, token)
+	session, err := reply.Session(text, token)
 	if conflict && err == nil {
 		err = store.ErrConflict
 	}
@@ -117,8 +118,8 @@ type unmerged struct {
 }
 
 // parseUnmerged reads the reply {w, d}.
-func parseUnmerged(reply rueidis.RedisMessage) (unmerged, error) {
-	parts, err := reply.AsStrSlice()
+func parseUnmerged(message rueidis.RedisMessage) (unmerged, error) {
+	parts, err := message.AsStrSlice()
 	if err != nil || len(parts) != 2 {
 		return unmerged{}, fmt.Errorf("%w: set: %v", errReply, err)
 	}

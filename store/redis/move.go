@@ -8,6 +8,7 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/reply"
 )
 
 // moveTries is how often a move to another slot begins again since the session was
@@ -33,16 +34,16 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 	args := []string{to.App, to.Token(freshKey), m.ID, m.IP, to.Cache(),
 		text(int64(m.MaxSessions)), strconv.Itoa(limitLook), strconv.Itoa(stepSize)}
 	for range trimTries {
-		reply, err := s.client.Run(ctx, s.scripts.move, keys, args)
+		message, err := s.client.Run(ctx, s.scripts.move, keys, args)
 		if err != nil {
 			return store.Details{}, err
 		}
-		text, err := reply.ToString()
+		text, err := message.ToString()
 		if err != nil {
 			return store.Details{}, fmt.Errorf("%w: move: %w", errReply, err)
 		}
 		if !store.ValidToken(text) {
-			session, err := parseSession(text, fresh)
+			session, err := reply.Session(text, fresh)
 			return session.Details, err
 		}
 		if err := s.trim(ctx, l, to, m.ID, m.MaxSessions, text); err != nil {

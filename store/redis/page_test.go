@@ -10,6 +10,7 @@ import (
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/list"
 	"rest-sessions/store/storetest"
 )
 
@@ -123,7 +124,7 @@ func TestPageOfACursorAlone(t *testing.T) {
 	}
 	seed(t, s, "app", 300, 7200)
 	ctx := context.Background()
-	page := s.PageOfApp(ctx, "app", 100, chunkSize, "")
+	page := s.PageOfApp(ctx, "app", 100, list.ChunkSize, "")
 	if _, err := page.Next(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -147,8 +148,8 @@ func TestPageOfACursorAlone(t *testing.T) {
 		}
 		cursor = page.Cursor()
 	}
-	if rest != 300-chunkSize {
-		t.Errorf("after %d sessions of 300 come %d", chunkSize, rest)
+	if rest != 300-list.ChunkSize {
+		t.Errorf("after %d sessions of 300 come %d", list.ChunkSize, rest)
 	}
 }
 
@@ -158,6 +159,7 @@ func TestPageCallsAreBounded(t *testing.T) {
 	s := openTest(t, server, nil)
 	defer s.Close()
 	const n = 20_000
+	const mostStep = 100 // entries a call, of internal/list
 	seed(t, s, "app", n, 7200)
 	for range 300 {
 		create(t, s, "app", "big", 7200)

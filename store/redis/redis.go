@@ -1,9 +1,8 @@
-// Package redis keeps sessions in one Redis, in the layout of the npm module
-// redis-sessions, so that Node servers can run beside ours on the same data.
-//
-// Every operation that a client waits for is one EVALSHA; lists and mass
-// removals work in steps, one EVALSHA each, so that none holds Redis for
-// long. Nothing is sent twice: a read raises a counter, so it is a write.
+// Package redis keeps sessions in one Redis or a Redis Cluster, on one Redis in the
+// layout of the npm module redis-sessions, so that Node servers can run on the same data.
+// Every operation that a client waits for is one EVALSHA; lists and mass removals work in
+// steps, one EVALSHA each, so that none holds Redis for long. Nothing is sent twice: a
+// read raises a counter, so it is a write.
 package redis
 
 import (
@@ -15,6 +14,7 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/list"
 	"rest-sessions/store/redis/internal/registry"
 	"rest-sessions/store/redis/internal/wire"
 )
@@ -52,6 +52,7 @@ type Store struct {
 	keys     layout.Keyspace
 	scripts  *scripts
 	readers  [layout.Groups]readers
+	lists    list.Source
 	registry *registry.Registry
 	timeout  time.Duration
 	logf     func(format string, args ...any)
@@ -100,6 +101,10 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	s.client = client
+	s.lists = list.Source{
+		Client: client,
+		Scan:   s.scripts.scan, Sessions: s.scripts.sessions, Soid: s.scripts.soid, Tokens: s.scripts.tokens,
+	}
 	for i := range s.readers {
 		s.readers[i] = newReaders(s, watch, i != layout.ClassicGroup)
 	}

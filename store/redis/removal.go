@@ -23,7 +23,7 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 	}
 	var killed atomic.Int64
 	var throttle wire.Throttle
-	err = each(ctx, l.Buckets(app), func(ctx context.Context, _ int, b layout.Bucket) error {
+	err = wire.EachBucket(ctx, l.Buckets(app), func(ctx context.Context, _ int, b layout.Bucket) error {
 		n, err := s.killBucket(ctx, l, b, &throttle)
 		killed.Add(n)
 		return err
@@ -82,7 +82,7 @@ func (s *Store) wipe(ctx context.Context) (int64, error) {
 		if err != nil {
 			return wiped.Load(), err
 		}
-		err = each(ctx, buckets, func(ctx context.Context, _ int, b layout.Bucket) error {
+		err = wire.EachBucket(ctx, buckets, func(ctx context.Context, _ int, b layout.Bucket) error {
 			n, err := s.wipeBucket(ctx, l, b, &throttle)
 			wiped.Add(n)
 			return err

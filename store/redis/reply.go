@@ -1,127 +1,33 @@
 package redis
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/redis/rueidis"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/reply"
 )
 
 // errReply is a reply that no script of ours makes. No error quotes one: a reply holds
 // sessions, and errors are logged.
-var errReply = errors.New("redis: malformed reply")
+var errReply = reply.ErrMalformed
 
-// parseSession reads a reply that is the session with the token.
-func parseSession(reply, token string) (store.Session, error) {
-	session, rest, err := cutSession(reply)
-	if session.First == "" && err == nil {
-		session.First = strings.Clone(token)
-	}
-	if rest != "" && (err == nil || err == store.ErrNotFound) {
-		err = fmt.Errorf("%w: %d bytes after the session", errReply, len(rest))
-	}
-	return session, err
-}
-
-// Numbers in the header line of a session, and those after them with details.
-const (
-	plainNumbers  = 8
-	detailNumbers = 3
-)
-
-// cutSession cuts the first session off a reply as include/session.lua renders
-// it: "#id #ip #d r w ttl idle no_resave\n", then id, ip and d; or, with details,
-// "... no_resave created expires #first\n" and first at the end. First is "" if it
-// is the token itself. The session's texts are parts of reply, not copies. The line "-" is store.ErrNotFound, and one
-// that begins with "!" says what is wrong with the session stored.
-func cutSession(reply string) (session store.Session, rest string, err error) {
-	end := strings.IndexByte(reply, '\n')
-	if end < 0 {
-		return session, "", fmt.Errorf("%w: no line in %d bytes", errReply, len(reply))
-	}
-	head, rest := reply[:end], reply[end+1:]
-	switch head[:min(1, len(head))] {
-	case "-":
-		return session, rest, store.ErrNotFound
-	case "!":
-		return session, rest, fmt.Errorf("redis: a session that cannot be read: %s", head[1:])
-	}
-	var n [plainNumbers + detailNumbers]int64
-	ok, numbers := true, 0
-	for ; ok && numbers < len(n) && !(head == "" && numbers == plainNumbers); numbers++ {
-		n[numbers], head, ok = cutInt(head)
-	}
-	created, expires, firstLen := n[8], n[9], n[10]
-	size := int64(len(rest))
-	for _, length := range [...]int64{n[0], n[1], n[2], firstLen} {
-		ok = ok && length >= 0 && length <= int64(len(rest))
-		size -= length
-	}
-	if !ok || head != "" || size < 0 || firstLen != 0 && firstLen != store.TokenLen {
-		return session, "", fmt.Errorf("%w: numbers of a session expected, in a line of %d bytes", errReply, end)
-	}
-	idEnd, ipEnd, dEnd := n[0], n[0]+n[1], n[0]+n[1]+n[2]
-	return store.Session{
-		ID: rest[:idEnd],
-		IP: rest[idEnd:ipEnd],
-		D:  data(rest[ipEnd:dEnd]),
-		R:  n[3], W: n[4], TTL: n[5], Idle: n[6],
-		NoResave: n[7] == 1,
-		Details:  store.Details{First: rest[dEnd : dEnd+firstLen], Created: created, Expires: expires},
-	}, rest[dEnd+firstLen:], nil
-}
-
-// data returns d, or "" for an empty object: the same thing to a client.
-func data(d string) string {
-	if d == "{}" {
-		return ""
-	}
-	return d
-}
-
-// cutInt cuts a decimal number and the space after it, if there is one, off s.
-func cutInt(s string) (n int64, rest string, ok bool) {
-	i := 0
-	negative := strings.HasPrefix(s, "-")
-	if negative {
-		i = 1
-	}
-	digits := i
-	for ; i < len(s) && '0' <= s[i] && s[i] <= '9' && i-digits < 18; i++ {
-		n = n*10 + int64(s[i]-'0')
-	}
-	if i == digits {
-		return 0, s, false
-	}
-	if negative {
-		n = -n
-	}
-	if i < len(s) {
-		if s[i] != ' ' {
-			return 0, s, false
-		}
-		i++
-	}
-	return n, s[i:], true
-}
-
-func sessionIn(reply rueidis.RedisMessage, err error, token string) (store.Session, error) {
+// sessionIn reads a reply that is the session with the token.
+func sessionIn(message rueidis.RedisMessage, err error, token string) (store.Session, error) {
 	if err != nil {
 		return store.Session{}, err
 	}
-	text, err := reply.ToString()
+	text, err := message.ToString()
 	if err != nil {
 		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
 	}
-	return parseSession(text, token)
+	return reply.Session(text, token)
 }
 
-func numberOf(reply rueidis.RedisMessage) (int64, error) {
-	n, err := reply.ToInt64()
+func numberOf(message rueidis.RedisMessage) (int64, error) {
+	n, err := message.ToInt64()
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errReply, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/reply"
 )
 
 func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int64) (string, store.Details, error) {
@@ -15,13 +16,13 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 	}
 	b := l.OfToken(app, token)
 	key, freshKey := b.Session(token), b.Session(fresh)
-	reply, err := s.client.Run(ctx, s.scripts.rotate,
+	message, err := s.client.Run(ctx, s.scripts.rotate,
 		[]string{key, freshKey, b.Sessions(), b.Users(), b.Wipe},
 		[]string{b.App, b.Token(key), b.Token(freshKey), strconv.FormatInt(grace, 10), b.Cache(), s.eviction.flag()})
 	if err != nil {
 		return "", store.Details{}, err
 	}
-	text, err := reply.ToString()
+	text, err := message.ToString()
 	switch {
 	case err != nil:
 		return "", store.Details{}, fmt.Errorf("%w: rotate: %w", errReply, err)
@@ -31,6 +32,6 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 		return "", store.Details{}, fmt.Errorf("%w: rotate: no token", errReply)
 	}
 	now := text[:store.TokenLen]
-	session, err := parseSession(text[store.TokenLen:], now)
+	session, err := reply.Session(text[store.TokenLen:], now)
 	return now, session.Details, err
 }

@@ -10,6 +10,7 @@ import (
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/list"
 	"rest-sessions/store/storetest"
 )
 
@@ -36,7 +37,7 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, open func(s *Stor
 	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
 	s.client.Clock = c.clock()
 	ctx := context.Background()
-	const n = 5 * chunkSize
+	const n = 5 * list.ChunkSize
 	tokens := map[string]string{} // by ip
 	for i := range n {
 		ip := strconv.Itoa(i)
@@ -63,9 +64,9 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, open func(s *Stor
 		tokens[ip] = fresh
 	}
 	seen := map[string]int{}
-	list := open(s)
+	l := open(s)
 	for chunk := 1; ; chunk++ {
-		sessions, err := list.Next(ctx)
+		sessions, err := l.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -101,35 +102,42 @@ func slowListWhileRotated(t *testing.T, id func(i int) string, open func(s *Stor
 	}
 }
 
-// TestListMeetsRotated rotates sessions while a list finds them, so that it finds them
-// under two tokens.
-func TestListMeetsRotated(t *testing.T) {
-	const start = 1000
-	var entries []entry
-	old := func(la int64) entry { return entry{la, store.PackToken(store.NewToken("user"))} }
-	fresh := func(h entry, la int64) entry { return entry{la, store.PackToken(store.NewTokenLike(h.token.String()))} }
-	var want []entry
-	for i := range int64(100) {
-		h := old(start - 50 + i)
-		entries = append(entries, h)
-		switch i % 4 {
-		case 0: // rotated twice
-			entries = append(entries, fresh(h, start+10+i))
-			h = fresh(h, start+100+i)
-			entries = append(entries, h)
-		case 1: // met again since it was active
-			h.la = start + 60 + i
-			entries = append(entries, h)
+// TestBigUserWhileRotated rotates sessions of a user whose tokens are walked in
+// chunks, once they were listed: none of them is listed again.
+func TestBigUserWhileRotated(t *testing.T) {
+	server := redistest.Start(t)
+	s := openTest(t, server, nil)
+	defer s.Close()
+	ctx := context.Background()
+	const n = list.WholeUser + 500
+	tokens := map[string]string{} // by ip
+	for i := range n {
+		token, ip := store.NewToken("user"), strconv.Itoa(i)
+		if _, err := s.Create(ctx, "app", token, store.New{ID: "user", IP: ip, TTL: 100}); err != nil {
+			t.Fatal(err)
 		}
-		want = append(want, h)
+		tokens[ip] = token
 	}
-	got := inOrder(entries, start)
-	if want = inOrder(want, start+1000); len(got) != len(want) {
-		t.Fatalf("%d sessions, want %d", len(got), len(want))
-	}
-	for i := range got {
-		if got[i] != want[i] {
-			t.Errorf("at %d is %v, want %v", i, got[i], want[i])
+	seen := map[string]bool{}
+	for l := s.SessionsOfID(ctx, "app", "user"); ; {
+		chunk, err := l.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
 		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, session := range chunk {
+			if seen[session.IP] {
+				t.Errorf("session %s is listed again", session.IP)
+			}
+			seen[session.IP] = true
+			if _, _, err := s.Rotate(ctx, "app", tokens[session.IP], store.NewTokenLike(tokens[session.IP]), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("listed %d sessions of %d", len(seen), n)
 	}
 }

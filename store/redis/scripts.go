@@ -11,9 +11,8 @@ type scripts struct {
 	create, get, set, kill, rotate, activity *wire.Script
 	peek, touch, killhandle                  *wire.Script
 	move, carry, arrive, depart, limit       *wire.Script
-	soid, soapp, sessions, ages              *wire.Script
+	scan, sessions, soid, tokens, ages       *wire.Script
 	killsoid, killall, wipe, due             *wire.Script
-	latest, tokens                           *wire.Script
 	probe                                    *wire.Script
 }
 
@@ -38,12 +37,11 @@ func newScripts(clock string) *scripts {
 		depart: script("depart"),
 		limit:  script("limit"),
 
-		soid:     script("soid"),
-		soapp:    script("soapp"),
+		scan:     script("scan"),
 		sessions: script("sessions"),
-		ages:     script("ages"),
-		latest:   script("latest"),
+		soid:     script("soid"),
 		tokens:   script("tokens"),
+		ages:     script("ages"),
 		killsoid: script("killsoid"),
 		killall:  script("killall"),
 		wipe:     script("wipe"),

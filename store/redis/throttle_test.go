@@ -7,6 +7,7 @@ import (
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/list"
 	"rest-sessions/store/redis/internal/wire"
 	"rest-sessions/store/storetest"
 )
@@ -47,17 +48,17 @@ func TestLongOperationsArePaced(t *testing.T) {
 	ctx := context.Background()
 	c := &stillTime{at: time.Unix(1_700_000_000, 0)}
 	s.client.Clock, s.client.Observer = c.clock(), slowRedis{time: c}
-	const many = wholeUser + chunkSize
-	list := func(l store.List) error { countSessions(t, l); return nil }
+	const many = list.WholeUser + list.ChunkSize
+	read := func(l store.List) error { countSessions(t, l); return nil }
 	for _, o := range []struct {
 		name string
 		run  func(app string) error
 		few  int // most waits of one with 10 sessions
 	}{
-		{"soapp", func(app string) error { return list(s.SessionsOfApp(ctx, app, 60)) }, 1}, // index, then hashes
-		{"soid", func(app string) error { return list(s.SessionsOfID(ctx, app, "user")) }, 0},
-		{"page of soapp", func(app string) error { return list(s.PageOfApp(ctx, app, 60, many, "")) }, 1}, // latest, sessions
-		{"page of soid", func(app string) error { return list(s.PageOfID(ctx, app, "user", many, "")) }, 1},
+		{"soapp", func(app string) error { return read(s.SessionsOfApp(ctx, app, 60)) }, 1}, // index, then hashes
+		{"soid", func(app string) error { return read(s.SessionsOfID(ctx, app, "user")) }, 0},
+		{"page of soapp", func(app string) error { return read(s.PageOfApp(ctx, app, 60, many, "")) }, 1}, // latest, sessions
+		{"page of soid", func(app string) error { return read(s.PageOfID(ctx, app, "user", many, "")) }, 1},
 		{"create", func(app string) error {
 			_, err := s.Create(ctx, app, store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 1000, MaxSessions: 10})
 			return err

@@ -1,14 +1,43 @@
-package redis
+package list
 
-import "rest-sessions/store"
+import (
+	"bytes"
+	"slices"
+
+	"rest-sessions/store"
+)
+
+// tokenHead is what a cursor has of a token, packed. A rotation leaves it as it is.
+type tokenHead [store.CursorTokenLen * 6 / 8]byte
+
+func headOf(t store.PackedToken) tokenHead { return tokenHead(t[:len(tokenHead{})]) }
+
+func (h tokenHead) compare(other tokenHead) int { return bytes.Compare(h[:], other[:]) }
+
+// heads is a set of heads, in order.
+type heads []tokenHead
+
+// newHeads makes a set of list, which it changes.
+func newHeads(list []tokenHead) heads {
+	slices.SortFunc(list, tokenHead.compare)
+	return slices.Compact(list)
+}
+
+// find returns the place of a token's head in the set, and whether it is there.
+func (h heads) find(t store.PackedToken) (int, bool) {
+	return slices.BinarySearchFunc(h, headOf(t), tokenHead.compare)
+}
+
+func (h heads) has(t store.PackedToken) bool {
+	_, is := h.find(t)
+	return is
+}
 
 // seenSet keeps a list from returning a session twice. A session that is rotated while
 // the list is read may come under two tokens, but those begin alike.
 type seenSet struct {
 	by    remember
-	heads map[[store.CursorTokenLen]byte]struct{} // of tokens
-	// onMissing is called with each token that has no session, if it is not nil.
-	onMissing func(token string)
+	heads map[[store.CursorTokenLen]byte]struct{} // of tokens, which may be invalid
 }
 
 // remember says which sessions a seenSet keeps.

@@ -62,7 +62,7 @@ http {
 // a get alone.
 func peerCall(sha, token string) []string {
 	const keys = "bench:" + app + ":"
-	return []string{sha, "4", "bench:SESSIONS", keys + "_sessions", keys + "_users", keys + token, app, "1", ""}
+	return []string{sha, "4", "bench:SESSIONS", keys + "_sessions", keys + "_users", keys + token, "", app, "1", ""}
 }
 
 // TestPeerCall reads a session as the peer does.

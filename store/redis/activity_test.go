@@ -125,7 +125,7 @@ func TestTwins(t *testing.T) {
 	add("app", two)
 	reads := f.Waiters
 	f.Waiters = append([]*read(nil), reads...)
-	plainReader(s).batcher.Carry(f)
+	plainReader(s).batches.batcher.Carry(f)
 
 	type answer struct {
 		id           string

@@ -1,207 +1,190 @@
 package redis
 
 import (
-	"context"
-	"errors"
-	"fmt"
+	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
 
-	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
-	"rest-sessions/store/redis/internal/reply"
 	"rest-sessions/store/redis/internal/wire"
 )
 
 const (
-	// maxBatch bounds the reads of one script call, so that none holds Redis for
-	// more than about a millisecond (a read costs it 4 to 8 us).
+	// maxBatch bounds the operations of one batch.
 	maxBatch = 128
-	// batchBytes bounds the reply of a batch, by the mean size of late: sessions
-	// with much data go in smaller batches.
-	batchBytes = 256 << 10
+	// callTime bounds how long one script call may hold Redis, by estimate.
+	callTime = time.Millisecond
 )
 
-// readers of a group of slots: detailed are those that want a session's details.
-type readers struct{ plain, detailed *reader }
-
-func newReaders(s *Store, watch Observer, sharded bool) readers {
-	return readers{newReader(s, watch, sharded, false), newReader(s, watch, sharded, true)}
+// operation is what one caller wants of a script that takes many at once.
+type operation interface {
+	wire.Waiter
+	// prefix begins the keys of its bucket.
+	prefix() string
+	// least is how long it holds Redis at least, as far as the caller knows.
+	least() time.Duration
 }
 
-// reader makes batches of concurrent reads: each batch is one script call, or on a Redis
-// Cluster one for each bucket of an app, all in one go. Reads of one session in a batch
-// are one read to Redis, counted as many.
-type reader struct {
-	s        *Store
-	watch    Observer
-	sharded  bool // whether its keys are of the sharded layout
-	detailed bool // whether its sessions come with details
-	batcher  *wire.Batcher[*read, readPayload]
-	meanSize atomic.Int64 // bytes of a read's reply, of late
-	reads    sync.Pool    // of *read
+// kind is what makes batches of one script.
+type kind[T operation] interface {
+	// unique appends the operations to be sent: all who wait, or one for several.
+	unique(ops, waiters []T) []T
+	// common appends the arguments that a call begins with. channel is that on which the
+	// bucket's changes are published.
+	common(args []string, channel string) []string
+	// add appends the keys and arguments of operations of one bucket. Keys and args must
+	// not alias memory that changes before Redis has replied.
+	add(call *wire.Command, ops []T)
+	// answer hands out a reply, or what came instead, and returns how long an operation
+	// held Redis in the mean, by estimate; 0 if that says nothing. conn is nil if nothing
+	// was sent.
+	answer(ops []T, conn *wire.Conn, reply rueidis.RedisMessage, err error) time.Duration
 }
 
-// readBatch is a batch of reads.
-type readBatch = wire.Batch[*read, readPayload]
-
-// read is one Get in flight.
-type read struct {
-	wire.Wait
-	key       []byte // of the session's hash
-	prefixEnd int    // where the token begins in key
-	// duplicate is the next read of the same session in the batch, nil for the last.
-	duplicate *read
-	// session and err are the answer.
-	session store.Session
-	err     error
+// batches makes batches of concurrent operations: each batch is one script call, or on a
+// Redis Cluster one for each bucket of an app, all in one go. Operations that would hold
+// Redis for more than callTime are shared among several calls.
+type batches[T operation] struct {
+	kind    kind[T]
+	s       *Store
+	script  *wire.Script
+	sharded bool // whether its keys are of the sharded layout
+	batcher *wire.Batcher[T, payload[T]]
+	mean    atomic.Int64 // how long an operation held Redis of late, in nanoseconds
 }
 
-func newReader(s *Store, watch Observer, sharded, detailed bool) *reader {
-	r := &reader{s: s, watch: watch, sharded: sharded, detailed: detailed}
-	r.reads.New = func() any { return &read{Wait: wire.NewWait()} }
-	r.batcher = wire.NewBatcher(s.client, r.most, r.send, r.answer)
-	return r
+// payload is what a batch sends, and what came back.
+type payload[T operation] struct {
+	ops   []T // in the order of the scripts' keys
+	calls []call
 }
 
-// get reads a session with the next batch. b is its bucket in the sharded layout.
-func (r *reader) get(ctx context.Context, l layout.Layout, b layout.Bucket, app, token string) (store.Session, error) {
-	q := r.reads.Get().(*read)
-	if q.key = q.key[:0]; r.sharded {
-		q.key = append(q.key, b.Prefix...)
-	} else {
-		q.key = append(append(append(q.key, l.NS...), app...), ':')
-	}
-	q.prefixEnd = len(q.key)
-	q.key = append(q.key, token...)
-	if err := r.batcher.Do(ctx, q); err != nil {
-		return store.Session{}, err
-	}
-	session, err := q.session, q.err
-	if r.detailed && err == nil && session.First == "" {
-		session.First = strings.Clone(token)
-	}
-	if err == nil || err == store.ErrNotFound {
-		q.session, q.err = store.Session{}, nil
-		r.reads.Put(q)
-	} // else rueidis may still hold the key
-	return session, err
+// call is one script call of a batch.
+type call struct {
+	wire.Command
+	first, end int // of ops
+	conn       *wire.Conn
+	reply      rueidis.RedisMessage
+	err        error
 }
 
-// most is how many reads go in a batch.
-func (r *reader) most() int {
-	if size := r.meanSize.Load(); size > 0 {
-		return max(1, min(maxBatch, int(batchBytes/size)))
+func newBatches[T operation](s *Store, k kind[T], script *wire.Script, sharded bool) *batches[T] {
+	b := &batches[T]{kind: k, s: s, script: script, sharded: sharded}
+	b.batcher = wire.NewBatcher(s.client, b.most, b.send, b.answer)
+	return b
+}
+
+// most is how many operations go in a batch.
+func (b *batches[T]) most() int {
+	if mean := b.mean.Load(); mean > 0 {
+		return max(1, min(maxBatch, int(int64(callTime)/mean)))
 	}
 	return maxBatch
 }
 
-// flags are what get.lua is to know.
-func (r *reader) flags() string {
-	flags := ""
-	if r.s.eviction.can.Load() {
-		flags = "e"
-	}
-	if r.detailed {
-		flags += "d"
-	}
-	return flags
-}
-
-// send runs the script for the reads of a batch. It has no deadline, since each caller
-// has one (see Batcher.Do); it ends at the latest when rueidis gives up a silent
+// send runs the script for the operations of a batch. It has no deadline, since each
+// caller has one (see Batcher.Do); it ends at the latest when rueidis gives up a silent
 // connection.
-func (r *reader) send(b *readBatch) {
-	c, client := &b.Payload, r.s.client
-	c.gather(b.Waiters) // answer needs it, whatever comes
-	ctx := b.Context()
+func (b *batches[T]) send(batch *wire.Batch[T, payload[T]]) {
+	p, client := &batch.Payload, b.s.client
+	p.ops = b.kind.unique(p.ops[:0], batch.Waiters) // answer needs it, whatever comes
+	ctx := batch.Context()
 	conn, err := client.Current(ctx)
-	if err == nil && conn.Layout.Sharded() != r.sharded {
+	if err == nil && conn.Layout.Sharded() != b.sharded {
 		err = wire.ErrOtherLayout
 	}
 	if err != nil {
-		c.calls = append(c.calls[:0], readCall{end: len(c.unique), err: err})
+		p.calls = append(p.calls[:0], call{end: len(p.ops), err: err})
 		return
 	}
-	c.prepare(conn.Layout, r.s.scripts.get, r.flags())
+	b.prepare(p, conn.Layout)
 	start := time.Now()
-	if len(c.calls) == 1 {
-		call := &c.calls[0]
-		call.take(call.Do(ctx, conn.Client))
+	if len(p.calls) == 1 {
+		c := &p.calls[0]
+		c.reply, c.err = c.Do(ctx, conn.Client)
 	} else {
-		commands := make([]wire.Command, len(c.calls))
-		for i := range c.calls {
-			commands[i] = c.calls[i].Command
+		commands := make([]wire.Command, len(p.calls))
+		for i := range p.calls {
+			commands[i] = p.calls[i].Command
 		}
 		for i, result := range wire.Send(ctx, conn.Client, commands) {
-			c.calls[i].take(result.ToMessage())
+			p.calls[i].reply, p.calls[i].err = result.ToMessage()
 		}
 	}
 	client.Observer.RoundTrip(time.Since(start))
-	for i := range c.calls {
-		call := &c.calls[i]
-		reads := 0
-		for _, n := range c.count[call.first:call.end] {
-			reads += n
-		}
-		r.watch.Batch(reads)
+	for i := range p.calls {
+		c := &p.calls[i]
+		c.conn = conn
 		switch {
-		case wire.SlotIsMoving(call.err): // answer sets Retry
-		case call.err != nil && !errors.Is(call.err, errReply):
-			call.err, b.InUse = client.Outcome(conn, call.err), true
+		case wire.SlotIsMoving(c.err): // answer sets Retry
+		case c.err != nil:
+			c.err, batch.InUse = client.Outcome(conn, c.err), true
 		default:
 			client.Outcome(conn, nil)
 			client.Wrote(start)
-			// A moving mean over some eight batches. (A lost update of it does no harm.)
-			mean := r.meanSize.Load()
-			r.meanSize.Store(mean + (int64(len(call.text)/(call.end-call.first))-mean)/8)
 		}
 	}
 }
 
-// take takes in a reply.
-func (c *readCall) take(message rueidis.RedisMessage, err error) {
-	if c.err = err; err == nil {
-		if c.text, err = message.ToString(); err != nil {
-			c.err = fmt.Errorf("%w: %w", errReply, err)
-		}
+// prepare makes the calls for the operations.
+func (b *batches[T]) prepare(p *payload[T], l layout.Layout) {
+	if slices.ContainsFunc(p.ops, func(q T) bool { return q.prefix() != p.ops[0].prefix() }) {
+		slices.SortStableFunc(p.ops, func(x, y T) int { return strings.Compare(x.prefix(), y.prefix()) })
 	}
-}
-
-// answer hands out what the replies say of each of the reads.
-func (r *reader) answer(b *readBatch) {
-	c := &b.Payload
-	for i := range c.calls {
-		r.answerCall(c.unique, &c.calls[i])
-	}
-	clear(c.unique)
-	clear(c.last)
-}
-
-func (r *reader) answerCall(unique []*read, call *readCall) {
-	retry := wire.SlotIsMoving(call.err)
-	text := call.text
-	for _, q := range unique[call.first:call.end] {
-		q.Retry = retry
-		if q.err = call.err; q.err == nil {
-			q.session, text, q.err = reply.CutSession(text)
+	p.calls = p.calls[:0]
+	mean := time.Duration(b.mean.Load())
+	var used time.Duration // of the last call
+	for i := 0; i < len(p.ops); {
+		prefix := strings.Clone(p.ops[i].prefix())
+		takes := max(p.ops[i].least(), mean)
+		if len(p.calls) == 0 || l.Sharded() || used+takes > callTime {
+			n := len(p.calls)
+			p.calls = slices.Grow(p.calls, 1)[:n+1] // with what it has for keys and args
+			c := &p.calls[n]
+			c.Script, c.first, c.conn, c.reply, c.err = b.script, i, nil, rueidis.RedisMessage{}, nil
+			bucket := layout.Bucket{Wipe: l.WipeOf(prefix)}
+			c.Keys, c.Args, used = append(c.Keys[:0], bucket.Wipe), b.kind.common(c.Args[:0], bucket.Cache()), 0
 		}
-		// The script counted the reads of a session one after the other.
-		for next := q.duplicate; next != nil; next = q.duplicate {
-			next.Retry = retry
-			if next.session, next.err = q.session, q.err; q.err == nil {
-				next.session.R++
-				next.session.Idle = 0
+		c, first := &p.calls[len(p.calls)-1], i
+		for used += takes; ; used += takes {
+			if i++; i == len(p.ops) || p.ops[i].prefix() != prefix {
+				break
 			}
-			q.duplicate, q = nil, next
+			if takes = max(p.ops[i].least(), mean); used+takes > callTime {
+				break
+			}
+		}
+		c.Keys = append(c.Keys, prefix+"_sessions", prefix+"_users")
+		c.Args = append(c.Args, l.AppOf(prefix), strconv.Itoa(i-first))
+		b.kind.add(&c.Command, p.ops[first:i])
+		if c.end = i; l.Sharded() {
+			c.Keys = append(c.Keys, layout.Missing(prefix)) // see Keyspace.Guard
 		}
 	}
-	if text != "" && call.err == nil {
-		r.s.logf("error: %v: %d bytes after the last session of a batch", errReply, len(text))
+}
+
+// answer hands out what the replies say to each of the operations.
+func (b *batches[T]) answer(batch *wire.Batch[T, payload[T]]) {
+	p := &batch.Payload
+	for i := range p.calls {
+		c := &p.calls[i]
+		took := b.kind.answer(p.ops[c.first:c.end], c.conn, c.reply, c.err)
+		if took > 0 && c.err == nil {
+			// A moving mean over some eight calls. (A lost update of it does no harm.)
+			mean := b.mean.Load()
+			b.mean.Store(mean + (int64(took)-mean)/8)
+		}
+		c.conn, c.reply, c.err = nil, rueidis.RedisMessage{}, nil
 	}
-	call.text, call.err = "", nil
+	clear(p.ops)
+}
+
+// outcome is what comes of an operation: the error, or that another batch may succeed.
+func outcome(w *wire.Wait, err error) error {
+	w.Retry = wire.SlotIsMoving(err)
+	return err
 }

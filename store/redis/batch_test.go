@@ -111,7 +111,7 @@ func TestBrokenSession(t *testing.T) {
 		}
 	}
 	reads := slices.Clone(b.Waiters)
-	plainReader(s).batcher.Carry(b)
+	plainReader(s).batches.batcher.Carry(b)
 	for i, q := range reads {
 		if field := spoilt[i/4]; i%2 == 0 {
 			if q.err == nil || errors.Is(q.err, store.ErrNotFound) || errors.Is(q.err, store.ErrUnavailable) {
@@ -139,7 +139,7 @@ func TestLoneRead(t *testing.T) {
 	if got := calls(t, server)["evalsha"] - before; got != n {
 		t.Errorf("%d calls for %d reads, one after the other", got, n)
 	}
-	eventually(t, "nobody waits", plainReader(s).batcher.Idle)
+	eventually(t, "nobody waits", plainReader(s).batches.batcher.Idle)
 }
 
 // TestGivingUp lets readers give up while their batch is on its way to a silent
@@ -184,7 +184,7 @@ func TestGivingUp(t *testing.T) {
 		}
 		wg.Wait()
 	}
-	eventually(t, "nobody looks for late readers of none", plainReader(s).batcher.Idle)
+	eventually(t, "nobody looks for late readers of none", plainReader(s).batches.batcher.Idle)
 }
 
 // TestBigReplies checks that sessions with much data go in small batches.
@@ -204,8 +204,8 @@ func TestBigReplies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n := plainReader(s).most()
-	if most := batchBytes/size + 1; n > most {
+	n := plainReader(s).batches.most()
+	if most := readBytes*int(callTime/readTime)/size + 1; n > most {
 		t.Errorf("a batch of %d sessions of %d bytes, where %d fill it", n, size, most)
 	}
 }

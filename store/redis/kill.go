@@ -6,21 +6,32 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/internal/wire"
 )
+
+// killTime is how long a kill holds Redis.
+const killTime = 10 * time.Microsecond
+
+// killArgs are the arguments that kill.lua begins with.
+func (s *Store) killArgs(args []string, channel string) []string { return append(args, channel) }
 
 func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 	l, err := s.layout(ctx)
 	if err != nil {
 		return false, err
 	}
-	b := l.OfToken(app, token)
-	key := b.Session(token)
-	reply, err := s.client.RunBatched(ctx, s.scripts.kill,
-		[]string{key, b.Sessions(), b.Users(), b.Wipe},
-		[]string{b.App, b.Token(key), b.Prefix, b.Cache()})
+	return s.kill(ctx, l, l.OfToken(app, token), token)
+}
+
+func (s *Store) kill(ctx context.Context, l layout.Layout, b layout.Bucket, token string) (bool, error) {
+	w := s.writersOf(l, b).kills
+	q := w.new(b, killTime)
+	q.keys = append(q.keys, b.Session(token))
+	reply, err := w.do(ctx, q)
 	if err != nil {
 		return false, err
 	}

@@ -94,7 +94,7 @@ func TestSpoiltAlias(t *testing.T) {
 			f.Waiters = append(f.Waiters, &read{key: []byte(classicKeys(s).session("app", token)), prefixEnd: len(classicKeys(s).prefix("app")), Wait: wire.NewWait()})
 		}
 		reads := slices.Clone(f.Waiters)
-		plainReader(s).batcher.Carry(f)
+		plainReader(s).batches.batcher.Carry(f)
 		if !errors.Is(reads[0].err, store.ErrNotFound) || reads[1].err != nil {
 			t.Errorf("%s: %v, %v", name, reads[0].err, reads[1].err)
 		}

@@ -24,12 +24,12 @@ const (
 
 var errOutrun = fmt.Errorf("redis: %w: sessions of the user come faster than they can be ended", store.ErrUnavailable)
 
-// createWithin starts a session whose user may have so many with it. When there are
-// too many for the script to end at once, they are ended in steps first.
-func (s *Store) createWithin(ctx context.Context, l layout.Layout, b layout.Bucket, id string, limit int, keys, args []string) (now int64, err error) {
-	args = append(args, strconv.Itoa(limit), strconv.Itoa(limitLook), strconv.Itoa(stepSize), b.Cache())
+// createWithin starts a session whose user may have so many with it. create tries it, and
+// returns 0 if there are too many for the script to end at once: they are ended in steps
+// first.
+func (s *Store) createWithin(ctx context.Context, l layout.Layout, b layout.Bucket, id string, limit int, create func() (int64, error)) (now int64, err error) {
 	for range trimTries {
-		n, err := s.count(ctx, s.scripts.create, keys, args)
+		n, err := create()
 		if n > 0 || err != nil {
 			return n, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +18,9 @@ const (
 	// at worst that holds Redis for half a millisecond. What is larger is merged here,
 	// a thousand times as fast, for one more round trip.
 	mergedInRedis = 2048
+	// mergedInCall is the same of all sets of one script call: a millisecond at worst,
+	// most often a half.
+	mergedInCall = 4 * mergedInRedis
 	// mergeTries is how often a set merges here. Each try but the last loses to a set of
 	// another server; of three servers that do nothing else, one loses 64 in a row once
 	// in 10^11.
@@ -30,20 +32,15 @@ var (
 	errMalformed = errors.New("redis: d of the session is not a JSON object without white space")
 )
 
-// merge runs set.lua: args are its first five. What the script leaves to us is merged
-// here and written only if nobody has written the data meanwhile, else merged again, so
-// no set is lost. w goes up with each set, those of a Node server too.
-func (s *Store) merge(ctx context.Context, keys, args []string, token string, d store.Data) (store.Session, error) {
+// merge runs set.lua. What the script leaves to us is merged here and written only if
+// nobody has written the data meanwhile, else merged again, so no set is lost. w goes up
+// with each set, those of a Node server too.
+func (s *Store) merge(ctx context.Context, c change) (store.Session, error) {
 	room := s.mergedInRedis
-	for _, f := range d {
+	for _, f := range c.data {
 		room -= len(f.Key) + len(f.Value) + len(":,")
 	}
-	args = append(args, strconv.Itoa(s.maxData), strconv.Itoa(max(room, -1)), "")
-	first := args
-	if room >= 0 {
-		first = appendFields(slices.Clone(args), d)
-	}
-	message, err := s.client.RunBatched(ctx, s.scripts.set, keys, first)
+	message, err := c.writer.do(ctx, c.toMerge(room))
 	if err != nil {
 		return store.Session{}, err
 	}
@@ -51,7 +48,7 @@ func (s *Store) merge(ctx context.Context, keys, args []string, token string, d 
 		return store.Session{}, store.ErrTooLarge
 	}
 	if !message.IsArray() {
-		return afterSet(message, token)
+		return afterSet(message, c.token)
 	}
 	read, err := parseUnmerged(message)
 	if err != nil {
@@ -60,30 +57,28 @@ func (s *Store) merge(ctx context.Context, keys, args []string, token string, d 
 
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	turn, err := s.merges.take(ctx, keys[0])
+	turn, err := s.merges.take(ctx, c.key)
 	if err != nil {
 		return store.Session{}, err
 	}
-	defer s.merges.leave(keys[0], turn)
+	defer s.merges.leave(c.key, turn)
 	if turn.last.w > read.w {
 		read = turn.last // what the set before this one wrote
 	}
 	for range mergeTries {
-		merged, ok := d.Merge(read.d)
+		merged, ok := c.data.Merge(read.d)
 		if !ok {
 			return store.Session{}, errMalformed
 		}
 		if store.TooLarge(read.d, merged, s.maxData) {
 			return store.Session{}, store.ErrTooLarge
 		}
-		// Each call has arguments of its own, since those of the last may still be read.
-		args := append(slices.Clone(args[:len(args)-1]), strconv.FormatInt(read.w, 10), merged)
-		message, err := s.client.RunBatched(ctx, s.scripts.set, keys, args)
+		message, err := c.writer.do(ctx, c.merged(read.w, merged))
 		if err != nil {
 			return store.Session{}, err
 		}
 		if !message.IsArray() {
-			session, err := afterSet(message, token)
+			session, err := afterSet(message, c.token)
 			if err == nil {
 				session.D = reply.Data(merged)
 				turn.last = unmerged{session.W, merged}

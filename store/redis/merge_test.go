@@ -12,6 +12,7 @@ import (
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/internal/wire"
 	"rest-sessions/store/storetest"
 )
@@ -121,6 +122,13 @@ func TestSetsOfLargeData(t *testing.T) {
 	}
 }
 
+// beforeSets lets each set of the script begin with what lua says, of the session at key.
+func beforeSets(s *Store, lua string) {
+	const begin = "\n  local w, room, caller ="
+	sets := s.writers[layout.ClassicGroup].sets.batches
+	sets.script = wire.NewScript(strings.Replace(sets.script.Text, begin, "\n  "+lua+begin, 1))
+}
+
 // TestSetGivesUp has somebody else set before each call of a set: it ends, and has
 // written nothing.
 func TestSetGivesUp(t *testing.T) {
@@ -131,7 +139,7 @@ func TestSetGivesUp(t *testing.T) {
 	key := classicKeys(s).session("app", token)
 	stored := shapes[0].data(10_000)
 	server.Do(t, "HSET", key, "d", stored)
-	s.scripts.set = wire.NewScript(strings.Replace(s.scripts.set.Text, "\nlocal merged_by_caller =", "\nredis.call('HINCRBY', KEYS[1], 'w', 1)\nlocal merged_by_caller =", 1))
+	beforeSets(s, "redis.call('HINCRBY', key, 'w', 1)")
 	_, err := s.Set(context.Background(), "app", token, number(1))
 	if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, errOverrun) {
 		t.Errorf("Set: %v", err)
@@ -145,17 +153,16 @@ func TestSetGivesUp(t *testing.T) {
 func TestSetKeepsWhatOthersWrote(t *testing.T) {
 	server := redistest.Start(t)
 	for _, others := range []string{
-		"redis.call('HINCRBY', KEYS[1], 'w', 1) redis.call('HSET', KEYS[1], 'd', '{\"o\":1}')",
-		"redis.call('HINCRBY', KEYS[1], 'w', 1) redis.call('HDEL', KEYS[1], 'd')",
-		"redis.call('DEL', KEYS[1])",
+		"redis.call('HINCRBY', key, 'w', 1) redis.call('HSET', key, 'd', '{\"o\":1}')",
+		"redis.call('HINCRBY', key, 'w', 1) redis.call('HDEL', key, 'd')",
+		"redis.call('DEL', key)",
 	} {
 		s := openTest(t, server, nil)
 		token := create(t, s, "app", "user", 1_000_000)
 		key := classicKeys(s).session("app", token)
 		server.Do(t, "HSET", key, "d", shapes[0].data(10_000))
 		// The second call comes after it.
-		s.scripts.set = wire.NewScript(strings.Replace(s.scripts.set.Text, "\nlocal merged_by_caller =",
-			"\nif redis.call('INCR', KEYS[1] .. 'calls') == 2 then "+others+" end\nlocal merged_by_caller =", 1))
+		beforeSets(s, "if redis.call('INCR', key .. 'calls') == 2 then "+others+" end")
 		session, err := s.Set(context.Background(), "app", token, number(1))
 		d, _ := server.Do(t, "HGET", key, "d").(string)
 		switch {

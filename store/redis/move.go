@@ -127,10 +127,7 @@ func (s *Store) keepWithin(ctx context.Context, l layout.Layout, b layout.Bucket
 // any more, and returns ErrNotFound.
 func (s *Store) unmake(ctx context.Context, l layout.Layout, to layout.Bucket, fresh string, made bool) error {
 	if made {
-		key := to.Session(fresh)
-		_, err := s.client.Run(ctx, s.scripts.kill, []string{key, to.Sessions(), to.Users(), to.Wipe},
-			[]string{to.App, to.Token(key), to.Prefix, to.Cache()})
-		if err != nil {
+		if _, err := s.kill(ctx, l, to, fresh); err != nil {
 			return err
 		}
 	}

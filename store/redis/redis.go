@@ -53,6 +53,7 @@ type Store struct {
 	scripts  *scripts
 	readers  [layout.Groups]readers
 	lists    list.Source
+	writers  [layout.Groups]*writers
 	registry *registry.Registry
 	timeout  time.Duration
 	logf     func(format string, args ...any)
@@ -107,6 +108,7 @@ func Open(o Options) (*Store, error) {
 	}
 	for i := range s.readers {
 		s.readers[i] = newReaders(s, watch, i != layout.ClassicGroup)
+		s.writers[i] = newWriters(s, i != layout.ClassicGroup)
 	}
 	return s, nil
 }

@@ -371,14 +371,17 @@ func TestOtherLayout(t *testing.T) {
 	token := store.NewToken("user")
 	l := layout.Classic(s.keys.NS)
 	p := l.Buckets("app")[0]
-	keys := []string{p.Session(token), p.Sessions(), p.Users(), p.Wipe}
-	_, err := s.client.Run(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, p.Cache()})
+	keys := []string{p.Session(token)}
+	_, err := s.client.Run(ctx, s.scripts.peek, keys, nil)
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("Run: %v", err)
 	}
-	_, err = s.client.RunBatched(ctx, s.scripts.kill, keys, []string{"app", token, p.Prefix, p.Cache()})
+	_, err = s.client.RunBatched(ctx, s.scripts.peek, keys, nil)
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("RunBatched: %v", err)
+	}
+	if _, err = s.kill(ctx, l, p, token); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("kill: %v", err)
 	}
 	if _, err = s.readers[layout.ClassicGroup].plain.get(ctx, l, layout.Bucket{}, "app", token); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("get: %v", err)

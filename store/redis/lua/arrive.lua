@@ -14,6 +14,7 @@
 -- include alias.lua
 -- include details.lua
 -- include session.lua
+-- include entries.lua
 -- include touch.lua
 -- include clock.lua
 
@@ -31,5 +32,7 @@ if s.first == '' then
 end
 redis.call('HSET', KEYS[1], 'id', s.id, 'ip', s.ip, 'first', s.first)
 redis.call('HDEL', KEYS[1], 'root')
-touch(s, KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], now, fraction, false, true)
+local entries = new_entries()
+touch(s, KEYS[1], entries, ARGV[1], ARGV[2], now, fraction, false, true)
+write_entries(entries, KEYS[2], KEYS[3], KEYS[4])
 return render(s)

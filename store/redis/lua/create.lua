@@ -1,63 +1,94 @@
 #!lua
--- create starts a session, and ends those of the user's others that are too many.
+-- create starts sessions. One may end those of its user's others that are too many.
 --
--- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
---       5 ns:app:us:id
+-- KEYS  1 ns:SESSIONS
+--       then, of each app: ns:app:_sessions, ns:app:_users, and of each session:
+--       ns:app:token, ns:app:us:id
 --       The hashes of the user's other sessions cannot be declared: their tokens
---       stand in KEYS[5].
--- ARGV  1 app  2 token  3 id  4 ip  5 ttl (seconds)  6 no_resave, 1 or ''
---       7 d, the text of a JSON object without white space, or ''
---       8 how many seconds from now the session ends whatever its activity, or ''
---       9 how many sessions the user may have with this one, or ''; then
---       10 most others to look at  11 most to end  12 the channel, see publish
--- Returns the second of now, or 0 if there were more to look at or to end: then nothing
--- is done.
--- Cost: O(log n) of the app's and of all sessions; with a limit, O(others to look at
--- + those to end * log n).
+--       stand in ns:app:us:id.
+-- ARGV  1 the channel, see publish  2 most others of a user to look at  3 most to end
+--       then, of each app: its name, how many sessions it has, and of each session: its
+--       id; ip; ttl (seconds); no_resave, 1 or ''; d, the text of a JSON object without
+--       white space, or ''; how many seconds from now it ends whatever its activity, or
+--       ''; how many sessions the user may have with this one, or ''
+-- Returns for each, in the order of KEYS, the second of now; or 0 if there were more to
+-- look at or to end: then nothing is done; or an error.
+-- Cost: O(log n) of the app's and of all sessions, each; with a limit, O(others to look
+-- at + those to end * log n).
 
 -- include alive.lua
+-- include attempt.lua
 -- include before.lua
 -- include publish.lua
 -- include drop.lua
+-- include entries.lua
 -- include surplus.lua
 -- include clock.lua
 
-local app, token, id, ip, ttl = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local prefix = string.sub(KEYS[1], 1, -65)
+local channel, look, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local second = string.format('%d', now)
+local stamp = second .. fraction
+local wipe = {} -- entries of KEYS[1]
+local fields = 7 -- arguments of a session
 
-local excess = {} -- tokens of the sessions that end
-if ARGV[9] ~= '' then
-  excess = surplus(prefix, KEYS[5], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), now)
-  if not excess then
-    return 0
+-- create starts the session at key, whose arguments begin at a. sessions and users are
+-- the indexes of its app.
+local function create(key, user, app, entries, a, sessions, users)
+  local id, ip, ttl, no_resave, d, max_age, limit = unpack(ARGV, a, a + fields - 1)
+  ttl = tonumber(ttl)
+  local prefix, token = string.sub(key, 1, -65), string.sub(key, -64)
+  local excess = {} -- tokens of the sessions that end
+  if limit ~= '' then
+    excess = surplus(prefix, user, tonumber(limit), look, most, now)
+    if not excess then
+      return 0
+    end
   end
+
+  local session = {'id', id, 'r', '1', 'w', '1', 'm', '2', 'ip', ip, 'la', second, 'ttl', ttl, 'created', second}
+  local window = math.max(1, math.min(60, math.floor(ttl / 10)))
+  if no_resave == '1' then
+    session[#session + 1] = 'no_resave'
+    session[#session + 1] = '1'
+    window = 1
+  end
+  local due = now - now % window + window + ttl - 1
+  if max_age ~= '' then
+    local last = now + tonumber(max_age)
+    session[#session + 1] = 'end'
+    session[#session + 1] = string.format('%d', last)
+    due = math.min(due, last)
+  end
+  if d ~= '' then
+    session[#session + 1] = 'd'
+    session[#session + 1] = d
+  end
+  redis.call('SADD', user, token)
+  redis.call('HSET', key, unpack(session))
+  local member = token .. ':' .. id
+  add_entry(entries.sessions, stamp, member)
+  add_entry(entries.users, stamp, id)
+  add_entry(entries.wipe, string.format('%d', due) .. fraction, app .. ':' .. member)
+  for _, other in ipairs(excess) do
+    drop(prefix, sessions, users, KEYS[1], channel, app, other, id)
+  end
+  return now
 end
 
-local stamp = string.format('%d', now) .. fraction
-local session = {'id', id, 'r', 1, 'w', 1, 'm', 2, 'ip', ip, 'la', now, 'ttl', ttl, 'created', now}
-local window = math.max(1, math.min(60, math.floor(ttl / 10)))
-if ARGV[6] == '1' then
-  session[#session + 1] = 'no_resave'
-  session[#session + 1] = 1
-  window = 1
+local replies = {}
+local k, a = 2, 4
+while ARGV[a] do
+  local app, n, entries, first = ARGV[a], tonumber(ARGV[a + 1]), new_entries(wipe), #replies + 1
+  a = a + 2
+  for i = k + 2, k + 2 * n, 2 do
+    replies[#replies + 1] = attempt(create, KEYS[i], KEYS[i + 1], app, entries, a, KEYS[k], KEYS[k + 1])
+    a = a + fields
+  end
+  local failed = attempt(write_app, entries, KEYS[k], KEYS[k + 1])
+  for i = first, failed and #replies or 0 do
+    replies[i] = failed -- an index that is none fails all sessions of its app
+  end
+  k = k + 2 + 2 * n
 end
-local due = now - now % window + window + ttl - 1
-if ARGV[8] ~= '' then
-  local last = now + tonumber(ARGV[8])
-  session[#session + 1] = 'end'
-  session[#session + 1] = string.format('%d', last)
-  due = math.min(due, last)
-end
-if ARGV[7] ~= '' then
-  session[#session + 1] = 'd'
-  session[#session + 1] = ARGV[7]
-end
-redis.call('HSET', KEYS[1], unpack(session))
-redis.call('ZADD', KEYS[2], stamp, token .. ':' .. id)
-redis.call('ZADD', KEYS[3], 'GT', stamp, id) -- the clock may have gone back
-redis.call('ZADD', KEYS[4], string.format('%d', due) .. fraction, app .. ':' .. token .. ':' .. id)
-redis.call('SADD', KEYS[5], token)
-for _, other in ipairs(excess) do
-  drop(prefix, KEYS[2], KEYS[3], KEYS[4], ARGV[12], app, other, id)
-end
-return now
+write_wipe(wipe, KEYS[1])
+return replies

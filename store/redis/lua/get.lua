@@ -5,9 +5,9 @@
 --       then, of each app: ns:app:_sessions, ns:app:_users, ns:app:token of each
 --       session; if the token is an old one, that of the session cannot be declared,
 --       nor can ns:app:us:id: the id stands in the hash
--- ARGV  of each app: its name, how many sessions it has, and how often each is
---       read, with a space after each number, or '' if all are read once; then e if
---       Redis can evict, see touch, d if details are asked for, both, or nothing
+-- ARGV  1 e if Redis can evict, see touch, d if details are asked for, both, or ''
+--       then, of each app: its name, how many sessions it has, and how often each is
+--       read, with a space after each number, or '' if all are read once
 -- Returns one text. Of each session, in the order of KEYS, it holds a header line
 -- "#id #ip #d r w ttl idle no_resave", with r as it was before, and then id, ip
 -- and d, back to back, with details as render makes it; or the line "-" if there is no such session; or "!" and
@@ -31,8 +31,7 @@ local function counter(n)
   return n and n >= 0 and n <= 1e15 and n % 1 == 0
 end
 
-local flags = #ARGV % 3 == 1 and ARGV[#ARGV] or ''
-local evicts, detailed = string.find(flags, 'e', 1, true), string.find(flags, 'd', 1, true)
+local evicts, detailed = string.find(ARGV[1], 'e', 1, true), string.find(ARGV[1], 'd', 1, true)
 
 local function fetch(key)
   if detailed then
@@ -46,7 +45,7 @@ local stamp = second .. fraction
 local users_start = now - now % 10
 local out, due = {}, {} -- due: scores and members for SESSIONS
 local first = 2
-for a = 1, #ARGV - 2, 3 do
+for a = 2, #ARGV, 3 do
   local app, sessions = ARGV[a], tonumber(ARGV[a + 1])
   local counts = ARGV[a + 2] ~= '' and string.gmatch(ARGV[a + 2], '%d+')
   local active, moved = {}, {} -- scores and members for _users, for _sessions

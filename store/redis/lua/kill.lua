@@ -1,27 +1,62 @@
 #!lua flags=allow-oom
--- kill ends a session. One whose time is over is left to the wiper.
+-- kill ends sessions. Those whose time is over are left to the wiper.
 --
--- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
+-- KEYS  1 ns:SESSIONS
+--       then, of each app: ns:app:_sessions, ns:app:_users, ns:app:token of each session
 --       ns:app:us:id cannot be declared: the id stands in the hash. Nor can the
 --       session's key if the token is an old one.
--- ARGV  1 app  2 token  3 "ns:app:"  4 the channel, see publish
--- Returns 1 if there was one, else 0.
--- Cost: O(log n) of the app's and of all sessions.
+-- ARGV  1 the channel, see publish
+--       then, of each app: its name and how many sessions it has
+-- Returns for each, in the order of KEYS, 1 if there was one, else 0, or an error if what
+-- is stored is no session.
+-- Cost: O(log n) of the app's and of all sessions, each.
 
 -- include read.lua
 -- include alive.lua
 -- include alias.lua
+-- include attempt.lua
 -- include publish.lua
 -- include drop.lua
+-- include sweep.lua
 
+local channel = ARGV[1]
 local now = tonumber(redis.call('TIME')[1])
-local key = KEYS[1]
-local h = redis.call('HMGET', key, 'id', 'ttl', 'la', 'end')
-if not h[1] and h[4] then
-  key = follow(key, h[4], now)
-  h = key and redis.call('HMGET', key, 'id', 'ttl', 'la', 'end') or {}
+
+-- find returns the key and the user of the session at key, if it is alive. It has a place
+-- in found, so that the same session does not end twice.
+local function find(key, found)
+  local h = redis.call('HMGET', key, 'id', 'ttl', 'la', 'end')
+  if not h[1] and h[4] then
+    key = follow(key, h[4], now)
+    h = key and redis.call('HMGET', key, 'id', 'ttl', 'la', 'end') or {}
+  end
+  if not h[1] or not alive(h[2], h[3], h[4], now) or found[key] then
+    return 0
+  end
+  local n = #found.tokens + 1
+  found[key], found.tokens[n], found.ids[n] = true, string.sub(key, -64), h[1]
+  return 1
 end
-if not h[1] or not alive(h[2], h[3], h[4], now) then
-  return 0
+
+local replies = {}
+local k = 2
+for a = 2, #ARGV, 2 do
+  local app, sessions, first = ARGV[a], tonumber(ARGV[a + 1]), #replies + 1
+  local found = {tokens = {}, ids = {}}
+  for i = k + 2, k + 1 + sessions do
+    replies[#replies + 1] = attempt(find, KEYS[i], found)
+  end
+  local prefix = string.sub(KEYS[k + 2], 1, -65)
+  local swept = attempt(sweep, prefix, KEYS[k], KEYS[k + 1], KEYS[1], channel, app, found.tokens, found.ids)
+  if type(swept) == 'table' then -- each alone, as a key of one may have failed them all
+    local n = 0
+    for i = first, #replies do
+      if replies[i] == 1 then
+        n = n + 1
+        replies[i] = attempt(drop, prefix, KEYS[k], KEYS[k + 1], KEYS[1], channel, app, found.tokens[n], found.ids[n])
+      end
+    end
+  end
+  k = k + 2 + sessions
 end
-return drop(ARGV[3], KEYS[2], KEYS[3], KEYS[4], ARGV[4], ARGV[1], string.sub(key, -64), h[1])
+return replies

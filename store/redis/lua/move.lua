@@ -24,6 +24,7 @@
 -- include publish.lua
 -- include drop.lua
 -- include surplus.lua
+-- include entries.lua
 -- include touch.lua
 -- include clock.lua
 
@@ -53,7 +54,9 @@ if s.first == '' then
 end
 redis.call('HSET', KEYS[2], 'id', s.id, 'ip', s.ip, 'first', s.first)
 redis.call('HDEL', KEYS[2], 'root')
-touch(s, KEYS[2], KEYS[3], KEYS[4], KEYS[5], app, new, now, fraction, false, true)
+local entries = new_entries()
+touch(s, KEYS[2], entries, app, new, now, fraction, false, true)
+write_entries(entries, KEYS[3], KEYS[4], KEYS[5])
 for _, other in ipairs(excess) do
   drop(prefix, KEYS[3], KEYS[4], KEYS[5], ARGV[5], app, other, id)
 end

@@ -18,6 +18,7 @@
 -- include alias.lua
 -- include details.lua
 -- include session.lua
+-- include entries.lua
 -- include publish.lua
 -- include touch.lua
 -- include clock.lua
@@ -29,7 +30,9 @@ if not s then
 end
 if key ~= KEYS[1] then
   local token = string.sub(key, -64)
-  touch(s, key, KEYS[3], KEYS[4], KEYS[5], app, token, now, fraction, ARGV[6] == '1')
+  local entries = new_entries()
+  touch(s, key, entries, app, token, now, fraction, ARGV[6] == '1')
+  write_entries(entries, KEYS[3], KEYS[4], KEYS[5])
   return token .. render(s)
 end
 
@@ -68,6 +71,8 @@ if grace > 0 then
 end
 redis.call('EXPIRE', key, alias_seconds)
 
-touch(s, KEYS[2], KEYS[3], KEYS[4], KEYS[5], app, new, now, fraction, ARGV[6] == '1')
+local entries = new_entries()
+touch(s, KEYS[2], entries, app, new, now, fraction, ARGV[6] == '1')
+write_entries(entries, KEYS[3], KEYS[4], KEYS[5])
 publish(ARGV[5], app, old)
 return new .. render(s)

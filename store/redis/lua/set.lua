@@ -1,23 +1,28 @@
 #!lua
--- set merges a change into a session's data and counts as activity.
+-- set merges changes into the data of sessions, each of which counts as activity.
 --
--- KEYS  1 ns:app:token  2 ns:app:_sessions  3 ns:app:_users  4 ns:SESSIONS
+-- KEYS  1 ns:SESSIONS
+--       then, of each app: ns:app:_sessions, ns:app:_users, ns:app:token of each set
 --       If the token is an old one, the session's key cannot be declared; nor can
 --       ns:app:us:id: the id stands in the hash.
--- ARGV  1 app  2 token  3 the channel, see publish  4 1 if Redis can evict, see touch, or ''
---       5 what w has to be, or ''  6 most bytes of d after the change, or as many as before
---       7 how many bytes of d are merged with the change here  8 w of the session that
---       the caller has merged, or ''
---       from 9 on: with 8, what that made, or '' for none; else the change, keys and
---       values, as JSON without white space; no key twice, keys spelled as
---       JSON.stringify does; null removes a key
--- Returns the session after the change, as render makes it, with 8 without d. Or writes
--- nothing: if w is not 5, it returns the line "conflict" and then the session as it is; if
--- d is longer than 7 or w is not 8, {w, d}: the caller merges, and calls again; if d would
--- be too long, 0. Fails, before any write, if what is stored in d is no JSON object without
--- white space.
--- Cost: O(bytes of data), O(log n) as get. What is merged here costs some 0.2 us a byte
--- at worst, all else 2 us a KB.
+-- ARGV  1 the channel, see publish  2 1 if Redis can evict, see touch, or ''
+--       3 most bytes of d after a change, or as many as before
+--       4 most bytes of d that are merged here, of all sets together
+--       then, of each app: its name, how many sets it has, and of each set: what w has to
+--       be, or ''; most bytes of its d that are merged here; w of the session that the
+--       caller has merged, or ''; how many texts follow; and those: if the caller has
+--       merged, what that made, or '' for none; else the change, keys and values, as JSON
+--       without white space; no key twice, keys spelled as JSON.stringify does; null
+--       removes a key
+-- Returns a reply for each set, in the order of KEYS, each of which sees what those before
+-- it made: the session after the change, as render makes it, without d if the caller has
+-- merged. Or the set wrote nothing: if w is not as it has to be, the line "conflict" and
+-- then the session as it is; if d is too long to be merged here, or w is not that of the
+-- caller, {w, d}: the caller merges, and calls again; -1 if those before it left too
+-- little of 4; if d would be too long, 0; an error, if what is stored is no session, or d
+-- no JSON object without white space.
+-- Cost: O(bytes of data), O(log n) as get, each. What is merged here costs some 0.2 us a
+-- byte at worst, all else 2 us a KB.
 --
 -- The data is never decoded: cjson would round numbers to 14 digits and lose the
 -- order of keys. Nor is it looked at inside of values.
@@ -25,56 +30,92 @@
 -- include read.lua
 -- include alive.lua
 -- include alias.lua
+-- include attempt.lua
 -- include details.lua
 -- include session.lua
+-- include entries.lua
 -- include publish.lua
 -- include touch.lua
 -- include clock.lua
 -- include merge.lua
 
-local merged_by_caller = ARGV[8] ~= ''
-local s, key = load(KEYS[1], now, merged_by_caller)
-if not s then
+local channel, evicts, most, budget = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4])
+
+-- counter reports whether a field is a number that can be raised.
+local function counter(text)
+  local n = tonumber(text)
+  return n and n >= 0 and n <= 1e15 and n % 1 == 0
+end
+
+-- set makes the one whose arguments begin at a, of the session at key.
+local function set(key, app, entries, a)
+  local w, room, caller = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
+  local s
+  s, key = load(key, now, caller ~= '')
+  if not s then
+    return render(s)
+  elseif not (counter(s.r) and counter(s.w) and s.ip) then
+    return redis.error_reply('BADDATA a field of the hash is missing or is not a number')
+  elseif w ~= '' and tonumber(s.w) ~= tonumber(w) then
+    s = load(key, now)
+    return 'conflict\n' .. render(unused(s))
+  end
+
+  local merged
+  if caller ~= '' then
+    if caller ~= s.w then
+      s = load(key, now)
+      return {s.w, s.d}
+    end
+    merged = ARGV[a + 4]
+  elseif #s.d > room then
+    return {s.w, s.d}
+  elseif #s.d > budget then
+    return -1
+  else
+    budget = budget - #s.d
+    local change, order = {}, {}
+    for i = a + 4, a + 3 + ARGV[a + 3], 2 do
+      change[ARGV[i]] = ARGV[i + 1]
+      order[#order + 1] = ARGV[i]
+    end
+    merged = merge(s.d, change, order)
+    if not merged then
+      return redis.error_reply('BADDATA d of the session is not a JSON object without white space')
+    elseif #merged > most and #merged > #s.d then
+      return 0
+    end
+  end
+
+  s.w = string.format('%d', s.w + 1)
+  local fields, token = {'w', s.w}, string.sub(key, -64)
+  if merged ~= '' then
+    fields[3], fields[4] = 'd', merged
+  else
+    redis.call('HDEL', key, 'd')
+  end
+  touch(s, key, entries, app, token, now, fraction, evicts, false, fields)
+  publish(channel, app, token)
+  if caller == '' then
+    s.d = merged
+  end
   return render(s)
 end
-if ARGV[5] ~= '' and tonumber(s.w) ~= tonumber(ARGV[5]) then
-  s = load(key, now)
-  return 'conflict\n' .. render(unused(s))
-end
-local token = string.sub(key, -64)
 
-local merged
-if merged_by_caller then
-  if ARGV[8] ~= s.w then
-    s = load(key, now)
-    return {s.w, s.d}
+local replies, wipe = {}, {}
+local k, a = 2, 5
+while ARGV[a] do
+  local app, sets, entries, first = ARGV[a], tonumber(ARGV[a + 1]), new_entries(wipe), #replies + 1
+  a = a + 2
+  for i = k + 2, k + 1 + sets do
+    replies[#replies + 1] = attempt(set, KEYS[i], app, entries, a)
+    a = a + 4 + ARGV[a + 3]
   end
-  merged = ARGV[9]
-elseif #s.d > tonumber(ARGV[7]) then
-  return {s.w, s.d}
-else
-  local change, order = {}, {}
-  for i = 9, #ARGV, 2 do
-    change[ARGV[i]] = ARGV[i + 1]
-    order[#order + 1] = ARGV[i]
+  local failed = attempt(write_app, entries, KEYS[k], KEYS[k + 1])
+  for i = first, failed and #replies or 0 do
+    replies[i] = failed -- an index that is none fails all sets of its app
   end
-  merged = merge(s.d, change, order)
-  if not merged then
-    return redis.error_reply('BADDATA d of the session is not a JSON object without white space')
-  elseif #merged > tonumber(ARGV[6]) and #merged > #s.d then
-    return 0
-  end
+  k = k + 2 + sets
 end
-
-s.w = redis.call('HINCRBY', key, 'w', 1)
-if merged ~= '' then
-  redis.call('HSET', key, 'd', merged)
-else
-  redis.call('HDEL', key, 'd')
-end
-touch(s, key, KEYS[2], KEYS[3], KEYS[4], ARGV[1], token, now, fraction, ARGV[4] == '1')
-publish(ARGV[3], ARGV[1], token)
-if not merged_by_caller then
-  s.d = merged
-end
-return render(s)
+write_wipe(wipe, KEYS[1])
+return replies

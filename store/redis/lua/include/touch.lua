@@ -13,27 +13,36 @@
 -- that Node does not know either, is their sum as we left them.
 --
 -- If changed, ttl or last of s is not what is stored: then those are written too, and
--- all index entries, in any second.
---
--- The clock may have gone back, so that another session of the user was active later:
--- hence GT. The session itself was not, since la is past, and its own entries follow it.
-local function touch(s, key, sessions, users, wipe, app, token, now, fraction, evicts, changed)
+-- all index entries, in any second. fields, if given, are fields and values of the hash
+-- that the same command writes. What is for the zsets goes to entries, for the caller to
+-- write.
+local function touch(s, key, entries, app, token, now, fraction, evicts, changed, fields)
+  fields = fields or {}
+  local function add(field, value)
+    local n = #fields
+    fields[n + 1] = field
+    fields[n + 2] = value
+  end
   local m = s.r + s.w
   if s.idle < 1 and not changed then
     if s.ours then
-      redis.call('HSET', key, 'm', m)
+      add('m', m)
+    end
+    if #fields > 0 then
+      redis.call('HSET', key, unpack(fields))
     end
     return
   end
   local la, window = string.format('%d', s.used), 1
+  add('la', la)
+  add('m', m)
   if changed and s.last then
-    redis.call('HSET', key, 'end', string.format('%d', s.last))
+    add('end', string.format('%d', s.last))
   end
   if s.no_resave or changed then
-    redis.call('HSET', key, 'la', la, 'm', m, 'ttl', string.format('%d', s.ttl))
-  else
-    redis.call('HSET', key, 'la', la, 'm', m)
+    add('ttl', string.format('%d', s.ttl))
   end
+  redis.call('HSET', key, unpack(fields))
   if not s.no_resave then
     window = math.max(1, math.min(60, math.floor(s.ttl / 10)))
   end
@@ -41,12 +50,12 @@ local function touch(s, key, sessions, users, wipe, app, token, now, fraction, e
   local start = s.used - s.used % window
   local all = s.la < start or not s.ours or evicts or changed
   if all or s.la < s.used - s.used % 10 then
-    redis.call('ZADD', users, 'GT', stamp, s.id)
+    add_entry(entries.users, stamp, s.id)
   end
   if all then
     redis.call('SADD', string.sub(key, 1, -65) .. 'us:' .. s.id, token)
-    redis.call('ZADD', sessions, stamp, token .. ':' .. s.id)
+    add_entry(entries.sessions, stamp, token .. ':' .. s.id)
     local due = math.min(start + window + s.ttl - 1, s.last or math.huge)
-    redis.call('ZADD', wipe, string.format('%d', due) .. fraction, app .. ':' .. token .. ':' .. s.id)
+    add_entry(entries.wipe, string.format('%d', due) .. fraction, app .. ':' .. token .. ':' .. s.id)
   end
 end

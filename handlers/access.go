@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"rest-sessions/handlers/admission"
 	"rest-sessions/handlers/apikey"
+	"rest-sessions/handlers/sources"
 )
 
 // access is what a route asks of who uses it.
@@ -165,7 +167,7 @@ func denied(key *apikey.Key, need access, app string) (reason string, err *apiEr
 // long to be guessed, so to lock a source out would only let one program that has a
 // wrong key, or somebody behind the same proxy, take the others' sessions away.
 func (a *API) unauthorized(ctx *fasthttp.RequestCtx, need access, reason string) error {
-	if wait := a.sources.failed(sourceOf(ctx), ctx.Time()); wait > 0 {
+	if wait := a.sources.Failed(sources.Of(ctx.RemoteAddr()), ctx.Time()); wait > 0 {
 		whole := int64((wait + time.Second - 1) / time.Second)
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, strconv.FormatInt(whole, 10))
 		return a.refuse(refusedLimited, errAttempts)
@@ -196,4 +198,10 @@ func bearer(header []byte) ([]byte, bool) {
 func isForwarded(ctx *fasthttp.RequestCtx) bool {
 	h := &ctx.Request.Header
 	return len(h.Peek("Forwarded")) > 0 || len(h.Peek(fasthttp.HeaderXForwardedFor)) > 0 || len(h.Peek("X-Real-Ip")) > 0
+}
+
+// isLocal reports whether the peer is on this machine.
+func isLocal(ctx *fasthttp.RequestCtx) bool {
+	peer, ok := ctx.RemoteAddr().(*net.TCPAddr)
+	return !ok || peer.IP.IsLoopback()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/handlers/apikey"
+	"rest-sessions/handlers/sources"
 )
 
 // Keys of tests.
@@ -105,7 +106,7 @@ func TestRefusedChangesNothing(t *testing.T) {
 			if r[0] == "GET" && header != "X-None: 1" || r[1] == "/ping" {
 				continue
 			}
-			w.api.sources = newSources(t.Logf) // more routes than failed tries are answered 401
+			w.api.sources = sources.New(sources.Options{Logf: t.Logf}) // more routes than failed tries are answered 401
 			a := w.doJSON(r[0], strings.Replace(r[1], "/app/", "/shop/", 1), r[2], header)
 			if a.status != 401 && a.status != 403 {
 				t.Errorf("%s %s: %d %s", r[0], r[1], a.status, a.body)
@@ -166,7 +167,7 @@ func TestUnauthorized(t *testing.T) {
 
 func TestOpenRoutes(t *testing.T) {
 	w := serveKeyed(t)
-	for range 2 * attemptBurst {
+	for range 2 * sources.AttemptBurst {
 		w.do("GET", "/app/get/"+aToken, "", with(keyStranger))
 	}
 	for _, path := range []string{"/", "/openapi.json", "/console", "/console/main.js", "/ping", "/livez", "/readyz", "/healthz", "/metrics"} {
@@ -232,7 +233,7 @@ func TestMetricsAccess(t *testing.T) {
 func TestAttempts(t *testing.T) {
 	w := serveKeyed(t)
 	path := "/app/get/" + aToken
-	for i := range attemptBurst {
+	for i := range sources.AttemptBurst {
 		header := with(keyStranger)
 		if i%2 == 1 {
 			header = "X-None: 1"

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"rest-sessions/handlers/sources"
 	"rest-sessions/store"
 )
 
@@ -121,7 +122,7 @@ func TestNoTokenDoesNothing(t *testing.T) {
 	a := w.do("PUT", "/shop/create/id?ip=::1", "", key)
 	token := a.body[len(`{"token":"`):][:store.TokenLen]
 	for _, head := range []string{"X-None: 1", "X-Session-Token:", "Cookie: sid=" + token + "; sid=x", "X-Session-Token: " + token[1:] + "\r\nCookie: sid=" + token} {
-		for range attemptBurst {
+		for range sources.AttemptBurst {
 			for _, r := range [][2]string{{"POST", "/shop/rotate/-"}, {"DELETE", "/shop/kill/-"}, {"DELETE", "/shop/killsoid/id?except=-"}, {"GET", "/shop/get/-"}} {
 				w.expectError(w.do(r[0], r[1], "", head, key), 401, "noToken", "")
 			}

@@ -4,9 +4,11 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"rest-sessions/handlers/sources"
 	"rest-sessions/internal/pseudonym"
 )
 
@@ -114,7 +116,8 @@ func TestHideHeaders(t *testing.T) {
 // source is the network.
 func TestHideAddresses(t *testing.T) {
 	h, shown := testHider(t)
-	s := &sources{hide: h.Maker}
+	var log safeLog
+	table := sources.New(sources.Options{MissWarn: 1, Logf: log.printf, Pseudonyms: h.Maker})
 	for _, c := range []struct {
 		addr           net.Addr
 		remote, source string
@@ -129,8 +132,9 @@ func TestHideAddresses(t *testing.T) {
 		if got := string(e.appendRemote(nil)); got != shown(c.remote) {
 			t.Errorf("%v is shown as %s", c.addr, got)
 		}
-		if got := s.name(sourceOf(&ctx)); got != shown(c.source) {
-			t.Errorf("the source %v is shown as %s", c.addr, got)
+		table.Missed(sources.Of(c.addr), time.Now())
+		if want := "warning: " + shown(c.source) + " asked for"; !strings.Contains(log.String(), want) {
+			t.Errorf("the source %v: no %s in\n%s", c.addr, want, log.String())
 		}
 	}
 }

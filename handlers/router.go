@@ -22,6 +22,7 @@ import (
 	"rest-sessions/handlers/apikey"
 	"rest-sessions/handlers/listener"
 	"rest-sessions/handlers/metrics"
+	"rest-sessions/handlers/sources"
 	"rest-sessions/internal/pseudonym"
 	"rest-sessions/store"
 )
@@ -33,7 +34,7 @@ type API struct {
 	metrics    *metrics.Metrics // nil for none
 	draining   atomic.Bool
 	keys       atomic.Pointer[keyring] // nil for none
-	sources    *sources
+	sources    *sources.Table
 	admission  *admission.Controller
 	lists      listLimit
 	hijacked   sync.Map // net.Conn to the *list that waits for fasthttp to hand it over
@@ -57,7 +58,7 @@ type Options struct {
 	Logf        func(format string, args ...any) // gets a line for each fault of ours; nil: nobody does
 	MaxInFlight int                              // requests in flight to the store; default admission.DefaultMax
 	MaxLists    int                              // lists in flight; default DefaultMaxLists
-	MissWarn    int                              // misses of an address in a minute that make a line; default DefaultMissWarn, negative for none
+	MissWarn    int                              // misses of an address in a minute that make a line; default sources.DefaultMissWarn, negative for none
 	Cookie      string                           // that may hold a session's token; default DefaultCookie
 	NoConsole   bool                             // the console's routes are left out
 	Pseudonyms  *pseudonym.Maker                 // for addresses in the log; nil: they are shown
@@ -80,9 +81,7 @@ func New(s store.Store, o Options) *API {
 		a.logf = func(string, ...any) {}
 	}
 	a.lists.max = int32(cmp.Or(o.MaxLists, DefaultMaxLists))
-	a.sources = newSources(func(format string, args ...any) { a.logf(format, args...) })
-	a.sources.missWarn = max(0, cmp.Or(o.MissWarn, DefaultMissWarn))
-	a.sources.hide = o.Pseudonyms
+	a.sources = sources.New(sources.Options{MissWarn: o.MissWarn, Logf: a.logf, Pseudonyms: o.Pseudonyms})
 	a.metrics.Watch(a.metricSources())
 	return a
 }

@@ -65,7 +65,7 @@ func serveAPI(tb testing.TB, api *API) *site {
 func serveOn(tb testing.TB, api *API, listener net.Listener) *site {
 	tb.Helper()
 	w := &site{tb: tb, addr: listener.Addr().String(), api: api}
-	api.logf = w.log.printf
+	api.logf, api.sources.Logf = w.log.printf, w.log.printf
 	server := w.api.Server(w.api.Handler())
 	w.server = server
 	ended := make(chan error, 1)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"rest-sessions/handlers/sources"
 	"rest-sessions/store"
 )
 
@@ -330,4 +331,10 @@ func (a *API) answerSession(ctx *fasthttp.RequestCtx, s *store.Session, with det
 		return err
 	}
 	return nil
+}
+
+// missed counts a request for a token, well formed, that names no session.
+func (a *API) missed(ctx *fasthttp.RequestCtx) {
+	a.metrics.Missed()
+	a.sources.Missed(sources.Of(ctx.RemoteAddr()), ctx.Time())
 }

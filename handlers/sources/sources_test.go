@@ -1,4 +1,4 @@
-package handlers
+package sources
 
 import (
 	"fmt"
@@ -7,33 +7,36 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
+
+// log is what was logged.
+type log struct{ strings.Builder }
+
+func (l *log) printf(format string, args ...any) { fmt.Fprintf(l, format+"\n", args...) }
 
 var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func TestFailedTries(t *testing.T) {
-	var log safeLog
-	s := newSources(log.printf)
+	var log log
+	s := New(Options{Logf: log.printf})
 	bad, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
-	for i := range attemptBurst {
-		if wait := s.failed(bad, noon); wait != 0 {
+	for i := range AttemptBurst {
+		if wait := s.Failed(bad, noon); wait != 0 {
 			t.Errorf("try %d waits %v", i, wait)
 		}
 	}
 	for range 1000 { // tries over the limit do not push the next one away
-		if wait := s.failed(bad, noon); wait != attemptEvery {
+		if wait := s.Failed(bad, noon); wait != AttemptEvery {
 			t.Fatalf("over the limit: %v", wait)
 		}
 	}
-	if wait := s.failed(other, noon); wait != 0 {
+	if wait := s.Failed(other, noon); wait != 0 {
 		t.Errorf("another source waits %v", wait)
 	}
-	if wait := s.failed(bad, noon.Add(attemptEvery-time.Second)); wait != time.Second {
+	if wait := s.Failed(bad, noon.Add(AttemptEvery-time.Second)); wait != time.Second {
 		t.Errorf("a second too early: %v", wait)
 	}
-	if wait := s.failed(bad, noon.Add(attemptEvery)); wait != 0 {
+	if wait := s.Failed(bad, noon.Add(AttemptEvery)); wait != 0 {
 		t.Errorf("in time: %v", wait)
 	}
 	if n := strings.Count(log.String(), "192.0.2.1 sends requests without"); n != 1 {
@@ -43,85 +46,59 @@ func TestFailedTries(t *testing.T) {
 
 // TestManySources comes from more addresses than are remembered.
 func TestManySources(t *testing.T) {
-	var log safeLog
-	s := newSources(log.printf)
-	s.missWarn = 1
+	var log log
+	s := New(Options{MissWarn: 1, Logf: log.printf})
 	addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
 	for i := range 3 * maxSources {
-		s.missed(addr(i), noon)
-		s.failed(addr(i), noon)
+		s.Missed(addr(i), noon)
+		s.Failed(addr(i), noon)
 	}
-	if n := s.table.Len(); n != maxSources {
+	if n := s.known.Len(); n != maxSources {
 		t.Errorf("%d are remembered, not %d", n, maxSources)
 	}
 	if n := strings.Count(log.String(), "\n"); n != warnBurst {
 		t.Errorf("%d lines, not %d", n, warnBurst)
 	}
 	// The last are still there, the first start afresh.
-	for range attemptBurst - 1 {
-		s.failed(addr(3*maxSources-1), noon)
+	for range AttemptBurst - 1 {
+		s.Failed(addr(3*maxSources-1), noon)
 	}
-	if s.failed(addr(3*maxSources-1), noon) == 0 {
+	if s.Failed(addr(3*maxSources-1), noon) == 0 {
 		t.Error("the newest source was forgotten")
 	}
-	if s.failed(addr(0), noon) != 0 {
+	if s.Failed(addr(0), noon) != 0 {
 		t.Error("the oldest source was not forgotten")
 	}
 }
 
 func TestMisses(t *testing.T) {
-	var log safeLog
-	s := newSources(log.printf)
-	s.missWarn = 3
+	var log log
+	s := New(Options{MissWarn: 3, Logf: log.printf})
 	at := netip.MustParseAddr("192.0.2.1")
 	lines := func() int { return strings.Count(log.String(), "192.0.2.1 asked for 3 tokens") }
 	for i, want := range []int{0, 0, 1, 1, 1} {
-		s.missed(at, noon.Add(time.Duration(i)*time.Second))
+		s.Missed(at, noon.Add(time.Duration(i)*time.Second))
 		if lines() != want {
 			t.Errorf("after %d misses: %d lines", i+1, lines())
 		}
 	}
 	// Two in the next window are no news, three are.
 	for i, want := range []int{1, 1, 2} {
-		s.missed(at, noon.Add(missWindow+time.Duration(i+1)*time.Second))
+		s.Missed(at, noon.Add(missWindow+time.Duration(i+1)*time.Second))
 		if lines() != want {
 			t.Errorf("%d in the second window: %d lines", i+1, lines())
 		}
 	}
-	s.missWarn = 0
+	s = New(Options{MissWarn: -1, Logf: log.printf})
 	for range 10 {
-		s.missed(netip.MustParseAddr("192.0.2.2"), noon)
+		s.Missed(netip.MustParseAddr("192.0.2.2"), noon)
 	}
 	if strings.Contains(log.String(), "192.0.2.2") {
 		t.Error("a line although none is wanted")
 	}
 }
 
-// TestMissesCount counts those of each route that a token can be tried on.
-func TestMissesCount(t *testing.T) {
-	w := serveEmbedded(t)
-	w.api.sources.missWarn = 4
-	token := w.create("app", "id", "ip=::1", "")
-	w.do("GET", "/app/get/"+token, "")
-	w.do("POST", "/app/set/"+token, `{"a":1}`)
-	w.do("GET", "/app/get/short", "")
-	w.do("GET", "/app/soid/nobody", "")
-	w.do("GET", "/app/get/"+aToken, "")
-	w.do("GET", "/app/get/%41"+aToken[1:], "")
-	w.do("POST", "/app/set/"+aToken, `{"a":1}`)
-	if strings.Contains(w.log.String(), "asked for") {
-		t.Error("a line before the threshold")
-	}
-	w.do("DELETE", "/app/kill/"+aToken, "")
-	if log := w.log.String(); !strings.Contains(log, "127.0.0.1 asked for 4 tokens") || strings.Contains(log, aToken) {
-		t.Errorf("the log:\n%s", log)
-	}
-	if !strings.Contains(w.do("GET", "/metrics", "").body, "\nrest_sessions_misses_total 4\n") {
-		t.Error("not 4 misses in the metrics")
-	}
-}
-
-func TestSourceOf(t *testing.T) {
+func TestOf(t *testing.T) {
 	for _, c := range []struct {
 		addr net.Addr
 		want string
@@ -134,9 +111,7 @@ func TestSourceOf(t *testing.T) {
 		{&net.UnixAddr{Name: "@", Net: "unix"}, "a client on the Unix socket"},
 		{&net.UnixAddr{Net: "unix"}, "a client on the Unix socket"},
 	} {
-		var ctx fasthttp.RequestCtx
-		ctx.Init(&fasthttp.Request{}, c.addr, nil)
-		if got := new(sources).name(sourceOf(&ctx)); got != c.want {
+		if got := new(Table).name(Of(c.addr)); got != c.want {
 			t.Errorf("%v is %s, not %s", c.addr, got, c.want)
 		}
 	}
@@ -145,11 +120,11 @@ func TestSourceOf(t *testing.T) {
 func BenchmarkMissed(b *testing.B) {
 	for _, sources := range []int{1, 2 * maxSources} {
 		b.Run(fmt.Sprint(sources), func(b *testing.B) {
-			s := newSources(b.Logf)
+			s := New(Options{Logf: b.Logf})
 			now := time.Now()
 			for i := 0; b.Loop(); i++ {
 				n := i % sources
-				s.missed(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), now)
+				s.Missed(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), now)
 			}
 		})
 	}

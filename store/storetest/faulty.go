@@ -16,15 +16,8 @@ var methods = []string{
 	"Kill", "KillID", "KillHandle", "KillApp", "Rotate", "Move", "Wipe", "Ping",
 }
 
-// Faulty is a store whose methods fail on demand, for the tests of those who use
-// a store. A call that fails does not reach the store behind it. It is safe for
-// concurrent use.
-//
-//	s := storetest.NewFaulty(embedded.New(embedded.Options{}))
-//	s.Fail("Get", store.ErrUnavailable)            // from now on
-//	s.FailAll(fmt.Errorf("disk: %w", os.ErrClosed)) // whatever is called
-//	s.FailNext("SessionsOfApp", 3, io.ErrUnexpectedEOF)
-//	s.FailAll(nil)                                 // all is well again
+// Faulty is a store whose methods fail on demand, for the tests of those who use a store.
+// A call that fails does not reach the store behind it. It is safe for concurrent use.
 type Faulty struct {
 	store store.Store
 
@@ -54,9 +47,8 @@ func (f *Faulty) FailAll(err error) {
 	}
 }
 
-// FailNext lets the lists of SessionsOfApp, SessionsOfID, PageOfApp or PageOfID
-// answer err in place of their nth chunk (from 1) and of those after it; the list may have n-1 chunks. It
-// concerns lists under way, too.
+// FailNext lets the lists and pages of a method return err in place of their nth chunk
+// (from 1) and of those after it, lists under way included. A list may have n-1 chunks.
 func (f *Faulty) FailNext(method string, n int, err error) {
 	if !strings.Contains(method, "Of") || n < 1 {
 		panic(fmt.Sprintf("storetest: %s has no chunk %d", method, n))

@@ -1,9 +1,7 @@
-// Package storetest holds what every engine must pass: Run, the conformance
-// suite of store.Store, and Differential, which drives two engines with the same
-// random operations and compares each answer. Faulty is for the tests of those
-// who use a store.
-//
-// Time is injected by a Clock, so nothing here sleeps.
+// Package storetest holds what every engine must pass: Run, the conformance suite of
+// store.Store, and Differential, which drives two engines with the same random operations
+// and compares each answer. Faulty is for the tests of those who use a store. Time is
+// injected by a Clock, so nothing here sleeps.
 package storetest
 
 import (

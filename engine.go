@@ -38,6 +38,9 @@ func openStore(c config.Config, counts *metrics.Metrics) (engine, string, error)
 			how = "sessions in this process' memory, since " + why +
 				" (set RS_REDISHOST to use one, or RS_STORE=embedded to say that none is meant)"
 		}
+		if c.Cache > 0 {
+			log.Print("warning: RS_CACHE is set, but has no effect without Redis: " + how)
+		}
 		if c.Wipe == 0 {
 			return nil, "", errors.New("RS_WIPE is 0, so nothing would free the memory of expired sessions: " + how)
 		}
@@ -52,7 +55,19 @@ func openStore(c config.Config, counts *metrics.Metrics) (engine, string, error)
 	if !c.NamespaceGiven() {
 		warnOtherNamespace(s, c.Namespace)
 	}
+	if c.Cache > 0 {
+		counts.Cache(func() metrics.Cache { return cacheFigures(s) })
+	}
 	return s, fmt.Sprintf("sessions in Redis at %s, namespace %s", s.Addr(), c.Namespace), nil
+}
+
+// cacheFigures are what metrics ask of near reads.
+func cacheFigures(s *redis.Store) metrics.Cache {
+	f := s.CacheFigures()
+	return metrics.Cache{
+		Hits: f.Hits, Evictions: f.Evictions, LeasesLost: f.LeasesLost, ReadsLost: f.LateLost, Misses: f.Misses, Refusals: f.Refusals,
+		Sessions: f.Sessions, Oldest: f.Oldest, Lease: f.Lease,
+	}
 }
 
 // warnOtherNamespace warns a site that moves over from the original: its README

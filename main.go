@@ -67,7 +67,9 @@ func run(args []string, environ map[string]string, stdout io.Writer) int {
 		return 2
 	}
 	if command == "migrate" {
-		return migrate.Command(args[1:], c.Redis(), stdout)
+		options := c.Redis()
+		options.Cache = 0
+		return migrate.Command(args[1:], options, stdout)
 	}
 	var err error
 	if command == "healthcheck" {

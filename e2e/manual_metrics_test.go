@@ -52,7 +52,7 @@ func exposedMetrics(t *testing.T) map[string]exposedMetric {
 	client := &http.Client{Transport: transport, Timeout: patience}
 	for _, environ := range [][]string{
 		{"RS_DATA=" + t.TempDir(), "RS_TLS_CERT=" + cert, "RS_TLS_KEY=" + key, "RS_API_KEYS_FILE=" + keys},
-		{"RS_REDIS_URL=rediss://" + redisAddr, "RS_REDIS_CA=" + authority.CA, "RS_REDIS_CERT=" + clientCert, "RS_REDIS_KEY=" + clientKey},
+		{"RS_REDIS_URL=rediss://" + redisAddr, "RS_REDIS_CA=" + authority.CA, "RS_REDIS_CERT=" + clientCert, "RS_REDIS_KEY=" + clientKey, "RS_CACHE=1s"},
 	} {
 		p := start(t, environ...)
 		get := func(path string) *http.Response {

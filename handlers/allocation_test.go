@@ -7,11 +7,14 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/internal/pseudonym"
+	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
+	"rest-sessions/store/redis"
 )
 
 // TestGetDoesNotAllocate measures a get on the embedded engine, from the parsed
@@ -46,6 +49,46 @@ func TestGetDoesNotAllocate(t *testing.T) {
 		}
 		if ctx.Response.StatusCode() != 200 || len(ctx.Response.Body()) < len(noSession) {
 			t.Errorf("get of a session that is %s, key %q: %d %s", c.name, c.key, ctx.Response.StatusCode(), ctx.Response.Body())
+		}
+	}
+}
+
+// TestNearGetDoesNotAllocate measures a get that is answered near, and auth.
+func TestNearGetDoesNotAllocate(t *testing.T) {
+	server := redistest.Start(t)
+	s, err := redis.Open(redis.Options{
+		Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: 10 * time.Second, Logf: t.Logf, Cache: 10 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	w := serve(t, s)
+	token := w.create("app", "user", "ip=127.0.0.1", `{"name":"Peter","age":46}`)
+	for _, target := range []string{"/app/get/" + token, "/app/auth"} {
+		var ctx fasthttp.RequestCtx
+		head := "GET " + target + " HTTP/1.1\r\nHost: t\r\nX-Session-Token: " + token + "\r\n\r\n"
+		if err := ctx.Request.Header.Read(bufio.NewReader(strings.NewReader(head))); err != nil {
+			t.Fatal(err)
+		}
+		handler := w.api.Handler()
+		const runs = 1000
+		near := false
+		for range 100 { // near reads begin soon, and may pause on a busy machine
+			before := s.CacheFigures().Hits
+			n := testing.AllocsPerRun(runs, func() {
+				ctx.Response.Reset()
+				handler(&ctx)
+			})
+			if near = s.CacheFigures().Hits-before > runs; near {
+				if n != 0 {
+					t.Errorf("%s: %v allocations", target, n)
+				}
+				break
+			}
+		}
+		if !near || ctx.Response.StatusCode() != 200 {
+			t.Errorf("%s: not all were answered near (status %d)", target, ctx.Response.StatusCode())
 		}
 	}
 }

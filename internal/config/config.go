@@ -39,6 +39,8 @@ type Config struct {
 	APIKeys     string        `env:"RS_API_KEYS" secret:"keys" help:"API keys that requests need: name:key or name@app,app:key, with a role (!web, !ro, !auth) before the colon for some routes only; default: no key is needed"`
 	Console     bool          `env:"RS_CONSOLE" envDefault:"true" help:"whether there is /console, a web page that shows the server and its sessions"`
 	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"log a line if one address asks for so many tokens without a session within a minute; 0 for never"`
+	Cache       time.Duration `env:"RS_CACHE" help:"with Redis: how long after an answer of Redis a get may be answered from this process' memory, 100ms to 10s; default: never"`
+	CacheSize   int           `env:"RS_CACHE_SESSIONS" envDefault:"100000" help:"with RS_CACHE: how many sessions are held in memory, 1000 to 10000000"`
 	Buckets     int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets per app on a Redis Cluster, a power of two up to 1024; a single Redis has none"`
 
 	RedisUser        string `env:"RS_REDIS_USER" help:"user for Redis, if RS_REDIS_URL has none"`
@@ -125,6 +127,11 @@ func Parse(environ map[string]string) (c Config, problems []string) {
 	check("RS_MAX_INFLIGHT", 1 <= c.MaxInFlight && c.MaxInFlight <= 1_000_000, "a number, 1 to 1000000")
 	check("RS_MAX_LISTS", 1 <= c.MaxLists && c.MaxLists <= 1_000_000, "a number, 1 to 1000000")
 	check("RS_MAX_DATA", store.MinMaxData <= c.MaxData && c.MaxData <= store.MaxMaxData, "a number of bytes, 1024 to 1048576")
+	check("RS_CACHE", c.Cache == 0 || 100*time.Millisecond <= c.Cache && c.Cache <= 10*time.Second, "a duration from 100ms to 10s, or 0 for off")
+	if c.Cache != 0 && (c.Data != "" || c.Store == "embedded") {
+		problems = append(problems, "RS_CACHE is set, which is for Redis, and RS_DATA or RS_STORE=embedded too; leave out RS_CACHE: the embedded engine answers all reads from memory")
+	}
+	check("RS_CACHE_SESSIONS", 1000 <= c.CacheSize && c.CacheSize <= 10_000_000, "a number, 1000 to 10000000")
 	check("RS_COOKIE", handlers.ValidCookieName(c.Cookie), `a cookie's name: visible ASCII without ( ) < > @ , ; : \ " / [ ] ? = { }`)
 	check("RS_MISS_WARN", 0 <= c.MissWarn && c.MissWarn <= 1_000_000_000, "a number, 0 to 1000000000")
 	if !bad[keysFile] {

@@ -47,6 +47,7 @@ func (c Config) Redis() redis.Options {
 		User: c.RedisUser, Password: c.RedisPassword, SentinelUser: c.SentinelUser, SentinelPassword: c.SentinelPassword,
 		TLS:       redis.TLS{CA: c.RedisCA, Cert: c.RedisCert, Key: c.RedisKey, ServerName: c.RedisServerName},
 		Namespace: c.Namespace, Buckets: c.Buckets, Timeout: c.Timeout, MaxData: c.MaxData,
+		Cache: c.Cache, CacheSessions: c.CacheSize,
 	}
 }
 

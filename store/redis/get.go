@@ -8,6 +8,11 @@ import (
 )
 
 func (s *Store) Get(ctx context.Context, app, token string) (store.Session, error) {
+	if s.near != nil {
+		if session, ok := s.near.Get(app, token); ok {
+			return session, nil
+		}
+	}
 	l, err := s.layout(ctx)
 	if err != nil {
 		return store.Session{}, err
@@ -20,6 +25,11 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 }
 
 func (s *Store) GetWith(ctx context.Context, app, token string) (store.Session, error) {
+	if s.near != nil {
+		if session, ok := s.near.Get(app, token); ok {
+			return session, nil
+		}
+	}
 	l, err := s.layout(ctx)
 	if err != nil {
 		return store.Session{}, err
@@ -36,7 +46,11 @@ func (s *Store) Peek(ctx context.Context, app, token string) (store.Session, err
 	if err != nil {
 		return store.Session{}, err
 	}
-	key := l.OfToken(app, token).Session(token)
+	b := l.OfToken(app, token)
+	if err := s.countLate(ctx, l, b, app, token); err != nil {
+		return store.Session{}, err
+	}
+	key := b.Session(token)
 	reply, err := s.client.RunBatched(ctx, s.scripts.peek, []string{key}, nil)
 	return sessionIn(reply, err, token)
 }

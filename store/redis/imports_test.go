@@ -14,6 +14,7 @@ func TestRooms(t *testing.T) {
 		"layout":   {},
 		"reply":    {},
 		"wire":     {"layout", "github.com/redis/rueidis"},
+		"near":     {"layout", "wire", "github.com/redis/rueidis"},
 		"registry": {"layout", "wire", "github.com/redis/rueidis"},
 		"list":     {"layout", "reply", "wire", "github.com/redis/rueidis"},
 	} {

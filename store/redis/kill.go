@@ -24,20 +24,25 @@ func (s *Store) Kill(ctx context.Context, app, token string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return s.kill(ctx, l, l.OfToken(app, token), token)
+	b := l.OfToken(app, token)
+	n, err := s.kill(ctx, l, b, token)
+	s.changed(b, app, token, n == killedByOldToken)
+	return n > 0, err
 }
 
-func (s *Store) kill(ctx context.Context, l layout.Layout, b layout.Bucket, token string) (bool, error) {
+func (s *Store) kill(ctx context.Context, l layout.Layout, b layout.Bucket, token string) (int64, error) {
 	w := s.writersOf(l, b).kills
 	q := w.new(b, killTime)
 	q.keys = append(q.keys, b.Session(token))
 	reply, err := w.do(ctx, q)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	n, err := numberOf(reply)
-	return n > 0, err
+	return numberOf(reply)
 }
+
+// killedByOldToken is what kill.lua returns for a session that has another token by now.
+const killedByOldToken = 2
 
 const (
 	// handleStep is how many sessions of a user are looked at for a handle at once:
@@ -74,6 +79,7 @@ func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, e
 			return false, fmt.Errorf("%w: killhandle: %w", errReply, err)
 		}
 		if cursor = next; n > 0 {
+			s.fence(b)
 			return true, nil
 		}
 		if cursor == "0" {
@@ -113,6 +119,7 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 		}
 		kept = token
 		if killed += n; more == 0 {
+			s.fence(b)
 			return killed, nil
 		}
 	}

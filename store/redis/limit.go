@@ -31,6 +31,7 @@ func (s *Store) createWithin(ctx context.Context, l layout.Layout, b layout.Buck
 	for range trimTries {
 		n, err := create()
 		if n > 0 || err != nil {
+			s.fence(b)
 			return n, err
 		}
 		if err := s.trim(ctx, l, b, id, limit, ""); err != nil {

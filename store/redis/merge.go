@@ -35,31 +35,31 @@ var (
 // merge runs set.lua. What the script leaves to us is merged here and written only if
 // nobody has written the data meanwhile, else merged again, so no set is lost. w goes up
 // with each set, those of a Node server too.
-func (s *Store) merge(ctx context.Context, c change) (store.Session, error) {
+func (s *Store) merge(ctx context.Context, c change) (session store.Session, oldToken bool, err error) {
 	room := s.mergedInRedis
 	for _, f := range c.data {
 		room -= len(f.Key) + len(f.Value) + len(":,")
 	}
 	message, err := c.writer.do(ctx, c.toMerge(room))
 	if err != nil {
-		return store.Session{}, err
+		return store.Session{}, false, err
 	}
 	if message.IsInt64() {
-		return store.Session{}, store.ErrTooLarge
+		return store.Session{}, false, store.ErrTooLarge
 	}
 	if !message.IsArray() {
 		return afterSet(message, c.token)
 	}
 	read, err := parseUnmerged(message)
 	if err != nil {
-		return store.Session{}, err
+		return store.Session{}, false, err
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	turn, err := s.merges.take(ctx, c.key)
 	if err != nil {
-		return store.Session{}, err
+		return store.Session{}, false, err
 	}
 	defer s.merges.leave(c.key, turn)
 	if turn.last.w > read.w {
@@ -68,42 +68,42 @@ func (s *Store) merge(ctx context.Context, c change) (store.Session, error) {
 	for range mergeTries {
 		merged, ok := c.data.Merge(read.d)
 		if !ok {
-			return store.Session{}, errMalformed
+			return store.Session{}, false, errMalformed
 		}
 		if store.TooLarge(read.d, merged, s.maxData) {
-			return store.Session{}, store.ErrTooLarge
+			return store.Session{}, false, store.ErrTooLarge
 		}
 		message, err := c.writer.do(ctx, c.merged(read.w, merged))
 		if err != nil {
-			return store.Session{}, err
+			return store.Session{}, false, err
 		}
 		if !message.IsArray() {
-			session, err := afterSet(message, c.token)
+			session, oldToken, err := afterSet(message, c.token)
 			if err == nil {
 				session.D = reply.Data(merged)
 				turn.last = unmerged{session.W, merged}
 			}
-			return session, err
+			return session, oldToken, err
 		}
 		if read, err = parseUnmerged(message); err != nil {
-			return store.Session{}, err
+			return store.Session{}, false, err
 		}
 	}
-	return store.Session{}, errOverrun
+	return store.Session{}, false, errOverrun
 }
 
 // afterSet reads a reply that is one session, after a set or as it was found.
-func afterSet(message rueidis.RedisMessage, token string) (store.Session, error) {
+func afterSet(message rueidis.RedisMessage, token string) (session store.Session, oldToken bool, err error) {
 	text, err := message.ToString()
 	if err != nil {
-		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
+		return store.Session{}, false, fmt.Errorf("%w: %w", errReply, err)
 	}
 	text, conflict := strings.CutPrefix(text, "conflict\n")
-	session, err := reply.Session(text, token)
+	session, more, err := reply.Read(text, token)
 	if conflict && err == nil {
 		err = store.ErrConflict
 	}
-	return session, err
+	return session, more.OldToken, err
 }
 
 // unmerged is a session's data as set.lua found it.

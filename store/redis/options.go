@@ -43,6 +43,11 @@ type Options struct {
 	// MaxData is how many bytes of data a session may hold; 0 means
 	// store.DefaultMaxData.
 	MaxData int
+	// Cache is how long after an answer of Redis a read may be answered from memory; 0 for
+	// never. CacheSessions is how many sessions are held for that; 0 means
+	// DefaultCacheSessions.
+	Cache         time.Duration
+	CacheSessions int
 	// ReadOnly says that no session will be made: then nothing at all is written, and a
 	// replica will do.
 	ReadOnly bool
@@ -59,7 +64,12 @@ type Options struct {
 	// Clock is the Lua expression that scripts ask for the time; empty means
 	// redis.call('TIME'). Anything else is for tests.
 	Clock string
+
+	nearClock func() time.Duration // for tests: what near answers age by
 }
+
+// DefaultCacheSessions is how many sessions are held to be answered near.
+const DefaultCacheSessions = 100_000
 
 // Check returns what is wrong with the options, as far as that can be said without
 // asking Redis. No error quotes a password.

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -15,6 +16,7 @@ import (
 
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
+	"rest-sessions/store/redis/internal/near"
 	"rest-sessions/store/redis/internal/reply"
 	"rest-sessions/store/redis/internal/wire"
 )
@@ -28,8 +30,13 @@ const (
 // readers of a group of slots: detailed are those that want a session's details.
 type readers struct{ plain, detailed *reader }
 
-func newReaders(s *Store, watch Observer, sharded bool) readers {
-	return readers{newReader(s, watch, sharded, false), newReader(s, watch, sharded, true)}
+func newReaders(s *Store, watch Observer, sharded, kept bool) readers {
+	if kept {
+		// Those who want no details take what is kept for those who do.
+		r := newReader(s, watch, sharded, true, true)
+		return readers{r, r}
+	}
+	return readers{newReader(s, watch, sharded, false, false), newReader(s, watch, sharded, true, false)}
 }
 
 // reader makes batches of concurrent reads. Reads of one session in a batch are one read
@@ -38,6 +45,7 @@ type reader struct {
 	batches  *batches[*read]
 	watch    Observer
 	detailed bool      // whether its sessions come with details
+	kept     bool      // whether its answers are to be kept near
 	reads    sync.Pool // of *read
 }
 
@@ -53,13 +61,21 @@ type read struct {
 	// Of the first, last is the last of them, and count how many they are.
 	duplicate, last *read
 	count           int
-	// session and err are the answer.
+	// late are reads to be counted, too. Of one that is uncounted they are all.
+	// Of the first, lates are those of all.
+	late, lates near.Late
+	uncounted   bool
+	// session and err are the answer, with more and when Redis gave it; latest says that
+	// no other read of the session in the batch comes after.
 	session store.Session
+	more    reply.Extra
+	time    time.Duration
+	latest  bool
 	err     error
 }
 
-func newReader(s *Store, watch Observer, sharded, detailed bool) *reader {
-	r := &reader{watch: watch, detailed: detailed}
+func newReader(s *Store, watch Observer, sharded, detailed, kept bool) *reader {
+	r := &reader{watch: watch, detailed: detailed, kept: kept}
 	r.reads.New = func() any { return &read{Wait: wire.NewWait()} }
 	r.batches = newBatches(s, r, s.scripts.get, sharded)
 	return r
@@ -67,6 +83,33 @@ func newReader(s *Store, watch Observer, sharded, detailed bool) *reader {
 
 // get reads a session with the next batch. b is its bucket in the sharded layout.
 func (r *reader) get(ctx context.Context, l layout.Layout, b layout.Bucket, app, token string) (store.Session, error) {
+	cache := r.batches.s.near
+	var ticket near.Ticket
+	if cache != nil {
+		ticket = cache.Ask(b, app, token)
+	}
+	q := r.new(l, b, app, token)
+	q.late = ticket.Late
+	if err := r.batches.batcher.Do(ctx, q); err != nil {
+		r.notCounted(app, token, ticket.Late, err)
+		return store.Session{}, err
+	}
+	session, err := q.session, q.err
+	if r.detailed && err == nil && session.First == "" {
+		session.First = strings.Clone(token)
+	}
+	if cache != nil {
+		r.notCounted(app, token, ticket.Late, err)
+		if err == nil && r.kept && q.latest {
+			cache.Keep(ticket, app, token, near.Answer{Session: session, Redis: q.time, End: q.more.End, OldToken: q.more.OldToken})
+		}
+	}
+	r.release(q)
+	return session, err
+}
+
+// new makes the read of a session.
+func (r *reader) new(l layout.Layout, b layout.Bucket, app, token string) *read {
 	q := r.reads.Get().(*read)
 	if q.key = q.key[:0]; r.batches.sharded {
 		q.key = append(q.key, b.Prefix...)
@@ -75,18 +118,23 @@ func (r *reader) get(ctx context.Context, l layout.Layout, b layout.Bucket, app,
 	}
 	q.prefixEnd = len(q.key)
 	q.key = append(q.key, token...)
-	if err := r.batches.batcher.Do(ctx, q); err != nil {
-		return store.Session{}, err
-	}
-	session, err := q.session, q.err
-	if r.detailed && err == nil && session.First == "" {
-		session.First = strings.Clone(token)
-	}
-	if err == nil || err == store.ErrNotFound {
-		q.session, q.err = store.Session{}, nil
+	return q
+}
+
+// release gives back a read that was answered, unless rueidis may still hold the key.
+func (r *reader) release(q *read) {
+	if q.err == nil || q.err == store.ErrNotFound {
+		q.session, q.err, q.late, q.uncounted = store.Session{}, nil, near.Late{}, false
 		r.reads.Put(q)
-	} // else rueidis may still hold the key
-	return session, err
+	}
+}
+
+// reads returns how many q is to be counted as, itself.
+func (q *read) reads() int {
+	if q.uncounted {
+		return 0
+	}
+	return 1
 }
 
 // prefix implements operation.
@@ -101,7 +149,7 @@ var keySeed = maphash.MakeSeed()
 func (r *reader) unique(ops, waiters []*read) []*read {
 	var table [2 * maxBatch]uint8 // of ops, by hash of their keys; 0 is none
 	for _, q := range waiters {
-		q.duplicate, q.last, q.count = nil, q, 1
+		q.duplicate, q.last, q.count, q.lates = nil, q, q.reads(), q.late
 		slot := maphash.Bytes(keySeed, q.key) % uint64(len(table))
 		for table[slot] != 0 && !bytes.Equal(ops[table[slot]-1].key, q.key) {
 			slot = (slot + 1) % uint64(len(table))
@@ -109,7 +157,9 @@ func (r *reader) unique(ops, waiters []*read) []*read {
 		if i := table[slot]; i != 0 {
 			first := ops[i-1]
 			first.last.duplicate, first.last = q, q
-			first.count++
+			first.count += q.count
+			first.lates.Reads += q.late.Reads
+			first.lates.At = max(first.lates.At, q.late.At)
 			continue
 		}
 		ops = append(ops, q)
@@ -127,6 +177,9 @@ func (r *reader) common(args []string, _ string) []string {
 	if r.detailed {
 		flags += "d"
 	}
+	if r.kept {
+		flags += "c"
+	}
 	return append(args, flags)
 }
 
@@ -135,12 +188,17 @@ func (r *reader) add(c *wire.Command, reads []*read) {
 	more := false // whether a session is read more than once
 	for _, q := range reads {
 		c.Keys = append(c.Keys, unsafe.String(&q.key[0], len(q.key)))
-		more = more || q.count > 1
+		more = more || q.count != 1 || q.lates.At > 0
 	}
 	var counts []byte
 	if more {
 		for _, q := range reads {
-			counts = append(strconv.AppendInt(counts, int64(q.count), 10), ' ')
+			counts = strconv.AppendInt(counts, int64(q.count), 10)
+			if q.lates.At > 0 {
+				counts = strconv.AppendInt(append(counts, '+'), int64(q.lates.Reads), 10)
+				counts = strconv.AppendInt(append(counts, '@'), q.lates.At, 10)
+			}
+			counts = append(counts, ' ')
 		}
 	}
 	c.Args = append(c.Args, string(counts))
@@ -154,21 +212,28 @@ func (r *reader) answer(reads []*read, conn *wire.Conn, message rueidis.RedisMes
 			err = fmt.Errorf("%w: %w", errReply, err)
 		}
 	}
+	var at time.Duration
+	if r.kept && err == nil {
+		at, text, err = cutTime(text)
+	}
 	size, all := len(text), 0
 	for _, q := range reads {
 		all += q.count
 		if q.err = outcome(&q.Wait, err); err == nil {
-			q.session, text, q.err = reply.CutSession(text)
+			q.session, q.more, text, q.err = reply.Cut(text)
 		}
+		q.time = at
 		// The script counted the reads of a session one after the other.
 		for next := q.duplicate; next != nil; next = q.duplicate {
 			next.Retry = q.Retry
-			if next.session, next.err = q.session, q.err; q.err == nil {
+			next.session, next.more, next.time, next.err = q.session, q.more, q.time, q.err
+			if q.err == nil && !q.uncounted {
 				next.session.R++
 				next.session.Idle = 0
 			}
-			q.duplicate, q = nil, next
+			q.duplicate, q.latest, q = nil, false, next
 		}
+		q.latest = true
 	}
 	if conn != nil {
 		r.watch.Batch(all)
@@ -177,4 +242,16 @@ func (r *reader) answer(reads []*read, conn *wire.Conn, message rueidis.RedisMes
 		r.batches.s.logf("error: %v: %d bytes after the last session of a batch", errReply, len(text))
 	}
 	return readTime + readTime*time.Duration(size/max(1, len(reads)))/readBytes
+}
+
+// cutTime cuts the time off a reply that is to be kept.
+func cutTime(text string) (at time.Duration, rest string, err error) {
+	line, rest, ok := strings.Cut(text, "\n")
+	seconds, fraction, _ := strings.Cut(line, ".")
+	s, err1 := strconv.ParseInt(seconds, 10, 64)
+	us, err2 := strconv.ParseInt(fraction, 10, 64)
+	if err := cmp.Or(err1, err2); !ok || err != nil {
+		return 0, "", fmt.Errorf("%w: no time in the first line of %d bytes", errReply, len(line))
+	}
+	return time.Duration(s)*time.Second + time.Duration(us)*time.Microsecond, rest, nil
 }

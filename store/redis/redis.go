@@ -15,6 +15,7 @@ import (
 	"rest-sessions/store"
 	"rest-sessions/store/redis/internal/layout"
 	"rest-sessions/store/redis/internal/list"
+	"rest-sessions/store/redis/internal/near"
 	"rest-sessions/store/redis/internal/registry"
 	"rest-sessions/store/redis/internal/wire"
 )
@@ -64,6 +65,7 @@ type Store struct {
 	mergedInRedis int
 	maxData       int
 	merges        turns
+	near          *near.Cache // nil if no read is answered near
 }
 
 var _ store.Store = (*Store)(nil)
@@ -107,15 +109,21 @@ func Open(o Options) (*Store, error) {
 		Scan:   s.scripts.scan, Sessions: s.scripts.sessions, Soid: s.scripts.soid, Tokens: s.scripts.tokens,
 	}
 	for i := range s.readers {
-		s.readers[i] = newReaders(s, watch, i != layout.ClassicGroup)
+		s.readers[i] = newReaders(s, watch, i != layout.ClassicGroup, o.Cache > 0)
 		s.writers[i] = newWriters(s, i != layout.ClassicGroup)
+	}
+	if o.Cache > 0 {
+		s.near = near.New(near.Options{
+			For: o.Cache, Sessions: cmp.Or(o.CacheSessions, DefaultCacheSessions), Client: client,
+			Channel: layout.Bucket{Wipe: w.Keys.ClassicWipe()}.Cache(), Count: s.sendLate, Logf: w.Logf, Clock: o.nearClock,
+		})
 	}
 	return s, nil
 }
 
 // Answers reports whether there is a Redis, also one that refuses to serve.
 func Answers(o Options) bool {
-	o.ReadOnly = true
+	o.ReadOnly, o.Cache = true, 0
 	s, err := Open(o)
 	if err != nil {
 		return false
@@ -133,6 +141,7 @@ func (s *Store) Addr() string { return s.client.Addr() }
 
 // Close implements store.Store.
 func (s *Store) Close() {
+	s.near.Close()
 	s.client.Close()
 	s.registry.Close()
 }

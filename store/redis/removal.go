@@ -28,6 +28,7 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 		killed.Add(n)
 		return err
 	})
+	s.fence(layout.Bucket{})
 	if err != nil {
 		return 0, err
 	}

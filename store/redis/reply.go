@@ -16,14 +16,20 @@ var errReply = reply.ErrMalformed
 
 // sessionIn reads a reply that is the session with the token.
 func sessionIn(message rueidis.RedisMessage, err error, token string) (store.Session, error) {
+	session, _, err := replyIn(message, err, token)
+	return session, err
+}
+
+// replyIn is sessionIn with the extra.
+func replyIn(message rueidis.RedisMessage, err error, token string) (store.Session, reply.Extra, error) {
 	if err != nil {
-		return store.Session{}, err
+		return store.Session{}, reply.Extra{}, err
 	}
 	text, err := message.ToString()
 	if err != nil {
-		return store.Session{}, fmt.Errorf("%w: %w", errReply, err)
+		return store.Session{}, reply.Extra{}, fmt.Errorf("%w: %w", errReply, err)
 	}
-	return reply.Session(text, token)
+	return reply.Read(text, token)
 }
 
 func numberOf(message rueidis.RedisMessage) (int64, error) {

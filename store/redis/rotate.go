@@ -15,10 +15,14 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 		return "", store.Details{}, err
 	}
 	b := l.OfToken(app, token)
+	if err := s.countLate(ctx, l, b, app, token); err != nil {
+		return "", store.Details{}, err
+	}
 	key, freshKey := b.Session(token), b.Session(fresh)
 	message, err := s.client.Run(ctx, s.scripts.rotate,
 		[]string{key, freshKey, b.Sessions(), b.Users(), b.Wipe},
 		[]string{b.App, b.Token(key), b.Token(freshKey), strconv.FormatInt(grace, 10), b.Cache(), s.eviction.flag()})
+	s.changed(b, app, token, false)
 	if err != nil {
 		return "", store.Details{}, err
 	}

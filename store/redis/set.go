@@ -35,7 +35,12 @@ func (s *Store) set(ctx context.Context, app, token, w string, d store.Data) (st
 		return store.Session{}, err
 	}
 	b := l.OfToken(app, token)
-	return s.merge(ctx, change{s.writersOf(l, b).sets, b, b.Session(token), token, w, d})
+	if err := s.countLate(ctx, l, b, app, token); err != nil {
+		return store.Session{}, err
+	}
+	session, oldToken, err := s.merge(ctx, change{s.writersOf(l, b).sets, b, b.Session(token), token, w, d})
+	s.changed(b, app, token, oldToken)
+	return session, err
 }
 
 // change is a set of a session.

@@ -12,8 +12,13 @@ func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64)
 		return store.Session{}, err
 	}
 	b := l.OfToken(app, token)
+	if err := s.countLate(ctx, l, b, app, token); err != nil {
+		return store.Session{}, err
+	}
 	reply, err := s.client.RunBatched(ctx, s.scripts.touch,
 		[]string{b.Session(token), b.Sessions(), b.Users(), b.Wipe},
 		[]string{b.App, b.Cache(), s.eviction.flag(), text(ttl), text(maxAge)})
-	return sessionIn(reply, err, token)
+	session, more, err := replyIn(reply, err, token)
+	s.changed(b, app, token, more.OldToken && ttl+maxAge > 0)
+	return session, err
 }

@@ -178,7 +178,7 @@ func TestBatchOfSets(t *testing.T) {
 				read, _ := parseUnmerged(a.q.reply)
 				session.W, err = read.w, errReply
 			default:
-				session, err = afterSet(a.q.reply, "")
+				session, _, err = afterSet(a.q.reply, "")
 			}
 			if !errors.Is(err, a.err) && (a.err != errMalformed || !fault(err)) || session.W != a.w || session.D != a.d {
 				t.Errorf("%s: %+v, %v", a.name, session, err)
@@ -274,7 +274,7 @@ func TestBatchOfKills(t *testing.T) {
 				}
 			}
 		}
-		check("a batch", kills(first, store.NewToken(user), noHash, old, first, fresh, expired, second), 1, 0, -1, 1, 0, 0, 0, 1)
+		check("a batch", kills(first, store.NewToken(user), noHash, old, first, fresh, expired, second), 1, 0, -1, 2, 0, 0, 0, 1)
 		redisDo(t, s, "DEL", noHashKey)
 		if _, err := s.Get(t.Context(), "app", kept); err != nil {
 			t.Errorf("a session beside them: %v", err)

@@ -7,8 +7,8 @@
 --       session's key if the token is an old one.
 -- ARGV  1 the channel, see publish
 --       then, of each app: its name and how many sessions it has
--- Returns for each, in the order of KEYS, 1 if there was one, else 0, or an error if what
--- is stored is no session.
+-- Returns for each, in the order of KEYS, 1 if there was one, or 2 if the token is an old
+-- one of it, else 0, or an error if what is stored is no session.
 -- Cost: O(log n) of the app's and of all sessions, each.
 
 -- include read.lua
@@ -25,6 +25,7 @@ local now = tonumber(redis.call('TIME')[1])
 -- find returns the key and the user of the session at key, if it is alive. It has a place
 -- in found, so that the same session does not end twice.
 local function find(key, found)
+  local given = key
   local h = redis.call('HMGET', key, 'id', 'ttl', 'la', 'end')
   if not h[1] and h[4] then
     key = follow(key, h[4], now)
@@ -35,7 +36,7 @@ local function find(key, found)
   end
   local n = #found.tokens + 1
   found[key], found.tokens[n], found.ids[n] = true, string.sub(key, -64), h[1]
-  return 1
+  return key == given and 1 or 2
 end
 
 local replies = {}
@@ -51,9 +52,10 @@ for a = 2, #ARGV, 2 do
   if type(swept) == 'table' then -- each alone, as a key of one may have failed them all
     local n = 0
     for i = first, #replies do
-      if replies[i] == 1 then
+      if replies[i] == 1 or replies[i] == 2 then
         n = n + 1
-        replies[i] = attempt(drop, prefix, KEYS[k], KEYS[k + 1], KEYS[1], channel, app, found.tokens[n], found.ids[n])
+        local done = attempt(drop, prefix, KEYS[k], KEYS[k + 1], KEYS[1], channel, app, found.tokens[n], found.ids[n])
+        replies[i] = done == 1 and replies[i] or done
       end
     end
   end

@@ -6,10 +6,10 @@
 -- la after a touch. d is left out if without_d: to bring 64 KB into Lua takes a tenth of a
 -- millisecond.
 local function load(key, now, without_d)
-  local d = without_d and '' or 'd'
+  local d, old = without_d and '' or 'd', false
   local h = redis.call('HMGET', key, 'id', 'r', 'w', 'ttl', 'la', 'ip', 'no_resave', d, 'end', 'root', 'm', 'created', 'first')
   if not h[1] and h[9] then
-    key = follow(key, h[9], now)
+    key, old = follow(key, h[9], now), true
     if not key then
       return nil
     end
@@ -28,12 +28,12 @@ local function load(key, now, without_d)
   return {id = h[1], r = h[2], w = h[3], ttl = ttl, la = la, idle = idle, ip = h[6],
     no_resave = no_resave, d = h[8] or '', last = tonumber(h[9]), root = h[10], created = created,
     first = first, used = math.max(now, la),
-    ours = tonumber(h[11]) == (tonumber(h[2]) or 0) + (tonumber(h[3]) or 0)}, key
+    old_token = old, ours = tonumber(h[11]) == (tonumber(h[2]) or 0) + (tonumber(h[3]) or 0)}, key
 end
 
 -- render makes the reply for a session: a header line "#id #ip #d r w ttl idle
 -- no_resave created expires #first", then id, ip, d and first, back to back; for nil,
--- that is no session, the line "-". created is 0 where nobody knows; expires is the
+-- that is no session, the line "-". 2 is added to no_resave if load was given an old token. created is 0 where nobody knows; expires is the
 -- last second in which it lives if nobody uses it from used on. One bulk string is the
 -- cheapest reply to send and to read. (Texts are joined, not formatted: %s ends at a
 -- NUL.)
@@ -42,7 +42,7 @@ local function render(s)
     return '-\n'
   end
   return string.format('%d %d %d %s %s %d %d %d %d %d %d\n', #s.id, #s.ip, #s.d, s.r, s.w, s.ttl, s.idle,
-    s.no_resave and 1 or 0, s.created, math.min(s.used + s.ttl, s.last or math.huge), #s.first)
+    (s.no_resave and 1 or 0) + (s.old_token and 2 or 0), s.created, math.min(s.used + s.ttl, s.last or math.huge), #s.first)
     .. s.id .. s.ip .. s.d .. s.first
 end
 

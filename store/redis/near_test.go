@@ -1,0 +1,132 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"rest-sessions/internal/redistest"
+	"rest-sessions/store"
+)
+
+// openNear opens a store with near reads in a namespace, whose lease holds.
+func openNear(tb testing.TB, server *redistest.Server, namespace string, cache time.Duration) *Store {
+	tb.Helper()
+	s, err := Open(Options{
+		Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout, Logf: tb.Logf, Cache: cache,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.Close)
+	eventually(tb, "near reads are on", func() bool { return s.near.Figures().Lease })
+	return s
+}
+
+func get(tb testing.TB, s *Store, token string) store.Session {
+	tb.Helper()
+	session, err := s.Get(context.Background(), "app", token)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return session
+}
+
+// TestNear reads a session ten times within a second: Redis is asked once, and then has
+// counted all.
+func TestNear(t *testing.T) {
+	server := redistest.Start(t)
+	s := openNear(t, server, "t", time.Second)
+	token := create(t, s, "app", "user", 100)
+	for i := range 10 {
+		if session := get(t, s, token); session.R != int64(1+i) || session.W != 1 || session.TTL != 100 || session.ID != "user" {
+			t.Errorf("read %d: %+v", i, session)
+		}
+	}
+	if hits := s.near.Stats.Hits.Load(); hits != 9 {
+		t.Errorf("%d hits, not 9", hits)
+	}
+	if r := server.Do(t, "HGET", classicKeys(s).session("app", token), "r"); fmt.Sprint(r) != "2" {
+		t.Errorf("r is %v at once", r)
+	}
+	eventually(t, "the late reads are counted", func() bool {
+		return fmt.Sprint(server.Do(t, "HGET", classicKeys(s).session("app", token), "r")) == "11"
+	})
+}
+
+// TestNearOwnChanges changes and ends sessions that are answered near.
+func TestNearOwnChanges(t *testing.T) {
+	server := redistest.Start(t)
+	s := openNear(t, server, "t", 10*time.Second)
+	ctx := context.Background()
+	for i := range 100 {
+		token := create(t, s, "app", "user", 100)
+		get(t, s, token)
+		get(t, s, token)
+		session, err := s.Set(ctx, "app", token, number(i+1))
+		if err != nil || session.R != 3 || session.W != 2 {
+			t.Fatalf("%+v, %v", session, err)
+		}
+		if got := get(t, s, token); got.D != session.D || got.R != 3 || got.W != 2 {
+			t.Fatalf("%+v", got)
+		}
+		get(t, s, token)
+		switch i % 4 {
+		case 0:
+			_, err = s.Kill(ctx, "app", token)
+		case 1:
+			_, err = s.KillID(ctx, "app", "user", "")
+		case 2:
+			_, err = s.KillApp(ctx, "app")
+		case 3:
+			_, err = s.Create(ctx, "app", store.NewToken("user"), store.New{ID: "user", IP: "::1", TTL: 100, MaxSessions: 1})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Get(ctx, "app", token); !errors.Is(err, store.ErrNotFound) {
+			t.Fatalf("round %d: a session that has ended answers: %v", i, err)
+		}
+	}
+	if s.near.Stats.Hits.Load() < 100 {
+		t.Errorf("%d hits", s.near.Stats.Hits.Load())
+	}
+}
+
+// TestNearOthers changes and ends, on another server, sessions that are answered near.
+func TestNearOthers(t *testing.T) {
+	server := redistest.Start(t)
+	s, other := openNear(t, server, "t", 10*time.Second), openNear(t, server, "t", 10*time.Second)
+	ctx := context.Background()
+	var longest time.Duration
+	for i := range 50 {
+		token := create(t, s, "app", "user", 100)
+		for range 2 {
+			get(t, s, token)
+			get(t, other, token)
+		}
+		if _, err := other.Set(ctx, "app", token, number(i+1)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the set is seen", func() bool { return get(t, s, token).W == 2 })
+		get(t, s, token)
+		if _, err := other.Kill(ctx, "app", token); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		for {
+			_, err := s.Get(ctx, "app", token)
+			took := time.Since(begun)
+			if errors.Is(err, store.ErrNotFound) {
+				longest = max(longest, took)
+				break
+			}
+			if took > 200*time.Millisecond {
+				t.Fatalf("the session still answers after %v: %v", took, err)
+			}
+		}
+	}
+	t.Logf("a kill on another server was seen after %v at most", longest)
+}

@@ -67,27 +67,28 @@ func TestActivityLogAgainstCounts(t *testing.T) {
 	}
 }
 
-// Users who linger in old seconds must not keep a chunk each.
-func TestActivityLogStaysDense(t *testing.T) {
+// What most users leave must not be held for the few who stay.
+func TestActivityLogShrinks(t *testing.T) {
 	var l activityLog
-	const n = 100 * secondsChunk
+	const n = 10_000
 	for at := range int64(n) {
 		l.add(at)
 	}
 	for at := range int64(n) {
-		if at%secondsChunk != 5 {
+		if at%100 != 5 {
 			l.remove(at)
 		}
 	}
-	if len(l.chunks) > 5 {
-		t.Errorf("%d chunks for 100 users", len(l.chunks))
-	}
-	held := 0
-	for _, c := range l.chunks {
-		held += cap(c.entries)
-	}
-	if held > 150 {
+	if held := cap(l.seconds); held > 400 {
 		t.Errorf("room for %d seconds for 100 users", held)
+	}
+	for at := range int64(n) {
+		if at%100 == 5 {
+			l.remove(at)
+		}
+	}
+	if cap(l.seconds) > 0 {
+		t.Errorf("room for %d seconds for nobody", cap(l.seconds))
 	}
 }
 

@@ -211,26 +211,16 @@ func (t *table[T]) check() (slots []uint32, err error) {
 
 // check compares the log with the users counted in each second.
 func (l *activityLog) check(want map[int64]int64) error {
-	entries := 0
-	last := int64(-1 << 63)
-	for _, c := range l.chunks {
-		var users int64
-		if len(c.entries) == 0 || len(c.entries) > secondsChunk {
-			return fmt.Errorf("a chunk of %d seconds", len(c.entries))
+	last, users := int64(-1<<63), int64(0)
+	for _, e := range l.seconds {
+		if e.at <= last || e.users != want[e.at] || e.users == 0 {
+			return fmt.Errorf("%d users in second %d after %d, want %d", e.users, e.at, last, want[e.at])
 		}
-		for _, e := range c.entries {
-			if e.at <= last || e.users != want[e.at] || e.users == 0 {
-				return fmt.Errorf("%d users in second %d after %d, want %d", e.users, e.at, last, want[e.at])
-			}
-			users += e.users
-			last = e.at
-		}
-		if entries += len(c.entries); users != c.users {
-			return fmt.Errorf("a chunk of %d users says %d", users, c.users)
-		}
+		users += e.users
+		last = e.at
 	}
-	if entries != len(want) {
-		return fmt.Errorf("%d seconds, want %d", entries, len(want))
+	if len(l.seconds) != len(want) || users != l.users {
+		return fmt.Errorf("%d seconds of %d users, want %d, %d", len(l.seconds), l.users, len(want), users)
 	}
 	return nil
 }

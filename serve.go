@@ -99,7 +99,7 @@ func serve(c config.Config, stdout io.Writer, lines *logging.Writer) error {
 	counts.Watch(sources(c, door, sessions, dropped))
 	reloads := newReloads(c, counts, door, ids)
 	server := api.Server(handler)
-	background.Go(func() { handlers.GiveBack(ctx, server) })
+	background.Go(func() { handlers.ReleaseMemory(ctx, server) })
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(door) }()
 	for _, w := range c.Warnings() {

@@ -10,50 +10,49 @@ import (
 )
 
 const (
-	// crowdSize is how many connections must have gone for their memory to be given back:
+	// crowdSize is how many connections must have closed for their memory to be released:
 	// some 20 MiB.
 	crowdSize = 1000
 	// crowdCheck is how often that is looked at. It is longer than fasthttp keeps the
-	// goroutine of a connection that is gone, 10 s.
+	// goroutine of a connection that is closed, 10 s.
 	crowdCheck = 15 * time.Second
 )
 
-// GiveBack gives the memory of a crowd of connections back to the system when it has left,
-// until ctx ends. By itself the Go runtime would keep it until the next collections, and a
-// server that has little to do since makes too little garbage for one: it would have to
-// wait for those that come every two minutes, and more than one, since fasthttp's pools
-// outlast the first.
-func GiveBack(ctx context.Context, s *fasthttp.Server) {
+// ReleaseMemory returns memory to the system after many connections have closed, until ctx
+// ends. An idle server does it by itself only in the second of the collections that Go
+// makes every two minutes: of 10,000 connections 183 MiB were left after 180 s, 34 after
+// 250 s; with it 34 after 20 s. GOMEMLIMIT keeps as much as it allows.
+func ReleaseMemory(ctx context.Context, s *fasthttp.Server) {
 	ticker := time.NewTicker(crowdCheck)
 	defer ticker.Stop()
-	var t tide
+	var c crowd
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if t.out(int(s.GetOpenConnectionsCount())) {
+			if c.left(int(s.GetOpenConnectionsCount())) {
 				runtime.GC()
-				debug.FreeOSMemory() // collects again
+				debug.FreeOSMemory() // collects again: fasthttp's pools outlast the first
 			}
 		}
 	}
 }
 
-// tide watches how many connections there are.
-type tide struct {
-	most int  // since the last time that it was out
+// crowd watches how many connections there are.
+type crowd struct {
+	most int  // since it last left
 	low  bool // at the last look
 }
 
-// out reports whether most of a crowd has left, and was gone at the last look too: once.
-func (t *tide) out(connections int) bool {
-	t.most = max(t.most, connections)
-	low := t.most-connections >= crowdSize && connections <= t.most/2
-	out := low && t.low
-	t.low = low
-	if out {
-		t.most, t.low = connections, false
+// left reports whether most of a crowd has left, and had at the last look too: once.
+func (c *crowd) left(connections int) bool {
+	c.most = max(c.most, connections)
+	low := c.most-connections >= crowdSize && connections <= c.most/2
+	left := low && c.low
+	c.low = low
+	if left {
+		c.most, c.low = connections, false
 	}
-	return out
+	return left
 }

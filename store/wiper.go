@@ -18,22 +18,16 @@ type Wiper struct {
 	// Wiped is told of each wipe, how many sessions it removed, also if it failed then;
 	// nil for nobody.
 	Wiped func(removed int64, err error)
-	// After is time.After unless a test sets it.
-	After func(time.Duration) <-chan time.Time
 }
 
 // Run wipes until ctx ends. The pauses vary by a tenth of Every to either side,
 // so that the wipers of a fleet that was started at once drift apart.
 func (w *Wiper) Run(ctx context.Context) {
-	after := w.After
-	if after == nil {
-		after = time.After
-	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-after(w.pause()):
+		case <-time.After(w.pause()):
 		}
 		removed, err := w.Store.Wipe(ctx)
 		if ctx.Err() != nil {

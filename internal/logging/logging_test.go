@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -93,39 +94,44 @@ func (f *flaky) Write(p []byte) (int, error) {
 // TestWriterOfFailingOutput counts what the output does not take, and begins a line
 // afresh where one broke off.
 func TestWriterOfFailingOutput(t *testing.T) {
-	out := &flaky{mended: make(chan struct{})}
-	w := NewWriter(out, Note(false))
-	w.Write([]byte("abc\ndef\n"))
-	for begun := time.Now(); w.Dropped() == 0 && time.Since(begun) < 10*time.Second; {
-		time.Sleep(time.Millisecond)
-	}
-	close(out.mended)
-	w.Write([]byte("ghi\n"))
-	w.Close()
-	lines := strings.Split(out.got.String(), "\n")
-	if len(lines) != 5 || lines[0] != "abc" || lines[1] != "d" || lines[2] != "ghi" || !strings.HasSuffix(lines[3], "dropped=1") || w.Dropped() != 1 {
-		t.Errorf("%d dropped: %q", w.Dropped(), lines)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		out := &flaky{mended: make(chan struct{})}
+		w := NewWriter(out, Note(false))
+		w.Write([]byte("abc\ndef\n"))
+		synctest.Wait()
+		close(out.mended)
+		w.Write([]byte("ghi\n"))
+		w.Close()
+		lines := strings.Split(out.got.String(), "\n")
+		if len(lines) != 5 || lines[0] != "abc" || lines[1] != "d" || lines[2] != "ghi" || !strings.HasSuffix(lines[3], "dropped=1") || w.Dropped() != 1 {
+			t.Errorf("%d dropped: %q", w.Dropped(), lines)
+		}
+	})
 }
 
-// stuck never takes anything.
-type stuck struct{}
+// stuck takes nothing until it is closed.
+type stuck chan struct{}
 
-func (stuck) Write([]byte) (int, error) { select {} }
+func (s stuck) Write(p []byte) (int, error) { <-s; return len(p), nil }
 
 // TestCloseIsBounded: an output that hangs holds up neither lines nor the end.
 func TestCloseIsBounded(t *testing.T) {
-	w := NewWriter(stuck{}, Note(false))
-	line := []byte(strings.Repeat("x", 1023) + "\n")
-	begun := time.Now()
-	for range 4096 { // 4 MiB, where 1 MiB waits and 1 MiB is being written
-		w.Write(line)
-	}
-	if w.Dropped() < 1000 {
-		t.Errorf("%d dropped", w.Dropped())
-	}
-	w.Close()
-	if took := time.Since(begun); took > 5*flushTimeout {
-		t.Errorf("the end took %v", took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		out := make(stuck)
+		w := NewWriter(out, Note(false))
+		line := []byte(strings.Repeat("x", 1023) + "\n")
+		begun := time.Now()
+		for range 4096 { // 4 MiB, where 1 MiB waits and 1 MiB is being written
+			w.Write(line)
+		}
+		if w.Dropped() < 1000 {
+			t.Errorf("%d dropped", w.Dropped())
+		}
+		w.Close()
+		if took := time.Since(begun); took != flushTimeout {
+			t.Errorf("the end took %v", took)
+		}
+		close(out)
+		<-w.done
+	})
 }

@@ -35,6 +35,7 @@ type Cluster struct {
 // Start for a machine without a redis-server.
 func StartCluster(tb testing.TB, replicated bool, args ...string) *Cluster {
 	tb.Helper()
+	SkipShort(tb)
 	c, err := RunCluster(replicated, args...)
 	if errors.Is(err, ErrNoServer) && os.Getenv(RequireEnv) != "1" {
 		tb.Skipf("%v: this test needs one (%s=1 makes this a failure)", err, RequireEnv)
@@ -44,6 +45,14 @@ func StartCluster(tb testing.TB, replicated bool, args ...string) *Cluster {
 	}
 	tb.Cleanup(c.Close)
 	return c
+}
+
+// SkipShort skips a test that needs several servers under -short: they take seconds to agree.
+func SkipShort(tb testing.TB) {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("not with -short")
+	}
 }
 
 // RunCluster is StartCluster without a testing.TB: the caller ends the cluster

@@ -44,6 +44,7 @@ type Sentinels struct {
 // See Start for a machine without a redis-server.
 func StartSentinels(tb testing.TB, args []string, sentinelLines ...string) *Sentinels {
 	tb.Helper()
+	SkipShort(tb)
 	s, err := RunSentinels(args, sentinelLines...)
 	if errors.Is(err, ErrNoServer) && os.Getenv(RequireEnv) != "1" {
 		tb.Skipf("%v: this test needs one (%s=1 makes this a failure)", err, RequireEnv)

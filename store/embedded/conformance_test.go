@@ -15,6 +15,7 @@ func TestConformance(t *testing.T) {
 
 // A hash that says nothing must cost time only.
 func TestConformanceColliding(t *testing.T) {
+	skipShort(t)
 	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) store.Store {
 		s := New(Options{Now: clock.Now})
 		s.hashMask = 1
@@ -23,6 +24,7 @@ func TestConformanceColliding(t *testing.T) {
 }
 
 func TestConformanceOnDisk(t *testing.T) {
+	skipShort(t)
 	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) store.Store {
 		s, err := Open(Options{Now: clock.Now, Dir: privateDir(t), NoSync: true, Logf: t.Logf})
 		if err != nil {
@@ -30,4 +32,12 @@ func TestConformanceOnDisk(t *testing.T) {
 		}
 		return s
 	})
+}
+
+// skipShort leaves the suite to one form of the engine under -short.
+func skipShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("not with -short")
+	}
 }

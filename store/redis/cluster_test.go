@@ -22,6 +22,7 @@ var sharedCluster struct {
 // ofCluster returns the shared cluster, and starts it for the first who asks.
 func ofCluster(tb testing.TB) *redistest.Cluster {
 	tb.Helper()
+	redistest.SkipShort(tb)
 	sharedCluster.Lock()
 	defer sharedCluster.Unlock()
 	if sharedCluster.Cluster == nil {

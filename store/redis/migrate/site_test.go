@@ -24,6 +24,7 @@ var shared struct {
 // cluster returns a cluster that tests share, each with its own namespace.
 func cluster(t *testing.T) *redistest.Cluster {
 	t.Helper()
+	redistest.SkipShort(t)
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.Cluster == nil {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"rest-sessions/internal/redistest"
+	"rest-sessions/store/redis/lua"
 )
 
 // peerConf makes nginx a server of sessions: one EVALSHA of get.lua a request, over
@@ -148,21 +148,8 @@ func children(pid int) (all []int) {
 	return all
 }
 
-var includeLine = regexp.MustCompile(`(?m)^-- include (\S+)$`)
-
-// loadGet loads the script that the engine runs for a get, with what it includes, and
-// returns its SHA.
+// loadGet loads the script that the engine runs for a get and returns its SHA.
 func loadGet(tb testing.TB, server *redistest.Server) string {
 	tb.Helper()
-	read := func(name string) string {
-		text, err := os.ReadFile(filepath.Join("../store/redis/lua", name))
-		if err != nil {
-			tb.Fatal(err)
-		}
-		return string(text)
-	}
-	script := includeLine.ReplaceAllStringFunc(read("get.lua"), func(line string) string {
-		return read("include/" + includeLine.FindStringSubmatch(line)[1])
-	})
-	return fmt.Sprint(server.Do(tb, "SCRIPT", "LOAD", script))
+	return fmt.Sprint(server.Do(tb, "SCRIPT", "LOAD", lua.Source(lua.Files, "get")))
 }

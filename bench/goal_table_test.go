@@ -32,7 +32,6 @@ func inTurn(sides ...side) map[string][]figures {
 
 // absent says why a side is not there.
 var absent = map[string]string{
-	"near": "this server has no near reads", "near mix": "this server has no near reads",
 	"nginx": "`" + peerInstall + "`",
 	"old":   "`" + oldEnv + "` names no older server",
 }

@@ -235,8 +235,24 @@ func (s *site) lone(tb testing.TB, requests func(client int) request) func() fig
 	}
 }
 
+// nearFor is how long after an answer of Redis near reads answer.
+const nearFor = time.Second
+
+// redisOptions are those of the engine on a Redis, with near reads or without.
+func redisOptions(port int, near bool) redis.Options {
+	o := redis.Options{Host: "127.0.0.1", Port: port, Namespace: "bench", Timeout: 5 * time.Second}
+	if near {
+		o.Cache = nearFor
+	}
+	return o
+}
+
 func openRedis(tb testing.TB, server *redistest.Server) *redis.Store {
-	s, err := redis.Open(redis.Options{Host: "127.0.0.1", Port: server.Port(), Namespace: "bench", Timeout: 5 * time.Second})
+	return openEngine(tb, redisOptions(server.Port(), false))
+}
+
+func openEngine(tb testing.TB, o redis.Options) *redis.Store {
+	s, err := redis.Open(o)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -46,8 +46,8 @@ func TestMain(m *testing.M) {
 }
 
 // serve serves "hello", "embedded", "unmetered", which is embedded without metrics,
-// "disk DIRECTORY", which is embedded with RS_DATA, or "redis PORT", and prints its
-// address.
+// "disk DIRECTORY", which is embedded with RS_DATA, "redis PORT", or "near PORT", which is
+// that with near reads, and prints its address.
 func serve(kind string) {
 	fail := func(err error) {
 		fmt.Fprintln(os.Stderr, err)
@@ -58,10 +58,12 @@ func serve(kind string) {
 		counts = handlers.NewMetrics("bench")
 	}
 	var s store.Store = embedded.New(embedded.Options{})
-	if port, ok := strings.CutPrefix(kind, "redis "); ok {
+	if engine, port, _ := strings.Cut(kind, " "); engine == "redis" || engine == "near" {
 		n, _ := strconv.Atoi(port)
+		o := redisOptions(n, engine == "near")
+		o.Observer = counts.Redis()
 		var err error
-		if s, err = redis.Open(redis.Options{Host: "127.0.0.1", Port: n, Namespace: "bench", Timeout: 5 * time.Second, Observer: counts.Redis()}); err != nil {
+		if s, err = redis.Open(o); err != nil {
 			fail(err)
 		}
 	}

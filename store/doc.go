@@ -1,8 +1,5 @@
-// Package store says what a session store is: the Store interface, the types
-// it speaks, its errors, and the rules every engine shares (what is a valid
-// app, id or token, how data is merged, when a session may be wiped).
-//
-// Engines live in sub-packages named for what they are made with: store/redis
-// and store/embedded. store/storetest holds the conformance suite that each of
-// them passes.
+// Package store says what a session store is: the interface Store, its types and errors, and
+// the rules that all engines share (valid apps, ids and tokens; how data is merged; when a
+// session may be wiped). The engines are store/redis and store/embedded; store/storetest
+// holds the tests that each must pass.
 package store

@@ -4,7 +4,7 @@ import "errors"
 
 var (
 	// ErrNotFound means that the store answered, and that there is no such
-	// session: it never was, its time is over, or it was killed.
+	// session: it never was, it expired, or it was killed.
 	ErrNotFound = errors.New("store: no such session")
 
 	// ErrUnavailable means that the store did not answer, or answered that it

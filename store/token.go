@@ -31,12 +31,10 @@ func TokenBucket(token string) int {
 	return int(base62Digit[token[0]]*62+base62Digit[token[1]]) % Buckets
 }
 
-// NewToken makes the token of a new session of the user id.
-//
-// Its first two characters carry the user's bucket; the other 62 are uniform
-// over [A-Za-z0-9] from crypto/rand: 369 bits, where OWASP and NIST SP 800-63B
-// ask for 64. The two characters have 3844 values, of which three or four name
-// any one bucket; one of them is taken at random, so they look random too.
+// NewToken makes the token of a new session of the user id. Its first two characters carry
+// the user's bucket: 3844 values, of which three or four name each bucket; one of them is
+// taken at random. The other 62 are uniform over [A-Za-z0-9], from crypto/rand: 369 bits,
+// where OWASP and NIST SP 800-63B ask for 64.
 func NewToken(id string) string { return newToken(Bucket(id)) }
 
 // NewTokenLike makes another token for the session that has this one, which begins

@@ -135,13 +135,13 @@ func (j *journal) finish(g *group, err error) {
 // snapshot makes the batch's records of what is pending, sorted by number, each
 // once.
 func (j *journal) snapshot(b *disk.Batch) {
-	slices.SortFunc(j.pending, func(a, b place) int {
+	slices.SortFunc(j.pending, func(a, b changed) int {
 		if a.moved && !b.moved && a.number == b.number {
 			return -1 // the first of a number is kept
 		}
 		return cmp.Compare(a.number, b.number)
 	})
-	j.pending = slices.CompactFunc(j.pending, func(a, b place) bool { return a.number == b.number })
+	j.pending = slices.CompactFunc(j.pending, func(a, b changed) bool { return a.number == b.number })
 	if cap(j.text) > 4<<20 {
 		j.text = nil
 	}
@@ -186,7 +186,7 @@ func (j *journal) removeAtLeast(b *disk.Batch) {
 }
 
 // copy copies the session or alias at p and reports whether it is still there.
-func (sh *shard) copy(p place, s *stored) bool {
+func (sh *shard) copy(p changed, s *stored) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if p.slot == 0 {

@@ -9,13 +9,9 @@ import (
 // takes about a microsecond when nothing of it is in the CPU's caches.
 const removeStep = 64
 
-// timer says when to look whether a session may be wiped. A shard's timers are a
-// binary heap with the earliest on top.
-//
-// A session's activity does not move its timer: the wiper looks where the session
-// is due by then and puts the timer there. So Get never touches the heap, and the
-// wiper looks at a session that is in use about once in its ttl.
-//
+// timer says when to check whether a session may be wiped. A shard's timers are a binary
+// heap, earliest first. Activity does not move a timer: the wiper moves it when it is due.
+// So Get never touches the heap, and the wiper checks a session in use about once per ttl.
 // The time is in two halves, which makes a timer 12 bytes, not 16.
 type timer struct{ high, low, slot uint32 }
 
@@ -116,8 +112,8 @@ func (sh *shard) wipe(now int64, limit int) (looked int, removed int64) {
 // Wipe frees the sessions that may be wiped by store.WipeAt. It goes by the time
 // at which it starts. On an error, some have been removed, and it says how many.
 //
-// It does not wait until they are removed from disk, nor does it mind a disk that
-// cannot be written to: where they come back, they are over.
+// It does not wait for the disk, and ignores one that fails: a record that is loaded again
+// is still expired.
 func (s *Store) Wipe(ctx context.Context) (int64, error) {
 	now := s.now()
 	var total int64

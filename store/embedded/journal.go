@@ -19,13 +19,13 @@ const (
 	// the time that it took to refuse, if that is longer.
 	retryAfter  = 200 * time.Millisecond
 	retryFactor = 5
-	// waitStep is how many removals a walk lets queue up before it waits for them.
+	// waitStep is how many removals a removal lets queue up before it waits for them.
 	waitStep = 1024
 )
 
-// place is where a session, or an alias, was when it changed, and the number of its
-// record. Slot 0 is for a record whose owner is nowhere.
-type place struct {
+// changed is where a session or an alias was when it changed, and the number of its record.
+// Slot 0 means a record without an owner in memory.
+type changed struct {
 	shard  *shard
 	slot   uint32
 	alias  bool
@@ -34,12 +34,11 @@ type place struct {
 	moved bool
 }
 
-// journal brings changes to disk. Memory goes ahead: a change is made there, its
-// place is queued under the shard's lock, and the caller waits until a commit that
-// began later has ended. One goroutine commits, without a timer: all that queued
-// while it was busy goes next. What it writes of a session is its state of then, not
-// of when it was queued, so disk follows memory whatever the order in which places
-// came in, and a commit that failed is simply done again with the next.
+// journal writes changes to disk. A change is made in memory first and queued under the
+// shard's lock; the caller waits for a commit that began later. One goroutine commits,
+// without a timer, all that queued while it was busy. It writes a session as it is at that
+// moment, so the order of the queue does not matter, and a failed commit is repeated with
+// the next.
 type journal struct {
 	store   *Store
 	commit  func(*disk.Batch) error
@@ -51,7 +50,7 @@ type journal struct {
 	done chan struct{}
 
 	mu    sync.Mutex
-	queue []place
+	queue []changed
 	// seq counts changes, saved is up to which they are on disk.
 	seq, saved uint64
 	// busy is the commit under way, open the next one.
@@ -61,7 +60,7 @@ type journal struct {
 	slow       bool      // busy has taken over timeout, and the log has a line about it
 
 	// What follows is for the goroutine.
-	pending []place
+	pending []changed
 	batch   disk.Batch
 	text    []byte // the records of batch
 	log     touchLog
@@ -120,11 +119,11 @@ func unsaved(err error) error {
 	return fmt.Errorf("embedded: not saved: %w: %w", store.ErrUnavailable, err)
 }
 
-// add queues places, with their shard's lock held, and returns the number of the
+// add queues changes, with their shard's lock held, and returns the number of the
 // change. All of one call are saved in one commit.
-func (j *journal) add(places []place) uint64 {
+func (j *journal) add(changes []changed) uint64 {
 	j.mu.Lock()
-	j.queue = append(j.queue, places...)
+	j.queue = append(j.queue, changes...)
 	j.seq++
 	seq := j.seq
 	j.mu.Unlock()
@@ -187,8 +186,8 @@ var timers = sync.Pool{New: func() any {
 	return t
 }}
 
-// backlog returns how many places are queued, and the last change.
-func (j *journal) backlog() (places int, seq uint64) {
+// backlog returns how many changes are queued, and the number of the last.
+func (j *journal) backlog() (queued int, seq uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.queue), j.seq
@@ -198,14 +197,14 @@ func (j *journal) backlog() (places int, seq uint64) {
 // saved once unlock is called.
 func (sh *shard) changed(slot uint32) {
 	if sh.journal != nil {
-		sh.places = append(sh.places, place{shard: sh, slot: slot, number: sh.sessions.at(slot).serial})
+		sh.changes = append(sh.changes, changed{shard: sh, slot: slot, number: sh.sessions.at(slot).serial})
 	}
 }
 
 // changedAlias is changed for an alias.
 func (sh *shard) changedAlias(slot uint32) {
 	if sh.journal != nil {
-		sh.places = append(sh.places, place{shard: sh, slot: slot, alias: true, number: sh.aliases.table.at(slot).number})
+		sh.changes = append(sh.changes, changed{shard: sh, slot: slot, alias: true, number: sh.aliases.table.at(slot).number})
 	}
 }
 
@@ -213,10 +212,10 @@ func (sh *shard) changedAlias(slot uint32) {
 // waits for: this change, and those of the shard before it, on which an answer such
 // as "no such session" rests too.
 func (sh *shard) unlock() (seq uint64) {
-	if len(sh.places) > 0 {
-		sh.seq = sh.journal.add(sh.places)
-		if sh.places = sh.places[:0]; cap(sh.places) > 4*waitStep {
-			sh.places = nil
+	if len(sh.changes) > 0 {
+		sh.seq = sh.journal.add(sh.changes)
+		if sh.changes = sh.changes[:0]; cap(sh.changes) > 4*waitStep {
+			sh.changes = nil
 		}
 	}
 	seq = sh.seq
@@ -245,21 +244,21 @@ func (s *Store) drain(ctx context.Context) {
 	if s.journal == nil {
 		return
 	}
-	if places, seq := s.journal.backlog(); places > waitStep {
+	if queued, seq := s.journal.backlog(); queued > waitStep {
 		s.journal.wait(ctx, seq)
 	}
 }
 
-// walk is a removal in steps. It waits for the disk at its end, and on the way as
-// soon as much is queued.
-type walk struct {
+// removal removes many sessions in steps. It waits for the disk at its end, and before
+// that whenever waitStep changes are queued.
+type removal struct {
 	seq     uint64 // the last change that the answer rests on
 	removed int    // since it last waited
 }
 
 // step ends a step on a shard, whose lock it releases.
-func (w *walk) step(ctx context.Context, s *Store, sh *shard) error {
-	w.removed += len(sh.places)
+func (w *removal) step(ctx context.Context, s *Store, sh *shard) error {
+	w.removed += len(sh.changes)
 	w.seq = max(w.seq, sh.unlock())
 	if w.removed < waitStep {
 		return nil
@@ -269,4 +268,4 @@ func (w *walk) step(ctx context.Context, s *Store, sh *shard) error {
 }
 
 // end waits for all steps.
-func (w *walk) end(ctx context.Context, s *Store) error { return s.saved(ctx, w.seq) }
+func (w *removal) end(ctx context.Context, s *Store) error { return s.saved(ctx, w.seq) }

@@ -37,7 +37,7 @@ func (s *Store) KillID(ctx context.Context, app, id, except string) (int64, erro
 	var total int64
 	last := uint64(0) // the serial of the newest session to go
 	kept := uint64(0) // that of the one to stay, which is no other's
-	var w walk
+	var w removal
 	for more := true; more; {
 		if err := s.admitted(ctx); err != nil {
 			return total, err
@@ -148,12 +148,12 @@ func (sh *shard) killHandle(entries []entry, handle string, clock func() int64) 
 }
 
 // KillApp ends the sessions that the app has when it starts and returns how many
-// records it removed, also of sessions whose time was over. On an error, some
+// records it removed, also of expired sessions. On an error, some
 // have ended, and it says how many.
 func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 	k := s.key(app, "")
 	var total int64
-	var w walk
+	var w removal
 	for i := range s.shards {
 		sh := &s.shards[i]
 		for from := math.MaxInt; from >= 0; {
@@ -176,12 +176,10 @@ func (s *Store) KillApp(ctx context.Context, app string) (int64, error) {
 	return total, w.end(ctx, s)
 }
 
-// killApp removes a step of the app's sessions, from index from of its list on
-// downwards, and returns how many and the index to go on at, -1 at the end.
-//
-// Sessions come in at the end of the list, and when one goes, the last takes its
-// place. So a session that has not been reached yet only ever moves down, and
-// the way down meets each of them and ends however many come in.
+// killApp removes a step of the app's sessions, from index from of its list downwards, and
+// returns how many and the index to go on at, -1 at the end. New sessions are appended, and
+// the last takes the index of one that is removed. So a session that was not reached yet
+// only moves down: the scan removes each of them, and ends however many are added.
 func (sh *shard) killApp(k key, name string, from int) (killed int64, next int) {
 	_, a := sh.app(k, name)
 	if a == nil {

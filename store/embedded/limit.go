@@ -81,9 +81,8 @@ func (sh *shard) excess(k key, appName, id string, limit int, now int64, but uin
 	return slots[:max(0, n)], true
 }
 
-// trim ends, in steps, all of a user's sessions that are over and of the others
-// all but the keep latest. The one that answers to the token but stays too, if it is
-// not "".
+// trim ends, in steps, a user's expired sessions, and of the others all but the keep latest.
+// The session that the token but names stays too, unless but is "".
 func (s *Store) trim(ctx context.Context, app, id string, keep int, but string) error {
 	all, err := s.entriesOfUser(ctx, app, id)
 	if err == nil {
@@ -94,7 +93,7 @@ func (s *Store) trim(ctx context.Context, app, id string, keep int, but string) 
 	}
 	sh := s.shard(store.Bucket(id))
 	stays := uint64(0) // the serial of that one, or no session's
-	var w walk
+	var w removal
 	for from := 0; from < len(all); from += removeStep {
 		if err := s.admitted(ctx); err != nil {
 			return err

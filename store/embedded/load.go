@@ -11,17 +11,17 @@ import (
 	"rest-sessions/store/embedded/disk"
 )
 
-// partLen is how many bytes of records of one shard are restored at a time: some
+// batchBytes is how many bytes of records of one shard are restored at a time: some
 // hundreds, with the shard's records in the CPU's caches.
-const partLen = 64 << 10
+const batchBytes = 64 << 10
 
-// lot is some records of one shard, in their order.
-type lot struct {
-	text    []byte
-	records []partRecord
+// recordBatch is some records of one shard, in order.
+type recordBatch struct {
+	text []byte
+	ends []recordEnd
 }
 
-type partRecord struct {
+type recordEnd struct {
 	number uint64
 	end    int // in text
 }
@@ -32,7 +32,7 @@ type loader struct {
 	store   *Store
 	touches map[uint64]touch
 	last    uint64 // the last number
-	parts   [shards]lot
+	batches [shards]recordBatch
 	workers []chan func() error
 
 	mu      sync.Mutex
@@ -61,7 +61,7 @@ func (s *Store) load(file *disk.File, log *touchLog) error {
 		}
 		return l.log(number, entry, log)
 	}, l.record)
-	for number := range l.parts {
+	for number := range l.batches {
 		l.send(number)
 	}
 	for _, work := range l.workers {
@@ -99,42 +99,42 @@ func (l *loader) log(number uint64, entry []byte, log *touchLog) error {
 	return nil
 }
 
-// record adds a record to its shard's lot.
+// record adds a record to its shard's batch.
 func (l *loader) record(number uint64, content []byte) error {
 	shard, ok := shardOfRecord(content)
 	if !ok {
 		return fmt.Errorf("record %d: %w", number, errRecord)
 	}
 	l.last = max(l.last, number)
-	p := &l.parts[shard]
-	if p.text == nil {
-		p.text = make([]byte, 0, partLen)
+	b := &l.batches[shard]
+	if b.text == nil {
+		b.text = make([]byte, 0, batchBytes)
 	}
-	p.text = append(p.text, content...)
-	p.records = append(p.records, partRecord{number, len(p.text)})
-	if len(p.text) < partLen*3/4 {
+	b.text = append(b.text, content...)
+	b.ends = append(b.ends, recordEnd{number, len(b.text)})
+	if len(b.text) < batchBytes*3/4 {
 		return nil
 	}
 	return l.send(shard)
 }
 
-// send gives a shard's lot to the worker that the shard belongs to.
+// send gives a shard's batch to the shard's worker.
 func (l *loader) send(shard int) error {
-	p := l.parts[shard]
-	l.parts[shard] = lot{}
-	if len(p.records) > 0 {
-		l.workers[shard%len(l.workers)] <- func() error { return l.restore(p) }
+	b := l.batches[shard]
+	l.batches[shard] = recordBatch{}
+	if len(b.ends) > 0 {
+		l.workers[shard%len(l.workers)] <- func() error { return l.restore(b) }
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
 }
 
-func (l *loader) restore(p lot) error {
+func (l *loader) restore(b recordBatch) error {
 	var rec stored
 	start := 0
-	for _, r := range p.records {
-		err := rec.parse(p.text[start:r.end])
+	for _, r := range b.ends {
+		err := rec.parse(b.text[start:r.end])
 		if err != nil {
 			return fmt.Errorf("record %d: %w", r.number, err)
 		}
@@ -179,7 +179,7 @@ func (s *Store) restoreAliases(aliases []stored) {
 		}
 		slot := slots[sh][a.aliasOf]
 		if slot == 0 {
-			sh.places = append(sh.places, place{shard: sh, alias: true, number: a.serial})
+			sh.changes = append(sh.changes, changed{shard: sh, alias: true, number: a.serial})
 			continue
 		}
 		rec := sh.sessions.at(slot)

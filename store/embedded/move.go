@@ -90,8 +90,8 @@ func (s *Store) move(app, token, fresh string, m store.Move) (d store.Details, s
 
 // movedAway marks the removal of the session with this serial as half of a move.
 func (sh *shard) movedAway(serial uint64) {
-	for i := range sh.places {
-		if p := &sh.places[i]; p.number == serial {
+	for i := range sh.changes {
+		if p := &sh.changes[i]; p.number == serial {
 			p.moved = true
 		}
 	}

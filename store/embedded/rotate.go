@@ -6,7 +6,7 @@ import (
 	"rest-sessions/store"
 )
 
-// alias is an old token that stands for its session until the grace is over. It
+// alias is an old token that stands for its session until the grace ends. It
 // names the session by its record, so it follows that to whatever token.
 type alias struct {
 	token token
@@ -43,7 +43,7 @@ func (sh *shard) addAlias(hash uint32, a alias) uint32 {
 	return slot
 }
 
-// forget removes aliases whose grace is over at now, at most limit of them, and
+// forget removes aliases whose grace has ended at now, at most limit of them, and
 // returns how many.
 func (sh *shard) forget(now int64, limit int) (forgotten int) {
 	for ; forgotten < limit && sh.aliases.oldest != 0; forgotten++ {

@@ -22,10 +22,10 @@ type shard struct {
 	serials *atomic.Uint64
 	serial  uint64
 	// What follows is for sessions that are kept on disk; journal is nil otherwise.
-	// places is what the change under way is about, seq the last that was queued,
+	// changes is what the change under way is about, seq the last that was queued,
 	// and touched has a bit for each session that was read since it was last saved.
 	journal *journal
-	places  []place
+	changes []changed
 	seq     uint64
 	touched []uint64
 	// A mutex of the next shard on the same cache line would slow both.

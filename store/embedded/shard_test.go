@@ -102,12 +102,12 @@ func TestMemoryIsFreed(t *testing.T) {
 						}
 					}
 				}
-				if slabs > 1 || sh.timers.chunks != nil || sh.sessions.heads.chunks != nil {
+				if slabs > 1 || sh.timers.all != nil || sh.sessions.heads.all != nil {
 					t.Fatalf("shard %d keeps %d slabs", i, slabs)
 				}
 				for _, ref := range sh.apps.slabs {
 					for j := range ref.records {
-						if a := &ref.records[j]; a.name != "" || a.sessions.chunks != nil || cap(a.activity.seconds) > 0 {
+						if a := &ref.records[j]; a.name != "" || a.sessions.all != nil || cap(a.activity.seconds) > 0 {
 							t.Fatal("a free app holds something")
 						}
 					}

@@ -52,7 +52,7 @@ type Options struct {
 // Observer is told of each commit to the disk. It is called by one goroutine, which
 // commits meanwhile no more.
 type Observer interface {
-	// Commit is told how long one took, be it in vain, and why it was.
+	// Commit is told how long one took, also one that failed, and why it was made.
 	Commit(took time.Duration, err error)
 }
 
@@ -349,7 +349,7 @@ func (s *Store) Close() {
 	}
 }
 
-// Len returns how many sessions there are, those that are over but not wiped yet
+// Len returns how many sessions there are, expired ones that are not wiped yet
 // included.
 func (s *Store) Len() (n int) {
 	for i := range s.shards {

@@ -16,15 +16,9 @@ type TLS = wire.TLS
 
 // Options says which Redis, and how to use it.
 type Options struct {
-	// URL is where Redis is:
-	//
-	//	redis://user:password@host:port/db      one server, or any node of a cluster
-	//	redis://host:port,host:port             nodes of a cluster
-	//	redis://host:port,host:port/db?master_set=name    Sentinels
-	//	unix://user:password@/path?db=n         a Unix socket
-	//
-	// with rediss:// for TLS. A list of whole URLs, or of hosts alone, does too. When
-	// it is empty, Host and Port say where.
+	// URL is where Redis is, in the forms of "Reaching Redis" in docs/redis.md: one server, a
+	// node of a cluster or several, Sentinels, or a Unix socket. If it is empty, Host and
+	// Port say where.
 	URL  string
 	Host string
 	Port int

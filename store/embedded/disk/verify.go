@@ -35,7 +35,7 @@ const (
 var order = binary.NativeEndian
 
 // verify reads the pages that a bbolt file's newest meta leads to and checks that
-// each is what it should be and is met once, that what it holds is within it, and
+// each is what it should be and is used once, that what it holds is within it, and
 // that keys are in order: what bbolt relies on and does not look at.
 func verify(file *os.File) error {
 	info, err := file.Stat()
@@ -47,7 +47,7 @@ func verify(file *os.File) error {
 	if err != nil {
 		return err
 	}
-	v.met = make([]uint64, (v.pages+63)/64)
+	v.seen = make([]uint64, (v.pages+63)/64)
 	return v.page(root, nil, nil, 0, 0)
 }
 
@@ -55,7 +55,7 @@ type verifier struct {
 	file     io.ReaderAt
 	pageSize int64
 	pages    uint64   // the number of pages in use, or free and below one in use
-	met      []uint64 // a bit a page
+	seen     []uint64 // a bit a page
 }
 
 // meta finds the newest sound meta and returns the root page.
@@ -111,7 +111,7 @@ func (v *verifier) page(id uint64, low, high []byte, depth, buckets int) error {
 	return v.elements(b, id, low, high, depth, buckets)
 }
 
-// read reads a page that was not met before, with the pages it goes over.
+// read reads a page that was not seen before, with the pages it goes over.
 func (v *verifier) read(id uint64) ([]byte, error) {
 	if id < 2 || id >= v.pages {
 		return nil, damaged("page %d of %d", id, v.pages)
@@ -125,10 +125,10 @@ func (v *verifier) read(id uint64) ([]byte, error) {
 		return nil, damaged("page %d", id)
 	}
 	for i := id; i <= id+overflow; i++ {
-		if v.met[i/64]>>(i%64)&1 != 0 {
-			return nil, damaged("page %d is met twice", i)
+		if v.seen[i/64]>>(i%64)&1 != 0 {
+			return nil, damaged("page %d is used twice", i)
 		}
-		v.met[i/64] |= 1 << (i % 64)
+		v.seen[i/64] |= 1 << (i % 64)
 	}
 	if overflow > 0 {
 		rest := make([]byte, int64(overflow)*v.pageSize)

@@ -1,12 +1,8 @@
-// Package migrate copies all sessions of a namespace to another Redis, a Redis
-// Cluster, or another namespace, while they are in use.
-//
-// A pass walks the index of each app by last activity, upwards. Whatever a session
-// is used for moves it up, ahead of the walk, so none that is there throughout is
-// missed; and the next pass need only begin where entries are of the time in which the
-// last one began. What ended meanwhile shows in no index: for that, the notes that each
-// copy leaves are held against the source. The notes also say which copies were used or
-// ended in the target since, and those are left alone: see import.lua.
+// Package migrate copies all sessions of a namespace to another Redis, a Redis Cluster, or
+// another namespace, while they are in use. A pass scans the index of each app by last
+// activity, upwards: a session in use moves ahead of the scan, so none is missed. The next
+// pass begins where the last one began. Notes of each copy show what ended in the source and
+// what was used in the target since: see lua/import.lua.
 package migrate
 
 import (

@@ -1,9 +1,6 @@
-// Package registry is what a Redis Cluster must be asked beside its sessions, which the
-// names of keys do not say: into how many buckets apps are split, and which apps there
-// are, for the wiper.
-//
-// It is a hash with a field for each app, in copies. An app is registered before its
-// first session; it is never taken out.
+// Package registry keeps what a Redis Cluster must know beside its sessions: into how many
+// buckets apps are split, and which apps there are, for the wiper. It is a hash with a field
+// per app, in copies. An app is registered before its first session, and never removed.
 package registry
 
 import (

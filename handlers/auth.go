@@ -46,7 +46,7 @@ func (a *API) auth(ctx *fasthttp.RequestCtx) error {
 // visitor's, its body and under auth/ its query, is not meant for this server.
 func (a *API) answerAuth(ctx *fasthttp.RequestCtx, app string, under bool) error {
 	keys := ""
-	if !under && len(ctx.URI().QueryString()) > 0 {
+	if !under && len(query(ctx)) > 0 {
 		var err error
 		if keys, err = authKeys(ctx); err != nil {
 			return err
@@ -93,8 +93,8 @@ func authKeys(ctx *fasthttp.RequestCtx) (string, error) {
 
 // isVisitors reports whether a proxy says that the query of the request is its visitor's.
 func isVisitors(ctx *fasthttp.RequestCtx) bool {
-	_, query, ok := bytes.Cut(ctx.Request.Header.Peek("X-Forwarded-Uri"), []byte("?"))
-	return ok && bytes.Equal(query, ctx.URI().QueryString())
+	_, visitors, ok := bytes.Cut(ctx.Request.Header.Peek("X-Forwarded-Uri"), []byte("?"))
+	return ok && bytes.Equal(visitors, query(ctx))
 }
 
 // writeAuth answers with a session, and with headers that a proxy can hand on. It makes

@@ -9,57 +9,19 @@ import (
 	"rest-sessions/store"
 )
 
-// hot answers well-formed requests of GET /{app}/get/{token}, nine in ten of all, and of
-// /{app}/auth, before the router: that hands out copies of path segments, 6 allocations
-// and 200 ns where this takes none and 30 ns. Whatever is not of the plain form, an
-// escape or an error, goes the router's way, to the endpoints get and auth.
+// hot takes requests of GET /{app}/get/{token}, nine in ten of all, and of /{app}/auth
+// past the router: that hands out copies of path segments, 6 allocations and 200 ns where
+// this takes none and 30 ns. What is not of the plain form goes to next, the router.
 func (a *API) hot(next fasthttp.RequestHandler) fasthttp.RequestHandler {
-	auth := a.hotAuth(next)
-	counts := a.metrics.Route(routeGet, true)
+	get, auth := a.served(routeGet, accessGet), a.served(routeAuth, accessAuth)
 	return func(ctx *fasthttp.RequestCtx) {
-		app, token, ok := splitGet(ctx.Request.Header.RequestURI())
-		if !ok || !ctx.IsGet() {
-			auth(ctx)
-			return
-		}
-		entered, err := a.enter(ctx, accessGet, app)
-		counts.Start()
-		defer a.end(ctx, counts, entered)
-		how := getOptions{}
-		if err == nil && len(ctx.Request.Header.RequestURI()) > len("//get/")+len(app)+len(token) {
-			if err = knownParameters(ctx, parameters[routeGet]); err == nil {
-				how, err = queryGet(ctx)
-			}
-		}
-		if err == nil && token == tokenInHead {
-			token, err = a.headTokens.of(ctx)
-		}
-		if err == nil {
-			err = a.answerGet(ctx, app, token, how)
-		}
-		if err != nil {
-			a.fail(ctx, err)
-		}
-	}
-}
-
-// hotAuth is hot for /{app}/auth.
-func (a *API) hotAuth(next fasthttp.RequestHandler) fasthttp.RequestHandler {
-	counts := a.metrics.Route(routeAuth, true)
-	return func(ctx *fasthttp.RequestCtx) {
-		app, under, ok := splitAuth(ctx.Request.Header.RequestURI())
-		if !ok {
+		target := ctx.Request.Header.RequestURI()
+		if app, token, ok := splitGet(target); ok && ctx.IsGet() {
+			get.answer(ctx, app, func() error { return a.getSession(ctx, app, token) })
+		} else if app, under, ok := splitAuth(target); ok {
+			auth.answer(ctx, app, func() error { return a.answerAuth(ctx, app, under) })
+		} else {
 			next(ctx)
-			return
-		}
-		entered, err := a.enter(ctx, accessAuth, app)
-		counts.Start()
-		defer a.end(ctx, counts, entered)
-		if err == nil {
-			err = a.answerAuth(ctx, app, under)
-		}
-		if err != nil {
-			a.fail(ctx, err)
 		}
 	}
 }

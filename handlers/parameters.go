@@ -31,8 +31,8 @@ var parameters = map[string][]string{
 // knownParameters returns an error if the query has a parameter that is none of known.
 // Names that begin with _ are let through: they keep caches from answering.
 func knownParameters(ctx *fasthttp.RequestCtx, known []string) error {
-	query := ctx.URI().QueryString()
-	for rest := unsafe.String(unsafe.SliceData(query), len(query)); rest != ""; {
+	sent := query(ctx)
+	for rest := unsafe.String(unsafe.SliceData(sent), len(sent)); rest != ""; {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
 		raw, _, _ := strings.Cut(pair, "=")

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -182,16 +183,25 @@ func queryBool(ctx *fasthttp.RequestCtx, name string, empty bool) (bool, error) 
 // queryValue returns a parameter of the query, decoded, and whether it is there. It may
 // alias the request.
 func queryValue(ctx *fasthttp.RequestCtx, name string) (value string, found bool, err error) {
-	return lookup(ctx.URI().QueryString(), name)
+	return lookup(query(ctx), name)
+}
+
+// query returns the query as it was sent. A request without one is spared the parsing of
+// its target.
+func query(ctx *fasthttp.RequestCtx) []byte {
+	if bytes.IndexByte(ctx.Request.Header.RequestURI(), '?') < 0 {
+		return nil
+	}
+	return ctx.URI().QueryString()
 }
 
 // lookup is queryValue of a raw query. A parameter that is there twice, or has a broken
 // escape, is an error: to take one reading of such a query is to guess.
-func lookup(query []byte, name string) (value string, found bool, err error) {
-	for rest := unsafe.String(unsafe.SliceData(query), len(query)); rest != ""; {
+func lookup(text []byte, name string) (value string, found bool, err error) {
+	for rest := unsafe.String(unsafe.SliceData(text), len(text)); rest != ""; {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
-		key, text, _ := strings.Cut(pair, "=")
+		key, raw, _ := strings.Cut(pair, "=")
 		key, ok := unescape(key, true)
 		if !ok || key != name {
 			continue
@@ -200,7 +210,7 @@ func lookup(query []byte, name string) (value string, found bool, err error) {
 			return "", true, invalidValue(name + " is in the query more than once")
 		}
 		found = true
-		if value, ok = unescape(text, true); !ok {
+		if value, ok = unescape(raw, true); !ok {
 			return "", true, invalidValue(name + " has a broken percent-escape; write a % itself as %25")
 		}
 	}

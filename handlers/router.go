@@ -157,23 +157,45 @@ func (a *API) Handler() fasthttp.RequestHandler {
 // answer makes a handler of an endpoint, counted as route, for those who have the
 // access that it needs.
 func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHandler {
-	counts := a.metrics.Route(route, need.from == scopeApp)
-	known, strict := parameters[route]
-	strict = strict && route != routeAuth // whose query may be another's, see authKeys
+	r := a.served(route, need)
 	return func(ctx *fasthttp.RequestCtx) {
 		app, _ := pathApp(ctx) // one that is malformed is nobody's, and the endpoint's 400
-		entered, err := a.enter(ctx, need, app)
-		counts.Start()
-		defer a.end(ctx, counts, entered)
-		if err == nil && strict {
-			err = knownParameters(ctx, known)
-		}
-		if err == nil {
-			err = e(ctx)
-		}
-		if err != nil {
-			a.fail(ctx, err)
-		}
+		r.answer(ctx, app, func() error { return e(ctx) })
+	}
+}
+
+// served is a route with what is the same for all its requests.
+type served struct {
+	api    *API
+	need   access
+	counts metrics.Route
+	// known are the parameters of the route; strict if another one is an error.
+	known  []string
+	strict bool
+}
+
+func (a *API) served(route string, need access) served {
+	known, strict := parameters[route]
+	return served{
+		api: a, need: need, counts: a.metrics.Route(route, need.from == scopeApp), known: known,
+		strict: strict && route != routeAuth, // whose query may be another's, see authKeys
+	}
+}
+
+// answer answers a request for app by answered, or with the error that it returns. It is
+// the way of every request: access, admission, parameters, answer, counts.
+func (r *served) answer(ctx *fasthttp.RequestCtx, app string, answered func() error) {
+	entered, err := r.api.enter(ctx, r.need, app)
+	r.counts.Start()
+	defer r.api.end(ctx, r.counts, entered)
+	if err == nil && r.strict {
+		err = knownParameters(ctx, r.known)
+	}
+	if err == nil {
+		err = answered()
+	}
+	if err != nil {
+		r.api.fail(ctx, err)
 	}
 }
 

@@ -71,22 +71,27 @@ func queryGet(ctx *fasthttp.RequestCtx) (how getOptions, err error) {
 	return how, err
 }
 
-// get answers GET /{app}/get/{token}?touch=&with=; see hot for most of them.
+// get answers GET /{app}/get/{token}?touch=&with=; hot finds most of them without the router.
 func (a *API) get(ctx *fasthttp.RequestCtx) error {
 	app, token, err := a.pathSession(ctx)
 	if err != nil {
 		return err
 	}
+	return a.getSession(ctx, app, token)
+}
+
+// getSession answers with a session, for the token - with that of the one in the head.
+func (a *API) getSession(ctx *fasthttp.RequestCtx, app, token string) error {
 	how, err := queryGet(ctx)
 	if err != nil {
 		return err
 	}
-	return a.answerGet(ctx, app, token, how)
-}
-
-func (a *API) answerGet(ctx *fasthttp.RequestCtx, app, token string, how getOptions) error {
+	if token == tokenInHead {
+		if token, err = a.headTokens.of(ctx); err != nil {
+			return err
+		}
+	}
 	var s store.Session
-	var err error
 	switch {
 	case how.noTouch:
 		s, err = a.store.Peek(a.ctx, app, token)

@@ -40,12 +40,14 @@ func (r reloads) reload(api *handlers.API, door *listener.Listener, sessions eng
 	} else {
 		log.Print("reload: the API keys have not changed: only those of RS_API_KEYS_FILE can be read again")
 	}
-	err := door.Reload()
-	r.certificate.Done(err == nil)
-	if err != nil {
-		log.Printf("warning: reload: the certificate has not changed: %v", err)
-	} else if door.TLS() {
-		log.Print("reload: new connections get the new certificate")
+	if door.TLS() {
+		err := door.Reload()
+		r.certificate.Done(err == nil)
+		if err != nil {
+			log.Printf("warning: reload: the certificate has not changed: %v", err)
+		} else {
+			log.Print("reload: new connections get the new certificate")
+		}
 	}
 	if r.ids != nil {
 		err := r.config.ReloadPseudonyms(r.ids)

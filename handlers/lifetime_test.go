@@ -154,6 +154,7 @@ func FuzzQueryParameters(f *testing.F) {
 				continue
 			}
 			var ctx fasthttp.RequestCtx
+			ctx.Request.SetRequestURI("/?")
 			ctx.URI().SetQueryString(query)
 
 			got, gotErr := p.read(&ctx)

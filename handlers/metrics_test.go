@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"rest-sessions/store"
 	"rest-sessions/store/storetest"
 )
@@ -107,15 +105,11 @@ func TestMetricsInGzip(t *testing.T) {
 	}
 }
 
-// TestWithoutMetrics serves all the same, but for /metrics.
-func TestWithoutMetrics(t *testing.T) {
-	handler := New(still(), Options{Logf: t.Logf}).Handler()
-	for uri, want := range map[string]int{"/app/get/" + aToken: 200, "/ping": 200, "/nowhere": 404, "/metrics": 404} {
-		var ctx fasthttp.RequestCtx
-		ctx.Request.SetRequestURI(uri)
-		handler(&ctx)
-		if got := ctx.Response.StatusCode(); got != want {
-			t.Errorf("%s answers %d, not %d", uri, got, want)
-		}
+// TestOwnMetrics: an API that is given no metrics has its own.
+func TestOwnMetrics(t *testing.T) {
+	w := serveAPI(t, New(still(), Options{}))
+	w.do("GET", "/app/get/"+aToken, "")
+	if text := w.do("GET", "/metrics", "").body; !strings.Contains(text, "\nrest_sessions_misses_total 1\n") {
+		t.Error("the miss is not counted")
 	}
 }

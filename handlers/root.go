@@ -4,11 +4,7 @@ import "github.com/valyala/fasthttp"
 
 // root answers /: what this server is, for people who open its address in a browser.
 func (a *API) root(ctx *fasthttp.RequestCtx) error {
-	version := ""
-	if a.metrics != nil {
-		version = " " + a.metrics.Version
-	}
-	text := "rest-sessions" + version + ` keeps user sessions for the programs of a site.
+	text := "rest-sessions " + a.metrics.Version + ` keeps user sessions for the programs of a site.
 The manual is README.md and docs/ in its repository; docs/api.md lists the routes, /openapi.json describes them.
 `
 	if !a.consoleOff {

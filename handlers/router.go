@@ -31,7 +31,7 @@ import (
 type API struct {
 	store      store.Store
 	logf       func(format string, args ...any)
-	metrics    *metrics.Metrics // nil for none
+	metrics    *metrics.Metrics
 	draining   atomic.Bool
 	keys       atomic.Pointer[keyring] // nil for none
 	sources    *sources.Table
@@ -54,7 +54,7 @@ type API struct {
 
 // Options say how an API serves. What is zero has its default.
 type Options struct {
-	Metrics     *metrics.Metrics                 // nil: nothing is counted, and there is no route /metrics
+	Metrics     *metrics.Metrics                 // default: its own
 	Logf        func(format string, args ...any) // gets a line for each fault of ours; nil: nobody does
 	MaxInFlight int                              // requests in flight to the store; default admission.DefaultMax
 	MaxLists    int                              // lists in flight; default DefaultMaxLists
@@ -76,6 +76,9 @@ func New(s store.Store, o Options) *API {
 		maxConnections: listener.MaxConnections(),
 		writeTimeout:   writeTimeout,
 		ctx:            context.Background(),
+	}
+	if a.metrics == nil {
+		a.metrics = NewMetrics("")
 	}
 	if a.logf == nil {
 		a.logf = func(string, ...any) {}
@@ -146,9 +149,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 		handle(method, "/readyz", accessOpen, a.readyz)
 		handle(method, "/healthz", accessOpen, a.readyz)
 	}
-	if a.metrics != nil {
-		handle("GET", "/metrics", accessMetrics, a.metricsText)
-	}
+	handle("GET", "/metrics", accessMetrics, a.metricsText)
 	a.handleConsole(r, &known)
 	a.routes = known
 	return a.recovered(a.hot(r.Handler))

@@ -6,8 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Data counts how the embedded engine writes to the directory of RS_DATA. A nil *Data
-// counts nothing.
+// Data counts how the embedded engine writes to the directory of RS_DATA.
 type Data struct {
 	commit   prometheus.Histogram
 	failures prometheus.Counter
@@ -15,9 +14,6 @@ type Data struct {
 
 // Data adds the metrics of RS_DATA. It is called once.
 func (m *Metrics) Data() *Data {
-	if m == nil {
-		return nil
-	}
 	d := &Data{
 		commit: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "rest_sessions_data_commit_seconds", Buckets: secondsBuckets,
@@ -33,9 +29,6 @@ func (m *Metrics) Data() *Data {
 
 // Commit counts a commit.
 func (d *Data) Commit(took time.Duration, err error) {
-	if d == nil {
-		return
-	}
 	d.commit.Observe(took.Seconds())
 	if err != nil {
 		d.failures.Inc()

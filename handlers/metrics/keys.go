@@ -9,9 +9,6 @@ type Counter = prometheus.Counter
 // in the configuration: so their number is bounded. Those of other names go.
 func (m *Metrics) Keys(names []string) map[string]Counter {
 	counters := make(map[string]Counter, len(names))
-	if m == nil {
-		return counters
-	}
 	m.keysMu.Lock()
 	defer m.keysMu.Unlock()
 	for _, name := range names {

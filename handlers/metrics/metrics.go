@@ -22,7 +22,7 @@ type Options struct {
 	Errors, Refusals []string
 }
 
-// Metrics are those of a server. A nil *Metrics counts nothing.
+// Metrics are those of a server.
 type Metrics struct {
 	Version  string
 	registry *prometheus.Registry

@@ -74,32 +74,6 @@ func TestParts(t *testing.T) {
 	wantLines(t, text(t, m), "rest_sessions_wiper_last_success_timestamp_seconds 0")
 }
 
-// TestNothing lets a nil *Metrics, and what it hands out, count nothing.
-func TestNothing(t *testing.T) {
-	var m *Metrics
-	m.Failed("x")
-	m.Refused("x")
-	m.Shed(ShedLists)
-	m.Served()
-	m.Missed()
-	m.Watch(Sources{Up: func() bool { return true }})
-	route := m.Route("r", true)
-	route.Start()
-	route.End(200, time.Second)
-	if route.Name != "r" || len(m.Keys([]string{"k"})) > 0 {
-		t.Errorf("%v", route)
-	}
-	m.Data().Commit(0, nil)
-	m.Wiper(0).Wiped(0, nil)
-	m.Reload(ReloadKeys).Done(true)
-	r := m.Redis()
-	r.Batch(1)
-	r.RoundTrip(0)
-	r.Circuit(true)
-	r.Evicts(true)
-	r.Reloaded(true)
-}
-
 // TestPreset wants statuses and routes to be there before the first request, and one that
 // is new to be added.
 func TestPreset(t *testing.T) {

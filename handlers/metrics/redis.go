@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Redis counts what the engine on Redis does. A nil *Redis counts nothing.
+// Redis counts what the engine on Redis does.
 type Redis struct {
 	batch     prometheus.Histogram
 	roundTrip prometheus.Histogram
@@ -18,9 +18,6 @@ type Redis struct {
 
 // Redis adds the metrics of the engine on Redis. It is called once.
 func (m *Metrics) Redis() *Redis {
-	if m == nil {
-		return nil
-	}
 	r := &Redis{
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "rest_sessions_batch_reads", Buckets: prometheus.ExponentialBuckets(1, 2, 8),
@@ -47,24 +44,17 @@ func (m *Metrics) Redis() *Redis {
 
 // RoundTrip counts a round trip to Redis.
 func (r *Redis) RoundTrip(took time.Duration) {
-	if r != nil {
-		r.roundTrip.Observe(took.Seconds())
-	}
+	r.roundTrip.Observe(took.Seconds())
 }
 
 // Batch counts a script call that carried reads.
 func (r *Redis) Batch(reads int) {
-	if r != nil {
-		r.batch.Observe(float64(reads))
-	}
+	r.batch.Observe(float64(reads))
 }
 
 // Circuit notes that requests begin to fail at once since Redis does not answer, or
 // no longer do.
 func (r *Redis) Circuit(open bool) {
-	if r == nil {
-		return
-	}
 	r.circuit.Set(number(open))
 	if open {
 		r.openings.Inc()
@@ -73,14 +63,10 @@ func (r *Redis) Circuit(open bool) {
 
 // Evicts notes whether Redis can evict sessions.
 func (r *Redis) Evicts(can bool) {
-	if r != nil {
-		r.evicts.Set(number(can))
-	}
+	r.evicts.Set(number(can))
 }
 
 // Reloaded notes what came of connecting anew on SIGHUP.
 func (r *Redis) Reloaded(ok bool) {
-	if r != nil {
-		r.reload.Done(ok)
-	}
+	r.reload.Done(ok)
 }

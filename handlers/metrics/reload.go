@@ -14,14 +14,11 @@ const (
 	ReloadLogIDs      = "log_ids"
 )
 
-// Reload tells of what is read again on SIGHUP. A nil *Reload notes nothing.
+// Reload tells of what is read again on SIGHUP.
 type Reload struct{ successful, last prometheus.Gauge }
 
 // Reload adds what. It has been read just now, at the start.
 func (m *Metrics) Reload(what string) *Reload {
-	if m == nil {
-		return nil
-	}
 	labels := prometheus.Labels{"what": what}
 	r := &Reload{
 		successful: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -40,9 +37,6 @@ func (m *Metrics) Reload(what string) *Reload {
 
 // Done notes a reload.
 func (r *Reload) Done(ok bool) {
-	if r == nil {
-		return
-	}
 	r.successful.Set(number(ok))
 	if ok {
 		r.last.Set(seconds(time.Now()))

@@ -53,40 +53,30 @@ func (m *Metrics) addRequests(o Options) {
 
 // Failed counts an answer that is an error, by its name.
 func (m *Metrics) Failed(name string) {
-	if m != nil {
-		m.errors.WithLabelValues(name).Inc()
-	}
+	m.errors.WithLabelValues(name).Inc()
 }
 
 // Refused counts a request refused for want of access.
 func (m *Metrics) Refused(reason string) {
-	if m != nil {
-		m.refusals.WithLabelValues(reason).Inc()
-	}
+	m.refusals.WithLabelValues(reason).Inc()
 }
 
 // Shed counts a request refused since there was too much to do.
 func (m *Metrics) Shed(reason string) {
-	if m != nil {
-		m.shed.WithLabelValues(reason).Inc()
-	}
+	m.shed.WithLabelValues(reason).Inc()
 }
 
 // Served counts a session in an answer.
 func (m *Metrics) Served() {
-	if m != nil {
-		m.sessions.Inc()
-	}
+	m.sessions.Inc()
 }
 
 // Missed counts a token that names no session.
 func (m *Metrics) Missed() {
-	if m != nil {
-		m.misses.Inc()
-	}
+	m.misses.Inc()
 }
 
-// Route counts the requests of a route. One of a nil *Metrics counts nothing.
+// Route counts the requests of a route.
 type Route struct {
 	Name string
 
@@ -98,9 +88,6 @@ type Route struct {
 // Route returns what counts the requests of a route, and their time if timed is set. The
 // statuses of faults are there from the start, since alerts look at their increase.
 func (m *Metrics) Route(name string, timed bool) Route {
-	if m == nil {
-		return Route{Name: name}
-	}
 	r := Route{Name: name, m: m, ok: m.requests.WithLabelValues(name, "200")}
 	m.requests.WithLabelValues(name, "500")
 	m.requests.WithLabelValues(name, "503")
@@ -112,16 +99,11 @@ func (m *Metrics) Route(name string, timed bool) Route {
 
 // Start counts a request in.
 func (r Route) Start() {
-	if r.m != nil {
-		r.m.inFlight.Add(1)
-	}
+	r.m.inFlight.Add(1)
 }
 
 // End counts the answer to a request. It does not allocate.
 func (r Route) End(status int, took time.Duration) {
-	if r.m == nil {
-		return
-	}
 	r.m.inFlight.Add(-1)
 	if status == 200 {
 		r.ok.Inc()

@@ -31,9 +31,6 @@ type Sources struct {
 
 // Watch adds the metrics of sources. Of two for one metric, the first counts.
 func (m *Metrics) Watch(s Sources) {
-	if m == nil {
-		return
-	}
 	m.whole("rest_sessions_in_flight_limit", "How many requests may be on their way to the store at once, now.", s.InFlightLimit)
 	m.whole("rest_sessions_lists_in_flight", "Lists (soapp and soid) that are read from the store or streamed.", s.Lists)
 	m.whole("rest_sessions_lists_limit", "How many lists may be in flight at once.", s.ListLimit)

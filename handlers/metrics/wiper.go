@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Wiper counts what a store.Wiper does. A nil *Wiper counts nothing.
+// Wiper counts what a store.Wiper does.
 type Wiper struct {
 	runs, failures, removed prometheus.Counter
 	success                 prometheus.Gauge
@@ -14,9 +14,6 @@ type Wiper struct {
 
 // Wiper adds the metrics of a wiper that runs once in every. It is called once.
 func (m *Metrics) Wiper(every time.Duration) *Wiper {
-	if m == nil {
-		return nil
-	}
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 		m.show(c)
@@ -38,9 +35,6 @@ func (m *Metrics) Wiper(every time.Duration) *Wiper {
 
 // Wiped counts a wipe.
 func (w *Wiper) Wiped(removed int64, err error) {
-	if w == nil {
-		return
-	}
 	w.runs.Inc()
 	w.removed.Add(float64(removed))
 	if err != nil {

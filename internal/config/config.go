@@ -13,7 +13,10 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"rest-sessions/handlers"
+	"rest-sessions/handlers/admission"
+	"rest-sessions/handlers/sources"
 	"rest-sessions/store"
+	"rest-sessions/store/redis"
 )
 
 // Config is what the environment says. The tags are the table that --help prints. The
@@ -32,16 +35,16 @@ type Config struct {
 	Data        string        `env:"RS_DATA" help:"directory in which the embedded engine keeps its sessions; default: in memory only"`
 	Wipe        int           `env:"RS_WIPE" envDefault:"600" help:"seconds between wipes of expired sessions, 10 to 86400; 0 for off (with Redis only)"`
 	Timeout     time.Duration `env:"RS_TIMEOUT" envDefault:"1s" help:"longest wait for the store, 10ms to 1m; past it the answer is 503"`
-	MaxInFlight int           `env:"RS_MAX_INFLIGHT" envDefault:"2048" help:"requests in flight to the store; past it, or past a quarter of it if they stand in a queue, the answer is 503"`
-	MaxLists    int           `env:"RS_MAX_LISTS" envDefault:"64" help:"lists (soapp, soid) in flight, each until its client has read it; past it the answer is 503"`
-	MaxData     int           `env:"RS_MAX_DATA" envDefault:"65536" help:"bytes of data in one session, 1024 to 1048576; past it create and set answer 413"`
-	Cookie      string        `env:"RS_COOKIE" envDefault:"sid" help:"cookie that may hold the token, if the URL has - in its place and the request has no header X-Session-Token"`
+	MaxInFlight int           `env:"RS_MAX_INFLIGHT" help:"requests in flight to the store; past it, or past a quarter of it if they stand in a queue, the answer is 503"`
+	MaxLists    int           `env:"RS_MAX_LISTS" help:"lists (soapp, soid) in flight, each until its client has read it; past it the answer is 503"`
+	MaxData     int           `env:"RS_MAX_DATA" help:"bytes of data in one session, 1024 to 1048576; past it create and set answer 413"`
+	Cookie      string        `env:"RS_COOKIE" help:"cookie that may hold the token, if the URL has - in its place and the request has no header X-Session-Token"`
 	APIKeys     string        `env:"RS_API_KEYS" secret:"keys" help:"API keys that requests need: name:key or name@app,app:key, with a role (!web, !ro, !auth) before the colon for some routes only; default: no key is needed"`
 	Console     bool          `env:"RS_CONSOLE" envDefault:"true" help:"whether there is /console, a web page that shows the server and its sessions"`
-	MissWarn    int           `env:"RS_MISS_WARN" envDefault:"1000" help:"log a line if one address asks for so many tokens without a session within a minute; 0 for never"`
+	MissWarn    int           `env:"RS_MISS_WARN" help:"log a line if one address asks for so many tokens without a session within a minute; 0 for never"`
 	Cache       time.Duration `env:"RS_CACHE" help:"with Redis: how long after an answer of Redis a get may be answered from this process' memory, 100ms to 10s; default: never"`
 	CacheSize   int           `env:"RS_CACHE_SESSIONS" envDefault:"100000" help:"with RS_CACHE: how many sessions are held in memory, 1000 to 10000000"`
-	Buckets     int           `env:"RS_BUCKETS" envDefault:"64" help:"buckets per app on a Redis Cluster, a power of two up to 1024; a single Redis has none"`
+	Buckets     int           `env:"RS_BUCKETS" help:"buckets per app on a Redis Cluster, a power of two up to 1024; a single Redis has none"`
 
 	RedisUser        string `env:"RS_REDIS_USER" help:"user for Redis, if RS_REDIS_URL has none"`
 	RedisPassword    string `env:"RS_REDIS_PASSWORD" secret:"true" help:"password for Redis, if RS_REDIS_URL has none"`
@@ -57,6 +60,12 @@ type Config struct {
 	environ map[string]string // what it was parsed from
 }
 
+// defaults are those of the parts of the server. The others are in the table.
+var defaults = Config{
+	MaxInFlight: admission.DefaultMax, MaxLists: handlers.DefaultMaxLists, MissWarn: sources.DefaultMissWarn,
+	MaxData: store.DefaultMaxData, Cookie: handlers.DefaultCookie, Buckets: redis.DefaultBuckets,
+}
+
 // variable is one row of the table.
 type variable struct {
 	field, name, def, help string
@@ -68,7 +77,11 @@ type variable struct {
 func variables() (rows []variable) {
 	for f := range reflect.TypeFor[Config]().Fields() {
 		if name := f.Tag.Get("env"); name != "" {
-			rows = append(rows, variable{f.Name, name, f.Tag.Get("envDefault"), f.Tag.Get("help"), f.Tag.Get("path") == "true", f.Tag.Get("secret")})
+			def := f.Tag.Get("envDefault")
+			if of := reflect.ValueOf(defaults).FieldByIndex(f.Index); !of.IsZero() {
+				def = fmt.Sprint(of)
+			}
+			rows = append(rows, variable{f.Name, name, def, f.Tag.Get("help"), f.Tag.Get("path") == "true", f.Tag.Get("secret")})
 		}
 	}
 	return rows
@@ -85,6 +98,7 @@ func Names() (names []string) {
 // Parse reads the configuration and returns everything that is wrong with it, a
 // sentence each.
 func Parse(environ map[string]string) (c Config, problems []string) {
+	c = defaults
 	c.environ = environ
 	given, problems := readValues(environ)
 	values, bad := given.values, given.bad

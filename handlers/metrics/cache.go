@@ -25,9 +25,6 @@ type cacheCollector struct {
 
 // Cache adds the metrics of a cache of sessions.
 func (m *Metrics) Cache(ask func() Cache) {
-	if m == nil {
-		return
-	}
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("rest_sessions_cache_"+name, help, labels, nil)
 	}

@@ -43,7 +43,7 @@ type Config struct {
 	Console     bool          `env:"RS_CONSOLE" envDefault:"true" help:"whether there is /console, a web page that shows the server and its sessions"`
 	MissWarn    int           `env:"RS_MISS_WARN" help:"log a line if one address asks for so many tokens without a session within a minute; 0 for never"`
 	Cache       time.Duration `env:"RS_CACHE" help:"with Redis: how long after an answer of Redis a get may be answered from this process' memory, 100ms to 10s; default: never"`
-	CacheSize   int           `env:"RS_CACHE_SESSIONS" envDefault:"100000" help:"with RS_CACHE: how many sessions are held in memory, 1000 to 10000000"`
+	CacheSize   int           `env:"RS_CACHE_SESSIONS" help:"with RS_CACHE: how many sessions are held in memory, 1000 to 10000000"`
 	Buckets     int           `env:"RS_BUCKETS" help:"buckets per app on a Redis Cluster, a power of two up to 1024; a single Redis has none"`
 
 	RedisUser        string `env:"RS_REDIS_USER" help:"user for Redis, if RS_REDIS_URL has none"`
@@ -63,7 +63,7 @@ type Config struct {
 // defaults are those of the parts of the server. The others are in the table.
 var defaults = Config{
 	MaxInFlight: admission.DefaultMax, MaxLists: handlers.DefaultMaxLists, MissWarn: sources.DefaultMissWarn,
-	MaxData: store.DefaultMaxData, Cookie: handlers.DefaultCookie, Buckets: redis.DefaultBuckets,
+	MaxData: store.DefaultMaxData, Cookie: handlers.DefaultCookie, Buckets: redis.DefaultBuckets, CacheSize: redis.DefaultCacheSessions,
 }
 
 // variable is one row of the table.

@@ -88,12 +88,12 @@ func TestNoQueue(t *testing.T) {
 			}
 		}
 		for _, load := range []float64{0.5, 0.8} {
-			for _, pause := range []time.Duration{10, 30, 60, 100} {
+			for _, pause := range []time.Duration{10 * time.Millisecond, 30 * time.Millisecond, 60 * time.Millisecond, 100 * time.Millisecond} {
 				for range 5 {
 					s.run(load*capacity, time.Second)
 					none("after a pause")
-					s.free = max(s.free, s.now) + pause*time.Millisecond
-					s.run(load*capacity, pause*time.Millisecond)
+					s.free = max(s.free, s.now) + pause
+					s.run(load*capacity, pause)
 					none("in a pause")
 				}
 			}

@@ -9,9 +9,9 @@ import (
 
 func (s *Store) Get(ctx context.Context, app, token string) (store.Session, error) {
 	if s.near != nil {
-		if session, ok := s.near.Get(app, token); ok {
-			return session, nil
-		}
+		session, err := s.GetWith(ctx, app, token)
+		session.Details = store.Details{}
+		return session, err
 	}
 	l, err := s.layout(ctx)
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *Store) Get(ctx context.Context, app, token string) (store.Session, erro
 }
 
 func (s *Store) GetWith(ctx context.Context, app, token string) (store.Session, error) {
-	if s.near != nil {
+	if s.near != nil && ctx.Err() == nil {
 		if session, ok := s.near.Get(app, token); ok {
 			return session, nil
 		}

@@ -65,12 +65,9 @@ type read struct {
 	// Of the first, lates are those of all.
 	late, lates near.Late
 	uncounted   bool
-	// session and err are the answer, with more and when Redis gave it; latest says that
-	// no other read of the session in the batch comes after.
+	ticket      near.Ticket // what the answer is kept with
+	// session and err are the answer.
 	session store.Session
-	more    reply.Extra
-	time    time.Duration
-	latest  bool
 	err     error
 }
 
@@ -84,26 +81,21 @@ func newReader(s *Store, watch Observer, sharded, detailed, kept bool) *reader {
 // get reads a session with the next batch. b is its bucket in the sharded layout.
 func (r *reader) get(ctx context.Context, l layout.Layout, b layout.Bucket, app, token string) (store.Session, error) {
 	cache := r.batches.s.near
-	var ticket near.Ticket
-	if cache != nil {
-		ticket = cache.Ask(b, app, token)
-	}
 	q := r.new(l, b, app, token)
-	q.late = ticket.Late
+	if cache != nil {
+		q.ticket = cache.Ask(b, app, token)
+		q.late = q.ticket.Late
+	}
+	late := q.late
 	if err := r.batches.batcher.Do(ctx, q); err != nil {
-		r.notCounted(app, token, ticket.Late, err)
+		r.notCounted(app, token, late, err)
 		return store.Session{}, err
 	}
 	session, err := q.session, q.err
 	if r.detailed && err == nil && session.First == "" {
 		session.First = strings.Clone(token)
 	}
-	if cache != nil {
-		r.notCounted(app, token, ticket.Late, err)
-		if err == nil && r.kept && q.latest {
-			cache.Keep(ticket, app, token, near.Answer{Session: session, Redis: q.time, End: q.more.End, OldToken: q.more.OldToken})
-		}
-	}
+	r.notCounted(app, token, late, err)
 	r.release(q)
 	return session, err
 }
@@ -124,7 +116,7 @@ func (r *reader) new(l layout.Layout, b layout.Bucket, app, token string) *read 
 // release gives back a read that was answered, unless rueidis may still hold the key.
 func (r *reader) release(q *read) {
 	if q.err == nil || q.err == store.ErrNotFound {
-		q.session, q.err, q.late, q.uncounted = store.Session{}, nil, near.Late{}, false
+		q.session, q.err, q.late, q.uncounted, q.ticket = store.Session{}, nil, near.Late{}, false, near.Ticket{}
 		r.reads.Put(q)
 	}
 }
@@ -220,20 +212,21 @@ func (r *reader) answer(reads []*read, conn *wire.Conn, message rueidis.RedisMes
 	for _, q := range reads {
 		all += q.count
 		if q.err = outcome(&q.Wait, err); err == nil {
-			q.session, q.more, text, q.err = reply.Cut(text)
+			var more reply.Extra
+			if q.session, more, text, q.err = reply.Cut(text); r.kept && q.err == nil {
+				r.keep(q, conn.Layout, at, more)
+			}
 		}
-		q.time = at
 		// The script counted the reads of a session one after the other.
 		for next := q.duplicate; next != nil; next = q.duplicate {
 			next.Retry = q.Retry
-			next.session, next.more, next.time, next.err = q.session, q.more, q.time, q.err
+			next.session, next.err = q.session, q.err
 			if q.err == nil && !q.uncounted {
 				next.session.R++
 				next.session.Idle = 0
 			}
-			q.duplicate, q.latest, q = nil, false, next
+			q.duplicate, q = nil, next
 		}
-		q.latest = true
 	}
 	if conn != nil {
 		r.watch.Batch(all)
@@ -242,6 +235,20 @@ func (r *reader) answer(reads []*read, conn *wire.Conn, message rueidis.RedisMes
 		r.batches.s.logf("error: %v: %d bytes after the last session of a batch", errReply, len(text))
 	}
 	return readTime + readTime*time.Duration(size/max(1, len(reads)))/readBytes
+}
+
+// keep keeps the answer of the first read of a session, for all in its batch: before any of
+// them is answered, so that no read has the same r as a later one that is answered near.
+func (r *reader) keep(q *read, l layout.Layout, at time.Duration, more reply.Extra) {
+	if q.count == 0 {
+		return
+	}
+	token := unsafe.String(&q.key[q.prefixEnd], len(q.key)-q.prefixEnd)
+	answer := near.Answer{Session: q.session, Reads: int64(q.count), Redis: at, End: more.End, OldToken: more.OldToken}
+	if answer.First == "" {
+		answer.First = token
+	}
+	q.session.R += r.batches.s.near.Keep(q.ticket, l.AppOf(q.prefix()), token, answer)
 }
 
 // cutTime cuts the time off a reply that is to be kept.

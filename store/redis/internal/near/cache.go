@@ -211,8 +211,9 @@ func (c *Cache) Drop(app, token string) {
 
 // Answer is a session as Redis answered a read.
 type Answer struct {
-	// Session's R does not count the read yet.
+	// Session's R does not count the Reads that it is the answer of.
 	store.Session
+	Reads int64
 	// Redis is its clock then, and End the last second of the session whatever its
 	// activity, or 0.
 	Redis time.Duration
@@ -221,9 +222,11 @@ type Answer struct {
 	OldToken bool
 }
 
-// Keep holds the answer of a read that was asked with a ticket, unless the session has
-// changed since, or is near its end.
-func (c *Cache) Keep(t Ticket, app, token string, a Answer) {
+// Keep holds the answer of reads that were asked with a ticket, unless the session has
+// changed since, or is near its end. It returns how many reads were answered near that the
+// answer does not count.
+func (c *Cache) Keep(t Ticket, app, token string, a Answer) (before int64) {
+	key := store.PackToken(token)
 	real := c.real()
 	now := c.now(real)
 	second := int64(a.Redis / time.Second)
@@ -233,30 +236,33 @@ func (c *Cache) Keep(t Ticket, app, token string, a Answer) {
 	}
 	life := time.Duration(end)*time.Second - a.Redis - 2*c.o.For
 	expires := t.asked + min(c.o.For, life)
+	refused := -1
 	switch {
 	case t.lease == nil || !t.lease.holds(real):
-		c.Stats.Refusals[NotHeard].Add(1)
-		if t.lease == nil {
+		if refused = NotHeard; t.lease == nil {
 			c.feeds.want(t.bucket)
 		}
-		return
 	case a.OldToken:
-		c.Stats.Refusals[OldToken].Add(1)
-		return
+		refused = OldToken
 	case life <= 0:
-		c.Stats.Refusals[Ending].Add(1)
-		return
+		refused = Ending
 	case now >= expires:
-		c.Stats.Refusals[Slow].Add(1)
-		return
+		refused = Slow
+	}
+	if refused >= 0 {
+		c.Stats.Refusals[refused].Add(1)
+		if old, ok := c.entries.GetEntryQuietly(key); ok && old.Value.app == app {
+			return old.Value.drop()
+		}
+		return 0
 	}
 	e := &entry{
-		token: store.PackToken(token), lease: t.lease, expires: expires,
+		token: key, lease: t.lease, expires: expires,
 		redis: a.Redis, ahead: a.Redis - now, second: second, end: a.End,
 	}
 	e.app, e.session = clone(app, a.Session)
-	e.session.R, e.session.Idle = a.R+1, 0
-	var before Late
+	e.session.R, e.session.Idle = a.R+a.Reads, 0
+	var late Late
 	held, _ := c.entries.Compute(e.token, func(old *entry, found bool) (*entry, otter.ComputeOp) {
 		if !found {
 			return e, otter.WriteOp
@@ -265,23 +271,22 @@ func (c *Cache) Keep(t Ticket, app, token string, a Answer) {
 			return old, otter.CancelOp // its answer is the later one
 		}
 		if old.app == app {
-			before, _ = old.take()
+			late, _ = old.take()
 		}
 		return e, otter.WriteOp
 	})
 	if held != e {
-		return
+		return 0
 	}
 	// Who changes the session now finds the entry; who did so before has raised the counter.
-	if c.change(e.token).Load() != t.change || !e.open(before) {
+	if c.change(e.token).Load() != t.change || !e.open(late) {
 		e.drop()
 		c.Stats.Refusals[InFlight].Add(1)
-		c.Return(app, token, before, NotSent)
-		return
-	}
-	if before.Reads > 0 {
+		c.Return(app, token, late, NotSent)
+	} else if late.Reads > 0 {
 		c.late.add(e, now)
 	}
+	return int64(late.Reads)
 }
 
 // clone copies the texts of a session, which are pieces of a larger reply, and the app.

@@ -53,7 +53,7 @@ func (c *testCache) now() time.Duration { return start + c.clock }
 // read is a read that Redis answers at once.
 func (c *testCache) read(token string, s store.Session, end int64) Ticket {
 	ticket := c.Ask(layout.Bucket{}, "app", token)
-	c.Keep(ticket, "app", token, Answer{Session: s, Redis: c.now(), End: end})
+	c.Keep(ticket, "app", token, Answer{Reads: 1, Session: s, Redis: c.now(), End: end})
 	return ticket
 }
 
@@ -121,7 +121,7 @@ func TestUntil(t *testing.T) {
 		s.TTL = c.ttl
 		ticket := cache.Ask(layout.Bucket{}, "app", token)
 		cache.clock = 100 * time.Millisecond // the answer comes
-		cache.Keep(ticket, "app", token, Answer{Session: s, Redis: start, End: c.end})
+		cache.Keep(ticket, "app", token, Answer{Reads: 1, Session: s, Redis: start, End: c.end})
 		for at := 200 * time.Millisecond; at < 12*time.Second; at += 100 * time.Millisecond {
 			cache.clock = at
 			if _, ok := cache.Get("app", token); ok != (at < c.last) {
@@ -144,7 +144,7 @@ func TestChangeInFlight(t *testing.T) {
 		c, token := newTestCache(t, 100), store.NewToken("user")
 		ticket := c.Ask(layout.Bucket{}, "app", token)
 		happens(c, token)
-		c.Keep(ticket, "app", token, Answer{Session: someone, Redis: start})
+		c.Keep(ticket, "app", token, Answer{Reads: 1, Session: someone, Redis: start})
 		if _, ok := c.Get("app", token); ok != (name == "none") {
 			t.Errorf("%s: it answers: %v", name, ok)
 		}
@@ -156,7 +156,7 @@ func TestChangeInFlight(t *testing.T) {
 		}
 	}
 	c, token := newTestCache(t, 100), store.NewToken("user")
-	c.Keep(c.Ask(layout.Bucket{}, "app", token), "app", token, Answer{Session: someone, Redis: start, OldToken: true})
+	c.Keep(c.Ask(layout.Bucket{}, "app", token), "app", token, Answer{Reads: 1, Session: someone, Redis: start, OldToken: true})
 	if _, ok := c.Get("app", token); ok {
 		t.Error("an old token is held")
 	}
@@ -173,7 +173,7 @@ func TestAnswersOutOfOrder(t *testing.T) {
 		a, b := c.Ask(layout.Bucket{}, "app", token), c.Ask(layout.Bucket{}, "app", token)
 		earlier, later := someone, someone
 		later.R++
-		answers := []Answer{{Session: earlier, Redis: start}, {Session: later, Redis: start + time.Millisecond}}
+		answers := []Answer{{Reads: 1, Session: earlier, Redis: start}, {Reads: 1, Session: later, Redis: start + time.Millisecond}}
 		if second {
 			answers[0], answers[1] = answers[1], answers[0]
 		}

@@ -88,12 +88,15 @@ func (e *entry) open(before Late) bool {
 	return e.state.CompareAndSwap(0, opened|uint64(before.Reads)<<readShift|latest)
 }
 
-// drop ends its answers. Its uncounted reads stay with it.
-func (e *entry) drop() {
+// drop ends its answers. Its uncounted reads stay with it; it returns how many they are.
+func (e *entry) drop() int64 {
 	for {
 		old := e.state.Load()
 		if e.state.CompareAndSwap(old, old&^opened|dropped) {
-			return
+			if old&taken != 0 {
+				return 0
+			}
+			return int64(uncounted(old))
 		}
 	}
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// eviction keeps account of whether Redis can evict sessions, or the entries by which
-// lists and kills find them, when its memory is short. Scripts that count as activity
-// are told: they then write all entries of what they touch (see touch.lua).
+// eviction is whether Redis can evict sessions, or the index entries by which lists and
+// kills find them, when its memory is short. Then scripts that count as activity write all
+// entries of what they touch (see touch.lua).
 type eviction struct {
 	can   atomic.Bool
 	logf  func(format string, args ...any)
 	watch Observer
 
-	mu   sync.Mutex
-	told string // what the log heard last
+	mu     sync.Mutex
+	logged string // the last line
 }
 
 // flag is the argument that tells a script.
@@ -41,7 +41,7 @@ func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.
 	for addr, node := range client.Nodes() {
 		info, err := node.Do(ctx, node.B().Info().Section("memory").Build().ToPipe()).ToString()
 		if _, said := rueidis.IsRedisErr(err); said {
-			e.tell(fmt.Sprintf("warning: redis: it is not known whether Redis can evict sessions, because it refuses INFO at %s: %v", addr, err))
+			e.log(fmt.Sprintf("warning: redis: it is not known whether Redis can evict sessions, because it refuses INFO at %s: %v", addr, err))
 			return
 		} else if err != nil {
 			silent = true
@@ -57,19 +57,18 @@ func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.
 	e.can.Store(can)
 	e.watch.Evicts(can)
 	if can {
-		e.tell(fmt.Sprintf("warning: redis: with maxmemory-policy %s Redis ends sessions when its memory is short, "+
+		e.log(fmt.Sprintf("warning: redis: with maxmemory-policy %s Redis ends sessions when its memory is short, "+
 			"and lists and kills may miss some for a while: set noeviction or a volatile- policy", policy))
 	} else {
-		e.tell("")
+		e.log("")
 	}
 }
 
-// tell logs a line that is not what the log heard last; an empty one only if that was
-// another.
-func (e *eviction) tell(line string) {
+// log writes a line that differs from the last; an empty one means that all is well again.
+func (e *eviction) log(line string) {
 	e.mu.Lock()
-	last := e.told
-	e.told = line
+	last := e.logged
+	e.logged = line
 	e.mu.Unlock()
 	switch {
 	case line == last:

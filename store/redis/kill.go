@@ -48,9 +48,9 @@ const (
 	// handleStep is how many sessions of a user are looked at for a handle at once:
 	// Redis is held for half a millisecond (one costs it 2 us).
 	handleStep = 256
-	// handleWalks is how often all of a user's sessions are looked at, where they are
-	// not one step: one that is rotated during a walk may be missed by it.
-	handleWalks = 2
+	// handleScans is how often a user's sessions are scanned if they take more than one
+	// step: a scan may miss a session that is rotated meanwhile.
+	handleScans = 2
 )
 
 func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, error) {
@@ -63,7 +63,7 @@ func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, e
 	keys := []string{b.User(id), b.Sessions(), b.Users(), b.Wipe}
 	hash := store.HandleHash(handle)
 	var throttle wire.Throttle
-	for walk, cursor, steps := 0, "0", 1; ; steps++ {
+	for scans, cursor, steps := 0, "0", 1; ; steps++ {
 		args := []string{b.App, id, b.Prefix, b.Cache(), hash, store.HandleDomain, cursor, strconv.Itoa(handleStep)}
 		reply, err := throttle.Run(ctx, s.client, s.scripts.killhandle, keys, args)
 		if err != nil {
@@ -83,7 +83,7 @@ func (s *Store) KillHandle(ctx context.Context, app, id, handle string) (bool, e
 			return true, nil
 		}
 		if cursor == "0" {
-			if walk++; steps == 1 || walk == handleWalks {
+			if scans++; steps == 1 || scans == handleScans {
 				return false, nil
 			}
 		}

@@ -15,7 +15,7 @@ import (
 const (
 	// limitLook is how many sessions of a user a create with a limit looks at: Redis
 	// is held for a fifth of a millisecond (a session costs it 1.5 us). So many may be
-	// over and not wiped yet, on top of store.MaxUserSessions.
+	// expired and not wiped yet, beside store.MaxUserSessions.
 	limitLook = 128
 	// trimTries is how often a create trims the user's sessions first. Only others
 	// who start a hundred of the same user meanwhile make it more than once.
@@ -41,8 +41,8 @@ func (s *Store) createWithin(ctx context.Context, l layout.Layout, b layout.Buck
 	return 0, errOutrun
 }
 
-// trim ends, in steps, all of a user's sessions that are over and of the others all
-// but the keep latest. That of the token but stays too, if it is not "".
+// trim ends, in steps, a user's expired sessions, and of the others all but the keep latest.
+// The session of the token but stays too, unless but is "".
 func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id string, keep int, but string) error {
 	var throttle wire.Throttle
 	all, err := s.ages(ctx, &throttle, b, id)
@@ -72,8 +72,8 @@ func (s *Store) trim(ctx context.Context, l layout.Layout, b layout.Bucket, id s
 	return nil
 }
 
-// ages returns the tokens of a user's sessions and when each was active last, 0 of
-// one that is over. SSCAN never misses one that is there throughout.
+// ages returns the tokens of a user's sessions and when each was last active, 0 for
+// an expired one. SSCAN returns every token that is there throughout.
 func (s *Store) ages(ctx context.Context, throttle *wire.Throttle, b layout.Bucket, id string) ([]list.Entry, error) {
 	var all []list.Entry
 	seen := make(map[store.PackedToken]struct{})

@@ -21,9 +21,9 @@ const (
 	// mergedInCall is the same of all sets of one script call: a millisecond at worst,
 	// most often a half.
 	mergedInCall = 4 * mergedInRedis
-	// mergeTries is how often a set merges here. Each try but the last loses to a set of
-	// another server; of three servers that do nothing else, one loses 64 in a row once
-	// in 10^11.
+	// mergeTries is how often a set merges here. A try fails if another server sets the
+	// session meanwhile; of three servers that do nothing else, one fails 64 times in a
+	// row once in 10^11.
 	mergeTries = 64
 )
 

@@ -59,8 +59,8 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 }
 
 // moveAcross moves a session to another slot: a copy is made first, and the session
-// ended if it has not changed since, else copied again. So no change is lost; and if it
-// breaks off, the session is there twice, not gone. The user's surplus sessions end
+// ended if it has not changed since, else copied again. So no change is lost, and if it
+// breaks off, the session is there twice. The user's surplus sessions end
 // last, so that a move that comes too late ends none.
 func (s *Store) moveAcross(ctx context.Context, l layout.Layout, from, to layout.Bucket, token, fresh string, m store.Move) (store.Details, error) {
 	if err := s.registry.Register(ctx, s.client, to.App); err != nil {

@@ -23,7 +23,7 @@ import (
 // Observer is told of each round trip to Redis. It is called by many goroutines
 // at once.
 type Observer interface {
-	// RoundTrip is told how long one took, be it in vain.
+	// RoundTrip is told how long one took, also one that failed.
 	RoundTrip(took time.Duration)
 	// Batch is told how many reads shared a script call.
 	Batch(reads int)
@@ -34,7 +34,7 @@ type Observer interface {
 	Evicts(can bool)
 }
 
-// ReloadObserver is an Observer that is told, too, what came of each Reload.
+// ReloadObserver is an Observer that is also told the outcome of each Reload.
 type ReloadObserver interface {
 	Reloaded(ok bool)
 }

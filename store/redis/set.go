@@ -12,8 +12,8 @@ import (
 // setTime is how long a set holds Redis, beside merging.
 const setTime = 15 * time.Microsecond
 
-// walkTime is how long set.lua takes to merge a change into so many bytes of data, most
-// often: it walks some 10 MB/s.
+// walkTime is how long set.lua usually takes to merge a change into so many bytes of data:
+// it reads some 10 MB/s.
 func walkTime(bytes int) time.Duration { return time.Duration(bytes) * 100 * time.Nanosecond }
 
 // setArgs are the arguments that set.lua begins with.

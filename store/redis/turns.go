@@ -8,8 +8,8 @@ import (
 	"rest-sessions/store"
 )
 
-// turns lets those who merge one session's data go one after the other: at once, all
-// but one of them would have to merge again. Sets of other servers are not waited for.
+// turns lets one caller at a time merge a session's data: of several at once, all but one
+// would have to merge again. Sets of other servers are not waited for.
 type turns struct {
 	mu    sync.Mutex
 	taken map[string]*turn // by the session's key
@@ -21,7 +21,7 @@ type turn struct {
 	last    unmerged      // what the last of them wrote; for who has the turn
 }
 
-// take waits for the turn of a session. Who has it must leave it.
+// take waits for the turn of a session. Whoever has it must leave it.
 func (t *turns) take(ctx context.Context, key string) (*turn, error) {
 	t.mu.Lock()
 	mine := t.taken[key]

@@ -129,7 +129,7 @@ func (m *migration) countTarget(ctx context.Context, app string, now int64, c *c
 	}
 	live := make([]int, len(buckets))
 	err = each(buckets, func(i int, b layout.Bucket) error {
-		return m.walkLive(ctx, &m.to.side, b, now, true, func(members []string) error {
+		return m.scanLive(ctx, &m.to.side, b, now, true, func(members []string) error {
 			live[i] += len(members)
 			return nil
 		})
@@ -175,7 +175,7 @@ func (m *migration) countSource(ctx context.Context, app string, now int64, c *c
 		return err
 	}
 	for _, b := range buckets {
-		err := m.walkLive(ctx, &m.from.side, b, now, false, func(members []string) error {
+		err := m.scanLive(ctx, &m.from.side, b, now, false, func(members []string) error {
 			for _, member := range members {
 				token, id, _ := strings.Cut(member, ":")
 				belongs, err := m.to.belongs(ctx, token, id)
@@ -200,8 +200,8 @@ func (m *migration) countSource(ctx context.Context, app string, now int64, c *c
 	return nil
 }
 
-// walkLive calls f with each step of a bucket's live sessions.
-func (m *migration) walkLive(ctx context.Context, s *side, b layout.Bucket, now int64, copies bool, f func([]string) error) error {
+// scanLive calls f with each step of a bucket's live sessions.
+func (m *migration) scanLive(ctx context.Context, s *side, b layout.Bucket, now int64, copies bool, f func([]string) error) error {
 	for at := (position{Score: "-inf"}); at.Score != ""; {
 		var members []string
 		var next position
@@ -253,7 +253,7 @@ func (all counts) report(m *migration) {
 			{c.unmarked, "have a token that was not made by this server"},
 			{c.Ended, "ended in the target since"},
 			{c.Dropped, "ended, since they ended in the source"},
-			{c.Kept, "used in the target since, and over in the source"},
+			{c.Kept, "used in the target since, and expired in the source"},
 		} {
 			if part.n > 0 {
 				text += fmt.Sprintf(", %d %s", part.n, part.what)

@@ -70,7 +70,7 @@ type migration struct {
 	limit   *rate.Limiter
 	ahead   int64 // seconds that the target's clock is ahead of the source's
 	state   state
-	apps    map[string]bool // all that the migration has met, also in earlier runs
+	apps    map[string]bool // all that the migration has seen, also in earlier runs
 	resumed bool            // whether the pass was begun by an earlier run
 	named   atomic.Int64    // sessions that something was wrong with
 
@@ -184,7 +184,7 @@ func (m *migration) sourceHolds(ctx context.Context) (held bool, err error) {
 	return held, err
 }
 
-// known are the apps met so far, in order.
+// known are the apps seen so far, in order.
 func (m *migration) known() []string { return slices.Sorted(maps.Keys(m.apps)) }
 
 // passes copies until little is left to copy.

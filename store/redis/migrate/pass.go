@@ -68,20 +68,20 @@ func (m *migration) eachBucket(ctx context.Context, s *side, f func(layout.Bucke
 	return nil
 }
 
-// together is how many chunks are written at once, or buckets looked at.
-const together = 8
+// parallel is how many chunks are written at once, or buckets looked at.
+const parallel = 8
 
 // fetched are chunks that were read while those before them were written.
 type fetched struct {
 	chunks []chunk
-	more   bool // whether the walk goes on after them
+	more   bool // whether the scan continues after them
 	err    error
 }
 
 // fetch reads the next chunks of a bucket.
 func (m *migration) fetch(ctx context.Context, b layout.Bucket, at position) (f fetched) {
 	_, since := m.beginOf(b.App)
-	for f.more = true; f.more && len(f.chunks) < together; at = f.chunks[len(f.chunks)-1].Next {
+	for f.more = true; f.more && len(f.chunks) < parallel; at = f.chunks[len(f.chunks)-1].Next {
 		var chunk chunk
 		err := m.persist(ctx, func() (err error) {
 			chunk, err = m.from.export(ctx, b, at, since)
@@ -97,7 +97,7 @@ func (m *migration) fetch(ctx context.Context, b layout.Bucket, at position) (f 
 	return f
 }
 
-// copyBucket walks a bucket of an app from where an earlier run left it.
+// copyBucket scans a bucket of an app from where an earlier run left it.
 func (m *migration) copyBucket(ctx context.Context, b layout.Bucket, t *tally) error {
 	at, done := m.position(b)
 	if done {
@@ -138,7 +138,7 @@ func each[T any](items []T, f func(i int, item T) error) error {
 	errs := make([]error, len(items))
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(together, len(items)) {
+	for range min(parallel, len(items)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(items); i = int(next.Add(1)) - 1 {
 				if errs[i] = f(i, items[i]); errs[i] != nil {
@@ -151,8 +151,8 @@ func each[T any](items []T, f func(i int, item T) error) error {
 	return cmp.Or(errs...)
 }
 
-// goesOn reports whether the walk goes on. What was used after the pass began is for
-// the next one, so that a busy app does not make it endless.
+// goesOn reports whether the scan continues. What was used after the pass began is for
+// the next one, so that a busy app cannot make it endless.
 func (m *migration) goesOn(next position) bool {
 	if next.Score == "" {
 		return false
@@ -167,7 +167,7 @@ func (m *migration) copyChunk(ctx context.Context, app string, chunk chunk, t *t
 	if err := m.limit.WaitN(ctx, min(read+(chunk.Looked-read)/5, burst)); err != nil {
 		return err
 	}
-	t.over += chunk.Over
+	t.expired += chunk.Expired
 	for _, bad := range chunk.Bad {
 		t.bad++
 		if m.named.Add(1) <= namedAtMost {
@@ -225,13 +225,13 @@ func start(member string) string {
 // tally counts what a pass did.
 type tally struct {
 	fresh, newer, same, ended, changed, both, other int
-	over, bad, unmarked                             int
+	expired, bad, unmarked                          int
 }
 
 func (t *tally) merge(u *tally) {
 	t.fresh, t.newer, t.same, t.ended = t.fresh+u.fresh, t.newer+u.newer, t.same+u.same, t.ended+u.ended
 	t.changed, t.both, t.other = t.changed+u.changed, t.both+u.both, t.other+u.other
-	t.over, t.bad, t.unmarked = t.over+u.over, t.bad+u.bad, t.unmarked+u.unmarked
+	t.expired, t.bad, t.unmarked = t.expired+u.expired, t.bad+u.bad, t.unmarked+u.unmarked
 }
 
 func (t *tally) add(c outcome) {
@@ -259,7 +259,7 @@ func (t tally) String() string {
 		n    int
 		what string
 	}{
-		{t.over, "over"},
+		{t.expired, "expired"},
 		{t.ended, "not made again, since they ended in the target"},
 		{t.changed, "left, since they were used in the target"},
 		{t.both, "left, since they were used in both"},

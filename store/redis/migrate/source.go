@@ -42,10 +42,10 @@ type unreadable struct{ App, Member string }
 
 // chunk is a chunk of a bucket's sessions.
 type chunk struct {
-	Live []session
-	Over int // entries of expired sessions, and of none
-	Bad  []unreadable
-	Next position
+	Live    []session
+	Expired int // entries of expired sessions, and of none
+	Bad     []unreadable
+	Next    position
 	// Looked is how many entries of the index the chunk is of.
 	Looked int
 }
@@ -104,7 +104,7 @@ func (s *source) export(ctx context.Context, b layout.Bucket, at position, since
 	if err != nil || len(list) != 5 {
 		return e, fmt.Errorf("%w: export: %v", errReply, err)
 	}
-	over, err1 := list[2].ToInt64()
+	expired, err1 := list[2].ToInt64()
 	passed, err2 := list[3].ToInt64()
 	entries, err3 := list[4].ToArray()
 	if err := cmp.Or(err1, err2, err3); err != nil {
@@ -113,7 +113,7 @@ func (s *source) export(ctx context.Context, b layout.Bucket, at position, since
 	if e.Next, err = positionIn(list); err != nil {
 		return e, err
 	}
-	e.Over, e.Looked = int(over), int(over)+int(passed)+len(entries)
+	e.Expired, e.Looked = int(expired), int(expired)+int(passed)+len(entries)
 	for i := range entries {
 		fields, err := entries[i].AsStrSlice()
 		if err != nil || len(fields) < 2 {
@@ -138,7 +138,7 @@ func (s *source) there(ctx context.Context, app string, tokens []string, now int
 	at := []string{strconv.FormatInt(now, 10)}
 	var commands []wire.Command
 	of := map[string]int{} // the command for a bucket, by its prefix
-	places := make([][2]int, len(tokens))
+	indexes := make([][2]int, len(tokens))
 	for i, token := range tokens {
 		b := l.OfToken(app, token)
 		k, ok := of[b.Prefix]
@@ -147,7 +147,7 @@ func (s *source) there(ctx context.Context, app string, tokens []string, now int
 			of[b.Prefix] = k
 			commands = append(commands, wire.Command{Script: s.existing, Args: at})
 		}
-		places[i] = [2]int{k, len(commands[k].Keys)}
+		indexes[i] = [2]int{k, len(commands[k].Keys)}
 		commands[k].Keys = append(commands[k].Keys, b.Session(token))
 	}
 	var replies []rueidis.RedisMessage
@@ -168,7 +168,7 @@ func (s *source) there(ctx context.Context, app string, tokens []string, now int
 		}
 	}
 	flags := make([]byte, len(tokens))
-	for i, at := range places {
+	for i, at := range indexes {
 		flags[i] = texts[at[0]][at[1]]
 	}
 	return flags, nil

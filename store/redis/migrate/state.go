@@ -22,13 +22,13 @@ const (
 	sinceField = "since" // when the last pass that has ended began, by the source's clock
 	startField = "start" // when the pass began that has not ended, by the source's clock
 	doneField  = "done"  // when the migration was completed
-	appPrefix  = "app "  // an app that the migration has met: appBegun or appWalked
+	appPrefix  = "app "  // an app that the migration has seen: appBegun or appScanned
 	atPrefix   = "at "   // where the pass is in a bucket: "start score member", or "start"
 )
 
 const (
-	appBegun  = "begun"
-	appWalked = "walked" // from one end to the other, at least once
+	appBegun   = "begun"
+	appScanned = "walked" // from one end to the other, at least once
 )
 
 // saveEvery is how often positions are kept. What was copied since is looked at again
@@ -127,7 +127,7 @@ func (m *migration) keep(ctx context.Context, fields map[string]string) error {
 	return nil
 }
 
-// noteApp keeps that an app has been met.
+// noteApp stores that an app has been seen.
 func (m *migration) noteApp(ctx context.Context, app string) error {
 	if m.DryRun || m.state.apps[app] != "" {
 		return nil
@@ -160,9 +160,9 @@ func (m *migration) beginPass(ctx context.Context) error {
 func (m *migration) endPass(ctx context.Context) error {
 	m.state.since, m.state.start = m.state.start, 0
 	clear(m.state.dirty)
-	gone := []string{startField}
+	dropped := []string{startField}
 	for bucket := range m.state.at {
-		gone = append(gone, atPrefix+bucket)
+		dropped = append(dropped, atPrefix+bucket)
 	}
 	clear(m.state.at)
 	if m.DryRun {
@@ -171,19 +171,19 @@ func (m *migration) endPass(ctx context.Context) error {
 	// In this order: a pass that is thought to go on does no harm.
 	fields := map[string]string{sinceField: strconv.FormatInt(m.state.since, 10)}
 	for app := range m.state.apps {
-		m.state.apps[app] = appWalked
-		fields[appPrefix+app] = appWalked
+		m.state.apps[app] = appScanned
+		fields[appPrefix+app] = appScanned
 	}
 	if err := m.keep(ctx, fields); err != nil {
 		return err
 	}
-	return m.persist(ctx, func() error { return m.to.dropState(ctx, gone...) })
+	return m.persist(ctx, func() error { return m.to.dropState(ctx, dropped...) })
 }
 
-// beginOf is where a pass begins in an app: from which score on it walks, and from which
+// beginOf is where a pass begins in an app: from which score it scans, and from which
 // last activity on it copies.
 func (m *migration) beginOf(app string) (score string, since int64) {
-	if m.state.since == 0 || m.state.apps[app] != appWalked { // it is new
+	if m.state.since == 0 || m.state.apps[app] != appScanned { // it is new
 		return "-inf", 0
 	}
 	return strconv.FormatInt(m.state.since-overlap, 10), m.state.since - skew
@@ -240,7 +240,7 @@ func (m *migration) finish(ctx context.Context) error {
 }
 
 func (m *migration) forget(ctx context.Context) error {
-	gone := []string{sinceField, startField, nonceField}
+	dropped := []string{sinceField, startField, nonceField}
 	for app := range m.apps {
 		buckets, err := m.to.buckets(ctx, app)
 		if err != nil {
@@ -260,9 +260,9 @@ func (m *migration) forget(ctx context.Context) error {
 				}
 			}
 		}
-		gone = append(gone, appPrefix+app)
+		dropped = append(dropped, appPrefix+app)
 	}
-	return m.persist(ctx, func() error { return m.to.dropState(ctx, gone...) })
+	return m.persist(ctx, func() error { return m.to.dropState(ctx, dropped...) })
 }
 
 // unavailable reports whether a Redis cannot be used just now.

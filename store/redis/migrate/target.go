@@ -95,7 +95,7 @@ func (t *target) copySessions(ctx context.Context, app string, sessions []sessio
 
 // copies returns a step of the tokens of a bucket that a migration noted, and the cursor of
 // the next, "0" after the last; "0" begins. None that is there throughout is missed; one
-// may be met twice.
+// may be returned twice.
 func (t *target) copies(ctx context.Context, b layout.Bucket, cursor string) (tokens []string, next string, err error) {
 	l, err := t.client.Layout(ctx)
 	if err != nil {

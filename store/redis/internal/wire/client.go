@@ -18,7 +18,7 @@ import (
 // Observer is told of each round trip to Redis. It is called by many goroutines
 // at once.
 type Observer interface {
-	// RoundTrip is told how long one took, be it in vain.
+	// RoundTrip is told how long one took, also one that failed.
 	RoundTrip(took time.Duration)
 	// Circuit is told when calls begin to fail at once, since Redis does not answer,
 	// and when they no longer do.

@@ -55,7 +55,7 @@ type connector struct {
 	tried   chan struct{}         // closed after the first attempt
 	failure atomic.Pointer[error] // why there is no connection, once tried
 	lost    chan *Conn            // gets one that is no longer made
-	stale   chan struct{}         // gets an element when another should take made's place
+	stale   chan struct{}         // gets an element when made should be replaced
 	renewed chan struct{}         // the same, at once, on the user's wish
 
 	stop    context.CancelFunc
@@ -191,8 +191,8 @@ func (c *connector) runUntilLost(ctx context.Context) bool {
 	}
 }
 
-// replace makes a connection in place of made, which goes on if there can be none, and
-// else until the calls that it carries have ended.
+// replace makes a connection in place of made. The old one stays in use if that fails; else
+// it is closed after the timeout of the calls that it carries.
 func (c *connector) replace(ctx context.Context) error {
 	old := c.made.Load()
 	conn, err := c.connect(ctx)
@@ -230,8 +230,7 @@ func (c *connector) runUntilMade(ctx context.Context) bool {
 			c.failure.Store(&err)
 		}
 		logged := c.record(err)
-		// A mistake is told even if Redis was known to be unusable for another
-		// reason.
+		// A mistake is logged even if Redis was unusable for another reason before.
 		if m, ok := errors.AsType[Mistake](err); ok && m != last {
 			if last = m; !logged {
 				c.logf("warning: redis: %v", err)

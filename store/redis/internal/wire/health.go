@@ -24,8 +24,8 @@ const (
 const writeKnown = 10 * time.Second
 
 // health is what is known of whether Redis serves. It learns it from the outcome of calls;
-// a call that fails starts probes (probe.go), which find out when it is over. It has one
-// state, which all that ask read without a lock.
+// a call that fails starts probes (probe.go), which find out when Redis serves again. It has
+// one state, which is read without a lock.
 type health struct {
 	// ping sends a PING, and write makes a write and undoes it; write is nil if nothing
 	// may be written.

@@ -114,9 +114,8 @@ func (h *health) answered() {
 	}
 }
 
-// checkWrites returns nil if Redis carries out writes. It makes one if the last failed,
-// which may be over by now, or none has succeeded of late, since a Redis that nobody
-// writes to may have become a replica.
+// checkWrites returns nil if Redis carries out writes. It makes one if the last failed, or
+// none has succeeded lately: a Redis that nobody writes to may have become a replica.
 func (h *health) checkWrites(ctx context.Context) error {
 	if h.state.Load().unwritable == nil && time.Since(time.Unix(0, h.written.Load())) < writeKnown {
 		return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/handlers"
+	"rest-sessions/handlers/listener"
 	"rest-sessions/handlers/metrics"
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
@@ -26,8 +27,8 @@ import (
 // helloBody is what hello answers: a session without data.
 const helloBody = `{"id":"user000000000000","r":1000,"w":1,"ttl":7200,"idle":0,"ip":"192.168.100.200"}`
 
-// hello answers every request with helloBody. It runs on the server's own
-// fasthttp options: what we add to it is what is measured.
+// hello answers every request with helloBody. It runs on the server's own fasthttp
+// options, and on a listener of the net package: what we add to it is what is measured.
 func hello(ctx *fasthttp.RequestCtx) {
 	ctx.Response.Header.SetContentType("application/json; charset=utf-8")
 	ctx.Response.SetBodyString(helloBody)
@@ -74,18 +75,20 @@ func serve(kind string) {
 		}
 	}
 	api := handlers.New(s, handlers.Options{Metrics: counts})
-	handler := api.Handler()
+	handler := wiping(api.Handler(), s)
+	var l net.Listener
+	var err error
 	if kind == "hello" {
 		handler = hello
+		l, err = net.Listen("tcp", "127.0.0.1:0")
 	} else {
-		handler = wiping(handler, s)
+		l, err = listener.Open(listener.Options{Host: "127.0.0.1"})
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fail(err)
 	}
-	fmt.Println(listener.Addr())
-	fail(api.Server(handler).Serve(listener))
+	fmt.Println(l.Addr())
+	fail(api.Server(handler).Serve(l))
 }
 
 // wiping adds PUT /wipe, which wipes as the server's wiper does.

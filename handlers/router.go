@@ -24,6 +24,7 @@ import (
 	"rest-sessions/handlers/metrics"
 	"rest-sessions/handlers/sources"
 	"rest-sessions/internal/pseudonym"
+	"rest-sessions/internal/rawio"
 	"rest-sessions/store"
 )
 
@@ -160,6 +161,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 func (a *API) answer(route string, need access, e endpoint) fasthttp.RequestHandler {
 	r := a.served(route, need)
 	return func(ctx *fasthttp.RequestCtx) {
+		rawio.MayTakeLong()
 		app, _ := pathApp(ctx) // one that is malformed is nobody's, and the endpoint's 400
 		r.answer(ctx, app, func() error { return e(ctx) })
 	}

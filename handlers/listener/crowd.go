@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"rest-sessions/internal/rawio"
 )
 
 // crowd is a listener that outlives a shortage. The HTTP server ends at the first
@@ -166,7 +168,7 @@ func (c *crowd) isClosing() bool {
 
 // admit makes a member of a new connection, or returns nil if there is no room.
 func (c *crowd) admit(conn net.Conn) *member {
-	m := &member{Conn: conn, crowd: c}
+	m := &member{Conn: conn, io: rawio.New(conn), crowd: c}
 	c.mu.Lock()
 	full := c.open.Load() >= c.limit && c.silent.Len() == 0
 	if full && c.open.Load() >= c.limit+told {
@@ -202,6 +204,7 @@ func (c *crowd) dismiss() {
 // member is a connection that its crowd counts.
 type member struct {
 	net.Conn
+	io     *rawio.Conn // reads and writes Conn
 	crowd  *crowd
 	spoken atomic.Bool
 	closed atomic.Bool
@@ -212,8 +215,9 @@ type member struct {
 
 // Read implements net.Conn.
 func (m *member) Read(b []byte) (int, error) {
-	n, err := m.Conn.Read(b)
+	n, err := m.io.Read(b)
 	if n > 0 && !m.spoken.Load() {
+		rawio.MayTakeLong() // if TLS, it shakes hands
 		m.spoken.Store(true)
 		m.crowd.mu.Lock()
 		m.leave()
@@ -221,6 +225,9 @@ func (m *member) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// Write implements net.Conn.
+func (m *member) Write(b []byte) (int, error) { return m.io.Write(b) }
 
 // leave takes m off the list of those that are silent. The crowd's lock is held.
 func (m *member) leave() {

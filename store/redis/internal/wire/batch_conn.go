@@ -6,7 +6,8 @@ import (
 	"errors"
 	"net"
 	"strings"
-	"syscall"
+
+	"rest-sessions/internal/rawio"
 )
 
 // maxBatchConns bounds the connections of batches to one node. It is more than all
@@ -18,46 +19,50 @@ const maxBatchConns = 256
 var errStale = errors.New("the connection was closed")
 
 // dial makes a connection for rueidis; to is a path if it begins with a slash, whatever
-// else a cluster names is reached by TCP.
-func dial(ctx context.Context, to string, dialer *net.Dialer, config *tls.Config) (conn net.Conn, err error) {
-	switch {
-	case strings.HasPrefix(to, "/"):
-		conn, err = dialer.DialContext(ctx, "unix", to)
-	case config != nil:
-		conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", to)
-	default:
-		conn, err = dialer.DialContext(ctx, "tcp", to)
+// else a cluster names is reached by TCP. For a batch it is a batchConn.
+func dial(ctx context.Context, to string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
+	network := "tcp"
+	if strings.HasPrefix(to, "/") {
+		network, config = "unix", nil
 	}
-	if err == nil && isBatch(ctx) {
-		return newBatchConn(conn), nil
+	forBatch := isBatch(ctx)
+	ctx, cancel := context.WithTimeout(ctx, dialer.Timeout)
+	defer cancel()
+	conn, err := dialer.DialContext(ctx, network, to)
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	var socket *rawConn
+	if forBatch {
+		socket = &rawConn{conn, rawio.New(conn)}
+		conn = socket
+	}
+	if config != nil {
+		if conn, err = handshake(ctx, conn, to, config); err != nil {
+			return nil, err
+		}
+	}
+	if forBatch {
+		conn = &batchConn{Conn: conn, socket: socket.io}
+	}
+	return conn, nil
 }
+
+// rawConn is a connection of which Go's scheduler is not told: see rawio.
+type rawConn struct {
+	net.Conn
+	io *rawio.Conn
+}
+
+func (c *rawConn) Read(p []byte) (int, error)  { return c.io.Read(p) }
+func (c *rawConn) Write(p []byte) (int, error) { return c.io.Write(p) }
 
 // batchConn is a connection that carries one batch at a time. While it carries none,
 // nobody reads it. So before it is written to again it looks whether it was closed.
 type batchConn struct {
-	net.Conn
-	socket syscall.RawConn
-	look   func(fd uintptr) bool // sets closed; made once, since it would be allocated
-	closed bool
-	idle   bool // whether a reply was read since something was written
-}
-
-func newBatchConn(conn net.Conn) net.Conn {
-	socket := conn
-	if secure, ok := conn.(*tls.Conn); ok {
-		socket = secure.NetConn()
-	}
-	c := &batchConn{Conn: conn}
-	if s, ok := socket.(syscall.Conn); ok {
-		c.socket, _ = s.SyscallConn()
-	}
-	c.look = func(fd uintptr) bool {
-		c.closed = isClosed(fd)
-		return true
-	}
-	return c
+	net.Conn             // with TLS, if it has that
+	socket   *rawio.Conn // below it
+	idle     bool        // whether a reply was read since something was written
 }
 
 func (c *batchConn) Read(p []byte) (int, error) {
@@ -66,10 +71,8 @@ func (c *batchConn) Read(p []byte) (int, error) {
 }
 
 func (c *batchConn) Write(p []byte) (int, error) {
-	if c.idle && c.socket != nil {
-		if err := c.socket.Read(c.look); err != nil || c.closed {
-			return 0, errStale
-		}
+	if c.idle && c.socket.Closed() {
+		return 0, errStale
 	}
 	c.idle = false
 	return c.Conn.Write(p)

@@ -96,7 +96,7 @@ func (b *Batcher[T, P]) Do(ctx context.Context, q T) error {
 	}
 	b.mu.Unlock()
 	if carrier == w {
-		b.next(w)
+		b.carryNext(w)
 	} else {
 		carrier.carry()
 	}
@@ -146,11 +146,16 @@ func (b *Batcher[T, P]) watch() {
 	}
 }
 
-// next takes a batch and carries it. w is of the caller that does so, if it is one.
+// next is carryNext after those whose request has been read could join, too: that makes
+// batches fuller where the server is busy. Where it is not, it would only wake a thread, so
+// a caller that need not wait does not call it.
 func (b *Batcher[T, P]) next(w *Wait) {
-	// Callers whose request has been read may still join: that makes batches fuller
-	// where the server is what is busy, and takes no time where it is not.
 	runtime.Gosched()
+	b.carryNext(w)
+}
+
+// carryNext takes a batch and carries it. w is of the caller that does so, nil if none does.
+func (b *Batcher[T, P]) carryNext(w *Wait) {
 	batch, other := b.take(w)
 	other.carry()
 	if batch != nil {

@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -46,6 +48,20 @@ func (t TLS) config() (*tls.Config, error) {
 		config.GetClientCertificate = pair.get
 	}
 	return config, nil
+}
+
+// handshake makes a TLS connection of conn, which it closes if that fails.
+func handshake(ctx context.Context, conn net.Conn, to string, config *tls.Config) (net.Conn, error) {
+	if config.ServerName == "" {
+		config = config.Clone()
+		config.ServerName, _, _ = net.SplitHostPort(to)
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }
 
 // certificate is a pair of files. Should they be unreadable one day, or in the

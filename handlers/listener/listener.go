@@ -39,8 +39,8 @@ func MaxConnections() int32 {
 }
 
 // spared is how many descriptors are kept back at the least: 10 for the process and its
-// files, some for Redis, and told.
-const spared = 28
+// files, 17 for Redis, and told.
+const spared = 36
 
 // Check returns all that can be known to be wrong before listening.
 func (o Options) Check() (wrong []error) {

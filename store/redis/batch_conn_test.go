@@ -14,7 +14,7 @@ import (
 )
 
 // maxConns is what docs/redis.md says of the connections to one Redis.
-const maxConns = 10
+const maxConns = 16
 
 // openConns returns how many connections the stores of this process have to a server.
 func openConns(t *testing.T, server *redistest.Server) int {

@@ -1,7 +1,10 @@
 package redis
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,5 +32,30 @@ func TestRooms(t *testing.T) {
 				t.Errorf("%s depends on %s", room, dep)
 			}
 		}
+	}
+}
+
+// TestCallsShareAConnection wants each command that is no batch's to say ToPipe. Else rueidis
+// makes a connection for it that it then uses for batches, too, and that is not made for them
+// (see wire's batchConn).
+func TestCallsShareAConnection(t *testing.T) {
+	found := 0
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || path == "internal/wire/script.go" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, ".Build()") && !strings.Contains(line, "dedicated.") {
+				found++
+				if !strings.Contains(line, ".Build().ToPipe()") {
+					t.Errorf("%s: %s", path, strings.TrimSpace(line))
+				}
+			}
+		}
+		return err
+	})
+	if err != nil || found == 0 {
+		t.Errorf("%d commands: %v", found, err)
 	}
 }

@@ -150,9 +150,9 @@ func (f *feed) beat(ctx context.Context) (*beat, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	client := f.conn.Client
-	command := client.B().Publish().Channel(f.beatOn).Message(text).Build()
+	command := client.B().Publish().Channel(f.beatOn).Message(text).Build().ToPipe()
 	if f.conn.Layout.Sharded() {
-		command = client.B().Spublish().Channel(f.beatOn).Message(text).Build()
+		command = client.B().Spublish().Channel(f.beatOn).Message(text).Build().ToPipe()
 	}
 	hearers, err := client.Do(ctx, command).AsInt64()
 	if err == nil && hearers == 0 {

@@ -26,8 +26,14 @@ func dial(ctx context.Context, to string, dialer *net.Dialer, config *tls.Config
 		network, config = "unix", nil
 	}
 	forBatch := isBatch(ctx)
-	ctx, cancel := context.WithTimeout(ctx, dialer.Timeout)
-	defer cancel()
+	if forBatch { // nobody else waits for it
+		own := *dialer
+		own.Timeout, dialer = 0, &own
+	} else {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, dialer.Timeout)
+		defer cancel()
+	}
 	conn, err := dialer.DialContext(ctx, network, to)
 	if err != nil {
 		return nil, err

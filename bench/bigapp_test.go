@@ -92,21 +92,7 @@ type bigSite struct {
 
 // read is a slice of the load.
 func (s *bigSite) read(b *testing.B) load {
-	gap := time.Duration(float64(time.Second) * connections / bigRate)
-	return run(b, s.addr, connections, get(app, s.tokens, Uniform(len(s.tokens))), bigSlice, func(begin time.Time, client int) func() time.Time {
-		due := begin.Add(gap * time.Duration(client) / connections)
-		// As in openLoop, but for a client that wakes late by itself: up to a
-		// millisecond, which would be most of what a quiet p99 tells.
-		return func() time.Time {
-			now := due
-			due = due.Add(gap)
-			if wait := time.Until(now); wait > 0 {
-				time.Sleep(wait)
-				now = time.Now()
-			}
-			return now
-		}
-	})
+	return pacedLoop(b, s.addr, get(app, s.tokens, Uniform(len(s.tokens))), bigSlice, bigRate)
 }
 
 func (s *bigSite) quiet(b *testing.B) (slices []load) {

@@ -47,7 +47,7 @@ func (s *site) bursts(tb testing.TB) func() figures {
 	b := &bursts{lines: getLines(s.tokens, func(token string) string { return "/" + app + "/get/" + token + " HTTP/1.1" })}
 	return func() figures {
 		return measured(tb, s.process, s.redis, func() load {
-			l := openLoop(tb, s.addr, b.requests, burstSlice, burstRate)
+			l := pacedLoop(tb, s.addr, b.requests, burstSlice, burstRate)
 			time.Sleep(burstRest)
 			return l
 		})

@@ -66,6 +66,24 @@ func openLoop(tb testing.TB, addr string, requests func(client int) request, too
 	})
 }
 
+// pacedLoop is openLoop, but the time that a client takes to wake does not count: up to a
+// millisecond, which would be most of what it waits where the server is quiet.
+func pacedLoop(tb testing.TB, addr string, requests func(client int) request, took time.Duration, rate float64) load {
+	gap := time.Duration(float64(time.Second) * connections / rate)
+	return run(tb, addr, connections, requests, took, func(begin time.Time, client int) func() time.Time {
+		due := begin.Add(gap * time.Duration(client) / connections)
+		return func() time.Time {
+			now := due
+			due = due.Add(gap)
+			if wait := time.Until(now); wait > 0 {
+				time.Sleep(wait)
+				now = time.Now()
+			}
+			return now
+		}
+	})
+}
+
 // run lets each of n connections send a request at the times that its clock gives. All
 // have connected and had a first answer before the time begins: 64 that connect at
 // once are late by milliseconds, and at half the rate of saturation their first

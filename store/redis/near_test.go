@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -129,4 +133,78 @@ func TestNearOthers(t *testing.T) {
 		}
 	}
 	t.Logf("a kill on another server was seen after %v at most", longest)
+}
+
+// TestNearAccessList has a user who may do no more than docs/redis.md says, without and
+// with what it says of near reads.
+func TestNearAccessList(t *testing.T) {
+	server := redistest.Start(t)
+	rules := accessRules(t, "sessions")
+	setUser(t, server, "sessions", rules)
+	s, log, err := reach(t, Options{URL: "redis://sessions:secret@" + server.Addr(), Cache: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the log says why near reads are off", func() bool {
+		return strings.Contains(log.String(), "the access list of Redis' user forbids to subscribe")
+	})
+	token := create(t, s, "app", "user", 100)
+	get(t, s, token)
+	get(t, s, token)
+	if f := s.near.Figures(); f.Hits > 0 || f.Lease {
+		t.Errorf("%+v", f)
+	}
+	manual, err := os.ReadFile("../../docs/redis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := regexp.MustCompile("ACL SETUSER sessions (\\+subscribe .*)\n").FindSubmatch(manual)
+	if more == nil {
+		t.Fatal("docs/redis.md says nothing of near reads")
+	}
+	setUser(t, server, "sessions", strings.Fields(strings.ReplaceAll(string(more[1]), "drs:", "t:")))
+	eventually(t, "it is answered near", func() bool { get(t, s, token); return s.near.Figures().Hits > 0 })
+}
+
+// TestNearCluster changes and ends, on another server, sessions of a cluster that are
+// answered near.
+func TestNearCluster(t *testing.T) {
+	cluster := ofCluster(t)
+	o := Options{Namespace: newNamespace(), Timeout: testTimeout, Cache: 10 * time.Second}
+	s, other := openClusterAs(t, cluster, o), openClusterAs(t, cluster, o)
+	t.Cleanup(s.Close)
+	t.Cleanup(other.Close)
+	ctx := context.Background()
+	eventually(t, "the cluster is reached", func() bool { return s.Ping(ctx) == nil && other.Ping(ctx) == nil })
+	for i := range 12 {
+		token := create(t, s, "app", "user"+strconv.Itoa(i), 1000)
+		reads := int64(0)
+		eventually(t, "it is answered near", func() bool {
+			before := s.near.Figures().Hits
+			reads++
+			get(t, s, token)
+			return s.near.Figures().Hits > before
+		})
+		if _, err := other.Set(ctx, "app", token, number(i+1)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the set is seen", func() bool { reads++; return get(t, s, token).W == 2 })
+		if session := get(t, s, token); session.R != 1+reads {
+			t.Errorf("r is %d after %d reads", session.R, reads)
+		}
+		get(t, s, token)
+		killer := []*Store{s, other}[i%2]
+		if ok, err := killer.Kill(ctx, "app", token); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		killed := time.Now()
+		for {
+			begun := time.Since(killed)
+			if _, err := s.Get(ctx, "app", token); errors.Is(err, store.ErrNotFound) {
+				break
+			} else if err != nil || killer == s || begun > 200*time.Millisecond {
+				t.Fatalf("it answers %v after its end: %v", begun, err)
+			}
+		}
+	}
 }

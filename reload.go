@@ -19,12 +19,12 @@ type reloads struct {
 	ids                       *pseudonym.Maker // with a key from a file, else nil
 }
 
-func newReloads(c config.Config, counts *metrics.Metrics, door *listener.Listener, ids *pseudonym.Maker) (r reloads) {
+func newReloads(c config.Config, counts *metrics.Metrics, ln *listener.Listener, ids *pseudonym.Maker) (r reloads) {
 	r.config = c
 	if c.KeysFile() != "" {
 		r.keys = counts.Reload(metrics.ReloadKeys)
 	}
-	if door.TLS() {
+	if ln.TLS() {
 		r.certificate = counts.Reload(metrics.ReloadCertificate)
 	}
 	if ids != nil && c.LogIDsKeyFile() != "" {
@@ -34,14 +34,14 @@ func newReloads(c config.Config, counts *metrics.Metrics, door *listener.Listene
 }
 
 // reload takes up, on SIGHUP, what can change while the server runs.
-func (r reloads) reload(api *handlers.API, door *listener.Listener, sessions engine) {
+func (r reloads) reload(api *handlers.API, ln *listener.Listener, sessions engine) {
 	if path := r.config.KeysFile(); path != "" {
 		r.keys.Done(api.ReloadKeys(path))
 	} else {
 		log.Print("reload: the API keys have not changed: only those of RS_API_KEYS_FILE can be read again")
 	}
-	if door.TLS() {
-		err := door.Reload()
+	if ln.TLS() {
+		err := ln.Reload()
 		r.certificate.Done(err == nil)
 		if err != nil {
 			log.Printf("warning: reload: the certificate has not changed: %v", err)

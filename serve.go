@@ -41,11 +41,11 @@ func serve(c config.Config, stdout io.Writer, lines *logging.Writer) error {
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 
-	door, err := listener.Open(c.Listener())
+	ln, err := listener.Open(c.Listener())
 	if err != nil {
 		return c.CannotListen(err)
 	}
-	defer door.Close()
+	defer ln.Close()
 	counts := handlers.NewMetrics(version)
 	sessions, where, err := openStore(c, counts)
 	if err != nil {
@@ -80,14 +80,14 @@ func serve(c config.Config, stdout io.Writer, lines *logging.Writer) error {
 	}
 	api := handlers.New(sessions, handlers.Options{
 		Metrics: counts, Logf: log.Printf, MaxInFlight: c.MaxInFlight, MaxLists: c.MaxLists, MissWarn: missWarn,
-		Cookie: c.Cookie, NoConsole: !c.Console, Pseudonyms: ids, Connections: door.Connections,
+		Cookie: c.Cookie, NoConsole: !c.Console, Pseudonyms: ids, Connections: ln.Connections,
 	})
 	keys, err := c.Keys()
 	if err != nil {
 		return err
 	}
 	api.SetKeys(keys)
-	warnOfDoor(door, keys != nil)
+	warnOfListener(ln, keys != nil)
 	handler := api.Handler()
 	dropped := lines.Dropped
 	if c.LogLevel != "none" {
@@ -96,23 +96,23 @@ func serve(c config.Config, stdout io.Writer, lines *logging.Writer) error {
 		dropped = func() uint64 { return access.Dropped() + lines.Dropped() }
 		handler = access.Handler(handler)
 	}
-	counts.Watch(sources(c, door, sessions, dropped))
-	reloads := newReloads(c, counts, door, ids)
+	counts.Watch(sources(c, ln, sessions, dropped))
+	reloads := newReloads(c, counts, ln, ids)
 	server := api.Server(handler)
 	background.Go(func() { handlers.ReleaseMemory(ctx, server) })
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(door) }()
+	go func() { ended <- server.Serve(ln) }()
 	for _, w := range c.Warnings() {
 		log.Print("warning: " + w)
 	}
-	log.Printf("rest-sessions %s listens on %s, %s", versionText(), door, where)
+	log.Printf("rest-sessions %s listens on %s, %s", versionText(), ln, where)
 
 	for {
 		select {
 		case err := <-ended:
 			return fmt.Errorf("the server ended: %w", err)
 		case <-hangups:
-			reloads.reload(api, door, sessions)
+			reloads.reload(api, ln, sessions)
 		case s := <-signals:
 			return drain(server, api, signals, s)
 		}
@@ -147,26 +147,26 @@ func drain(server *fasthttp.Server, api *handlers.API, signals <-chan os.Signal,
 // is 1,024, so a process with a lower hard limit got that by mistake.
 const fewConnections = 960
 
-// warnOfDoor warns if too many can come in, or too few.
-func warnOfDoor(door *listener.Listener, keys bool) {
+// warnOfListener warns if too many can come in, or too few.
+func warnOfListener(ln *listener.Listener, keys bool) {
 	if n := listener.MaxConnections(); n < fewConnections {
 		log.Printf("warning: at most %d connections are served, since this process may open %d files only: raise its hard limit of open files "+
 			"(ulimit -Hn of a shell, LimitNOFILE= of systemd, --ulimit nofile= of Docker)", n, listener.MaxFiles())
 	}
-	if !keys && door.Open() {
-		log.Printf("warning: whoever can reach %s can read, change and end every session: set RS_API_KEYS, or RS_HOST=127.0.0.1", door.Addr())
+	if !keys && ln.Open() {
+		log.Printf("warning: whoever can reach %s can read, change and end every session: set RS_API_KEYS, or RS_HOST=127.0.0.1", ln.Addr())
 	}
 }
 
 // sources are what metrics ask of the parts of the server.
-func sources(c config.Config, door *listener.Listener, sessions engine, dropped func() uint64) metrics.Sources {
+func sources(c config.Config, ln *listener.Listener, sessions engine, dropped func() uint64) metrics.Sources {
 	s := metrics.Sources{
-		Connections: func() int { return int(door.Connections()) },
+		Connections: func() int { return int(ln.Connections()) },
 		Writable:    sessions.Writable,
 		Dropped:     dropped,
 	}
-	if door.TLS() {
-		s.Certificate = door.CertificateEnd
+	if ln.TLS() {
+		s.Certificate = ln.CertificateEnd
 	}
 	switch engine := sessions.(type) {
 	case *embedded.Store:

@@ -77,7 +77,7 @@ var refusals = []string{refusedMissing, refusedInvalid, refusedLimited, refusedA
 func (a *API) SetKeys(keys *apikey.Set) { a.keys.Store(newKeyring(keys, a.metrics)) }
 
 // ReloadKeys takes the keys of a file as it is now, and reports whether it did. A file
-// that is wrong, or gone, changes nothing. The log hears what was done.
+// that is wrong or missing changes nothing. The log says what was done.
 func (a *API) ReloadKeys(path string) bool {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -102,7 +102,7 @@ func (a *API) ReloadKeys(path string) bool {
 
 // authorize returns an error unless a request may do what needs the access, and the key
 // that it shows, if one was needed and is there. app is that of the request, for scopeApp.
-// It allocates nothing for who may.
+// It does not allocate for a request that may.
 func (a *API) authorize(ctx *fasthttp.RequestCtx, need access, app string) (*apikey.Key, error) {
 	if need.from == scopeOpen {
 		return nil, nil
@@ -162,10 +162,10 @@ func denied(key *apikey.Key, need access, app string) (reason string, err *apiEr
 	return refusedRole, errRoleAuth
 }
 
-// unauthorized refuses who showed no key that there is. A source that does so too
-// often hears 429. A right key is served whatever else its source sent: keys are too
-// long to be guessed, so to lock a source out would only let one program that has a
-// wrong key, or somebody behind the same proxy, take the others' sessions away.
+// unauthorized refuses a request without a valid key, with 429 if its source has sent too
+// many. A request with a valid key is served whatever else its source sent: keys are too
+// long to be guessed, and to lock a source out would let one program with a wrong key, or
+// somebody behind the same proxy, take the others' sessions away.
 func (a *API) unauthorized(ctx *fasthttp.RequestCtx, need access, reason string) error {
 	if wait := a.sources.Failed(sources.Of(ctx.RemoteAddr()), ctx.Time()); wait > 0 {
 		whole := int64((wait + time.Second - 1) / time.Second)

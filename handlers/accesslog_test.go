@@ -106,7 +106,7 @@ func TestTokensAreCut(t *testing.T) {
 		"/app/killsoid/id?except=" + logToken:                                 "/app/killsoid/id?except=abcdef...",
 		"":                                                                    "",
 	} {
-		if got := string(appendCut(nil, []byte(text))); got != want {
+		if got := string(redact(nil, []byte(text))); got != want {
 			t.Errorf("%q is cut to %q, not %q", text, got, want)
 		}
 	}

@@ -7,19 +7,11 @@ import (
 )
 
 // validHead reports whether a request's head is as RFC 9112 has it, in what fasthttp
-// lets pass and a proxy in front may read in another way: where the two disagree on
-// where a request ends, or which headers it has, somebody slips a request past the proxy.
-//
-//   - a version other than 1.0 and 1.1, which fasthttp treats as 1.0;
-//   - a target that is neither a path nor http:// or https:// with a host, but for the
-//     forms of OPTIONS and CONNECT, which no route takes;
-//   - a line that ends in LF alone, one that goes on with the next (obs-fold), a space in
-//     a name;
-//   - Transfer-Encoding with Content-Length, or other than chunked.
-//
-// fasthttp refuses the rest of what is wrong by itself. It does not show how the request
-// line ended, so that one may end in LF alone.
+// accepts and a proxy in front may read in another way: that is how a request is smuggled
+// past a proxy. fasthttp refuses the rest by itself. It does not show how the request line
+// ended, so that one may end in LF alone. docs/security.md lists what is answered.
 func validHead(h *fasthttp.RequestHeader) bool {
+	// fasthttp treats any other version as 1.0.
 	if version := h.Protocol(); string(version) != "HTTP/1.1" && string(version) != "HTTP/1.0" {
 		return false
 	}
@@ -28,7 +20,7 @@ func validHead(h *fasthttp.RequestHeader) bool {
 	}
 	length, coding, chunked := false, false, false
 	for raw := h.RawHeaders(); len(raw) > 0; {
-		end := bytes.IndexByte(raw, '\n')
+		end := bytes.IndexByte(raw, '\n') // a line that ends in LF alone is read in two ways, too
 		if end < 1 || raw[end-1] != '\r' {
 			return false
 		}

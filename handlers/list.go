@@ -117,10 +117,9 @@ func (l *list) appendTail(text []byte) []byte {
 	return append(text, pageEnd...)
 }
 
-// renew gives the client its time anew, for the chunk that has come. fasthttp's
-// WriteTimeout is for the answer as a whole, and would cut off a list that the store
-// takes a minute to read, or the client to receive. Who takes nothing is still cut off
-// in that time.
+// renew restarts writeTimeout for the next chunk. fasthttp's WriteTimeout is for the whole
+// answer, and would end a list that takes longer than that to read or to send. A client
+// that stops reading is still cut off after writeTimeout.
 func (l *list) renew() error { return l.conn.SetWriteDeadline(time.Now().Add(l.api.writeTimeout)) }
 
 // Read implements io.Reader. An error makes fasthttp close the connection without

@@ -13,7 +13,7 @@ type listLimit struct {
 	inFlight atomic.Int32
 }
 
-// enter lets a list in or says no. Who is let in calls leave once.
+// enter reports whether a list may begin. If it may, the caller calls leave once.
 func (l *listLimit) enter() bool {
 	if l.inFlight.Add(1) > l.max {
 		l.inFlight.Add(-1)

@@ -15,14 +15,14 @@ func (e *logEntry) method() []byte {
 	if e.hide != nil {
 		return e.keep(e.hide.appendMethod(e.scratch[:0], e.ctx.Method()))
 	}
-	return e.keep(appendCut(e.scratch[:0], e.ctx.Method()))
+	return e.keep(redact(e.scratch[:0], e.ctx.Method()))
 }
 
 func (e *logEntry) target() []byte {
 	if e.hide != nil {
 		return e.keep(e.hide.appendTarget(e.scratch[:0], e.ctx.RequestURI()))
 	}
-	return e.keep(appendCut(e.scratch[:0], e.ctx.RequestURI()))
+	return e.keep(redact(e.scratch[:0], e.ctx.RequestURI()))
 }
 
 // header is the value of a header, empty for none.
@@ -31,7 +31,7 @@ func (e *logEntry) header(name string) []byte {
 	if e.hide != nil {
 		return e.keep(e.hide.appendHeader(e.scratch[:0], value))
 	}
-	return e.keep(appendCut(e.scratch[:0], value))
+	return e.keep(redact(e.scratch[:0], value))
 }
 
 // requestID is X-Request-Id, empty if it is not valid.
@@ -43,7 +43,7 @@ func (e *logEntry) requestID() []byte {
 	case e.hide != nil:
 		return e.keep(e.hide.appendRequestID(e.scratch[:0], id))
 	}
-	return e.keep(appendCut(e.scratch[:0], id))
+	return e.keep(redact(e.scratch[:0], id))
 }
 
 func (e *logEntry) keep(value []byte) []byte {

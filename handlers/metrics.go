@@ -21,8 +21,8 @@ func (a *API) metricSources() metrics.Sources {
 	}
 }
 
-// metricsText answers GET /metrics in Prometheus' text format, in gzip to who takes that,
-// as Prometheus and browsers do: of 140 KB it leaves some 10.
+// metricsText answers GET /metrics in Prometheus' text format, in gzip if the client
+// accepts it, as Prometheus and browsers do: 140 KB become some 10.
 func (a *API) metricsText(ctx *fasthttp.RequestCtx) error {
 	contentType, err := a.metrics.WriteText(ctx.Response.BodyWriter())
 	if err != nil {

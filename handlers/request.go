@@ -196,7 +196,7 @@ func query(ctx *fasthttp.RequestCtx) []byte {
 }
 
 // lookup is queryValue of a raw query. A parameter that is there twice, or has a broken
-// escape, is an error: to take one reading of such a query is to guess.
+// escape, is an error: any reading of it would be a guess.
 func lookup(text []byte, name string) (value string, found bool, err error) {
 	for rest := unsafe.String(unsafe.SliceData(text), len(text)); rest != ""; {
 		var pair string

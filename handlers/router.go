@@ -223,9 +223,8 @@ func faultText(err error) string {
 	return text
 }
 
-// enter lets a request in, if who sends it has the access that it needs and, where the
-// store is asked, not too many others are in flight. It returns what the request has
-// entered, for end.
+// enter checks the access of a request and, where the store is asked, that not too many
+// others are in flight. It returns the queue that the request is counted in, for end.
 func (a *API) enter(ctx *fasthttp.RequestCtx, need access, app string) (admission.Queue, error) {
 	key, err := a.authorize(ctx, need, app)
 	a.keys.Load().count(key)

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// DefaultMax is how many requests may be on their way to the store at once: those
-// that come in 100 ms at 20,000 a second, so that a store that stands still for as long, for
-// a fork or a collection, costs nobody an error. It also bounds memory.
+// DefaultMax is how many requests may be in flight to the store at once: those that arrive
+// in 100 ms at 20,000/s. So a store that pauses for 100 ms, for a fork or a collection,
+// causes no error. It also bounds memory.
 const DefaultMax = 2048
 
 const (
-	// suspectShare is the share of max, 512 of the default, up to which all are let in
-	// whatever they take: as many clients that each wait for an answer before they ask
-	// again can be served in their own time, and a no would be an error to each.
-	suspectShare = 4
+	// max/freeShare is how many may be in flight before any is rejected, 512 of the
+	// default, however slow they are. So as many clients that each wait for their answer
+	// are never rejected.
+	freeShare = 4
 	// slowest is what the fastest answer of a window may take in any case. It is CoDel's
 	// target (RFC 8289, 4.3).
 	slowest = 5 * time.Millisecond
@@ -53,20 +53,11 @@ const (
 	longMean = 5 * time.Second
 )
 
-// Controller bounds the requests that are in flight to the store: to max, and to less when
-// they stand in a queue. It is safe for concurrent use.
-//
-// It suspects a queue as CoDel does: not when an answer is slow, which one list or one
-// pause can make, but when many are in flight and for 200 ms none was fast; and not if they
-// became fewer meanwhile, as after a pause. Then comes a trial: it lets in as many as the
-// store has been answering within the time that is meant (Little's law: in flight = rate x
-// time). If not many fewer are answered then, there was a queue: it is kept short, so that
-// those who are let in wait no longer than is meant, and all others hear at once that they
-// should come back. Else all are let in again: the store is far away, or the processors are
-// busy, with other programs or with saying no, which costs half of what an answer does.
-//
-// Requests that take as long as there are sessions to remove, long ones, are counted by
-// themselves, up to max: they would be a queue that nobody waits in.
+// Controller bounds the requests in flight to the store: to max, and to less while they
+// queue. It looks for a queue as CoDel does: many in flight, and none answered fast for
+// 200 ms. A trial with fewer in flight (Little's law: rate x time) shows whether there is
+// one; docs/operations.md has the rules. Long requests are counted separately, up to max.
+// It is safe for concurrent use.
 type Controller struct {
 	max      int32
 	limit    atomic.Int32 // of short
@@ -204,13 +195,13 @@ func (a *Controller) turn(at int64, inFlight int32) {
 	case a.phase == shedding:
 		a.shed(at, refused, rate, float64(lasted))
 	case lasted <= 2*int64(window): // else the store, or this process, stood still
-		a.suspect(at, inFlight, fastest, rate)
+		a.lookForQueue(at, inFlight, fastest, rate)
 	}
 }
 
-// suspect looks for a queue and begins a trial if there may be one.
-func (a *Controller) suspect(at int64, inFlight int32, fastest, rate float64) {
-	if inFlight <= a.max/suspectShare {
+// lookForQueue looks for a queue and begins a trial if there may be one.
+func (a *Controller) lookForQueue(at int64, inFlight int32, fastest, rate float64) {
+	if inFlight <= a.max/freeShare {
 		a.base.note(at, fastest)
 		a.windows = 0
 		return

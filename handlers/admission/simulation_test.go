@@ -100,5 +100,5 @@ func (s *simulation) time() time.Time { return start.Add(s.now) }
 // until as many are in flight as are let in whatever they take, until that is seen to
 // stand, and until the queue of these times has been served.
 func (s *simulation) crest() time.Duration {
-	return (time.Duration(s.a.max/suspectShare)*s.service + standingWindows*window) * 5 / 2
+	return (time.Duration(s.a.max/freeShare)*s.service + standingWindows*window) * 5 / 2
 }

@@ -71,17 +71,14 @@ func (s *Set) All() iter.Seq[*Key] {
 	}
 }
 
-// Find returns the key with this text, nil if there is none. It does not allocate
-// and keeps nothing of text.
-//
-// How long it takes depends on the length of text and on how many keys there are,
-// not on what they are: it hashes text, which no client can steer towards a hash,
-// and compares that with each, always with all of it and of them. A plain SHA-256 and not a
-// slow hash is enough, since Parse takes no key that could be guessed.
+// Find returns the key with this text, nil if there is none. It does not allocate and
+// keeps nothing of text. Its time depends on the length of text and the number of keys
+// alone: it compares all bytes of the text's hash with those of every key.
 func (s *Set) Find(text []byte) *Key {
 	if len(text) < MinLen || len(text) > MaxLen {
 		return nil
 	}
+	// Not a slow hash: Parse takes no key that could be guessed.
 	hash := sha256.Sum256(text)
 	found := -1
 	for i := range s.keys {

@@ -31,21 +31,11 @@ var roles = map[string]Role{"ro": ReadOnly, "web": Web, "auth": Auth}
 // errRole names them all.
 var errRole = errors.New("its role is unknown; there are !ro (read-only), !web (what a web tier needs) and !auth (auth alone), right before the colon")
 
-// Parse reads a list of keys. Its grammar:
-//
-//	list  = entry { separator entry }
-//	entry = name [ "@" app { "," app } ] [ "!" role ] ":" key
-//
-// A byte order mark before the list is skipped. Separators are white space, line
-// breaks, semicolons, and commas after a key: a comma before the colon stands between
-// apps, and a key has none. A line whose first character is # is a comment. Without
-// apps a key is for all of them; a role is ro, web or auth, and without one a key has the
-// role Full. A name is 1 to 31 of A-Z a-z 0-9 . _ -; a key is MinLen to MaxLen of
-// A-Z a-z 0-9 - . _ ~ + / and, at its end, = (what RFC 6750 lets a client send).
-//
-// The error names everything that is wrong, a line each, by the number of the entry
-// and never by its text: a key can stand in any place of a text that is wrong. A list
-// without a key is wrong, too: a file that could not be filled must not open the server.
+// Parse reads a list of keys, entries name[@app,app][!role]:key with white space,
+// semicolons or commas between them; docs/configuration.md has the grammar. Without apps a
+// key is for all, without a role it has the role Full. The error has a line for each
+// mistake, with the number of the entry and never its text, which may be a key. A list
+// without a key is an error: a file that could not be filled must not open the server.
 func Parse(text string) (*Set, error) {
 	s := &Set{}
 	var problems []error

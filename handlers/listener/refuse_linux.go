@@ -8,7 +8,7 @@ import (
 )
 
 // synFilter lets a segment through unless it asks for a new connection (SYN without
-// ACK). Such a client asks again after a second, and hears then that nobody listens.
+// ACK). Such a client asks again after a second, and is then refused.
 var synFilter = []unix.SockFilter{
 	{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13}, // the flags of the TCP header
 	{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: synFlag | ackFlag},

@@ -9,7 +9,7 @@ import (
 // Sources are asked at each scrape. What is nil has no metric. They may be called by
 // several goroutines at once.
 type Sources struct {
-	// InFlightLimit is how many requests may be on their way to the store now.
+	// InFlightLimit is how many requests may be in flight to the store now.
 	InFlightLimit func() int
 	// Lists is how many lists are in flight, ListLimit how many may be.
 	Lists, ListLimit func() int
@@ -31,14 +31,14 @@ type Sources struct {
 
 // Watch adds the metrics of sources. Of two for one metric, the first counts.
 func (m *Metrics) Watch(s Sources) {
-	m.whole("rest_sessions_in_flight_limit", "How many requests may be on their way to the store at once, now.", s.InFlightLimit)
-	m.whole("rest_sessions_lists_in_flight", "Lists (soapp and soid) that are read from the store or streamed.", s.Lists)
-	m.whole("rest_sessions_lists_limit", "How many lists may be in flight at once.", s.ListLimit)
-	m.whole("rest_sessions_connections", "Connections of clients that are open.", s.Connections)
-	m.whole("rest_sessions_connections_limit", "How many connections may be open at once.", s.ConnectionLimit)
+	m.integer("rest_sessions_in_flight_limit", "How many requests may be in flight to the store, now.", s.InFlightLimit)
+	m.integer("rest_sessions_lists_in_flight", "Lists (soapp and soid) that are read from the store or streamed.", s.Lists)
+	m.integer("rest_sessions_lists_limit", "How many lists may be in flight at once.", s.ListLimit)
+	m.integer("rest_sessions_connections", "Connections of clients that are open.", s.Connections)
+	m.integer("rest_sessions_connections_limit", "How many connections may be open at once.", s.ConnectionLimit)
 	m.flag("rest_sessions_store_up", "1 if Redis can be used, as far as is known, else 0.", s.Up)
 	m.flag("rest_sessions_store_writable", "1 if writes to the store succeed, as far as is known, else 0.", s.Writable)
-	m.whole("rest_sessions_embedded_sessions", "Sessions in the embedded engine, those that are over but not wiped yet included.", s.Sessions)
+	m.integer("rest_sessions_embedded_sessions", "Sessions in the embedded engine, expired ones that are not wiped yet included.", s.Sessions)
 	if dropped := s.Dropped; dropped != nil {
 		m.show(prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "rest_sessions_log_dropped_total",
@@ -52,7 +52,7 @@ func (m *Metrics) Watch(s Sources) {
 	m.end("redis_client", s.RedisCertificate)
 }
 
-func (m *Metrics) whole(name, help string, value func() int) {
+func (m *Metrics) integer(name, help string, value func() int) {
 	if value != nil {
 		m.gauge(name, help, func() float64 { return float64(value()) })
 	}

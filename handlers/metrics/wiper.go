@@ -20,7 +20,7 @@ func (m *Metrics) Wiper(every time.Duration) *Wiper {
 		return c
 	}
 	w := &Wiper{
-		runs:     counter("rest_sessions_wiper_runs_total", "Wipes of sessions whose time was over that have ended, failed ones included."),
+		runs:     counter("rest_sessions_wiper_runs_total", "Wipes of expired sessions that have ended, failed ones included."),
 		failures: counter("rest_sessions_wiper_failures_total", "Wipes that failed."),
 		removed:  counter("rest_sessions_wiper_removed_sessions_total", "Sessions that wipes have removed."),
 		success: prometheus.NewGauge(prometheus.GaugeOpts{

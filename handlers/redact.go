@@ -19,10 +19,10 @@ const (
 	querySecretLen = apikey.MinLen
 )
 
-// appendCut appends text, a URL or a header's value, with its secrets cut to their
+// redact appends text, a URL or a header's value, with its secrets shortened to their
 // first 6 characters: the path segment that follows /get/ and the like, whatever its
 // escapes, what is nearly as long as a token, and in a query what could be a key.
-func appendCut(b, text []byte) []byte {
+func redact(b, text []byte) []byte {
 	query := false
 	for len(text) > 0 {
 		n := 0

@@ -22,18 +22,14 @@ func (a *API) soapp(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	limit, cursor, err := queryPage(ctx)
+	how, err := queryList(ctx)
 	if err != nil {
 		return err
 	}
-	with, err := queryWith(ctx)
-	if err != nil {
-		return err
+	if how.limit > 0 {
+		return a.writePage(ctx, a.store.PageOfApp(a.ctx, app, dt, how.limit, how.cursor), how.with)
 	}
-	if limit > 0 {
-		return a.writePage(ctx, a.store.PageOfApp(a.ctx, app, dt, limit, cursor), with)
-	}
-	return a.writeSessions(ctx, a.store.SessionsOfApp(a.ctx, app, dt), with)
+	return a.writeSessions(ctx, a.store.SessionsOfApp(a.ctx, app, dt), how.with)
 }
 
 // killall answers DELETE /{app}/killall.

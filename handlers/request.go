@@ -140,6 +140,20 @@ func seconds(ctx *fasthttp.RequestCtx, name string, least, empty int64) (int64, 
 // maxLimit is the most sessions on a page of a list.
 const maxLimit = 1000
 
+// listOptions are the parameters of a list.
+type listOptions struct {
+	limit  int // of a page; 0: the whole list
+	cursor string
+	with   details
+}
+
+func queryList(ctx *fasthttp.RequestCtx) (how listOptions, err error) {
+	if how.limit, how.cursor, err = queryPage(ctx); err == nil {
+		how.with, err = queryWith(ctx)
+	}
+	return how, err
+}
+
 // queryPage returns the limit and cursor parameters. A limit of 0 means that the
 // whole list is asked for; then there is no cursor.
 func queryPage(ctx *fasthttp.RequestCtx) (limit int, cursor string, err error) {

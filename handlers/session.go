@@ -264,18 +264,14 @@ func (a *API) soid(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
-	limit, cursor, err := queryPage(ctx)
+	how, err := queryList(ctx)
 	if err != nil {
 		return err
 	}
-	with, err := queryWith(ctx)
-	if err != nil {
-		return err
+	if how.limit > 0 {
+		return a.writePage(ctx, a.store.PageOfID(a.ctx, app, id, how.limit, how.cursor), how.with)
 	}
-	if limit > 0 {
-		return a.writePage(ctx, a.store.PageOfID(a.ctx, app, id, limit, cursor), with)
-	}
-	return a.writeSessions(ctx, a.store.SessionsOfID(a.ctx, app, id), with)
+	return a.writeSessions(ctx, a.store.SessionsOfID(a.ctx, app, id), how.with)
 }
 
 // killsoid answers DELETE /{app}/killsoid/{id}?except=&handle=.

@@ -38,6 +38,7 @@ const settle = (m, snap) => {
   }
 
   for (const [serial, s] of m.sessions) {
+    s.counted(true);
     const hash = hashes.get(serial);
     if (!hash) {
       if (s.alive(snap.now)) wrong('a session is lost', s, {});
@@ -116,7 +117,7 @@ const adopt = (m, s, { token, fields }, aliases, wrong) => {
   const d = JSON.parse(fields.d);
   for (const [key, register] of s.registers) {
     if (!s.shared && !register.mayBe(d[key], register)) wrong('an update is lost', s, { key, d, acked: register.acked, sent: register.sent });
-    Object.assign(register, { acked: register.sent, value: d[key] });
+    Object.assign(register, { acked: register.sent, value: d[key], acks: [{ version: register.sent, value: d[key], ms: 0 }] });
     register.unknown.clear();
   }
 

@@ -20,7 +20,10 @@
 //     a session before the time that its last activity gives it.
 //   - Node's wiper and killall leave entries of ids with a colon behind.
 
+const { acknowledged, unseen } = require('./fleet-near.js');
 const { Session, Token, tick, now, valueOf, handleOf } = require('./fleet-session.js');
+
+const sweeps = new Set(['killsoid', 'killall']);
 
 class Model {
   constructor() {
@@ -39,13 +42,16 @@ class Model {
   }
 
   wrong(what, s, detail) {
-    const plain = (key, value) => (key === 'marked' ? undefined : value);
-    const { history, registers, counts, ...known } = s || {};
+    const plain = (key, value) => (key === 'marked' || key === 'life' ? undefined : value);
+    const { history, registers, counts, latest, ...known } = s || {};
     this.wrongs.push(`${what}: ${JSON.stringify(detail, plain)}\n${s ? `${JSON.stringify({ now: now(), ...known }, plain)}\n${history.join('\n')}` : ''}`);
   }
 
-  // send begins an operation of a side.
-  send(by, name, fields) { return { by, name, at: tick(), second: now(), ...fields }; }
+  // send begins an operation of a side. near is for how long it may be answered from
+  // memory, in ms: 0 if Redis is asked for certain.
+  send({ name: by, life }, name, fields) {
+    return { by, life, near: name === 'get' && life ? life.near : 0, name, at: tick(), second: now(), ms: Date.now(), ...fields };
+  }
 
   // done takes note of how it was answered, and returns the answer, if there is one.
   done(op, { answer, refused }) {
@@ -109,6 +115,7 @@ class Model {
   mark(op, s) {
     op.marked.push(s);
     s.mayEnd++;
+    s.nodeEnds ||= op.by === 'node';
     s.note(`${op.at} ${op.by}: ${op.name} is sent`);
   }
 
@@ -129,17 +136,24 @@ class Model {
       if (ended === false) s.mayEnd--;
       if (!ended || s.createdAt > op.at) continue;
       if (op.by === 'node' && s.rotated(op) || op.name === 'killsoid' && s.unlisted) continue;
-      this.end(s);
+      // A sweep that found it gone has published nothing.
+      this.end(s, sweeps.has(op.name) && s.nodeEnds ? undefined : acknowledged(op));
       s.endAckedAt = Math.min(s.endAckedAt, tick());
     }
   }
 
-  end(s) { s.endedAt = Math.min(s.endedAt, tick()); }
+  // end notes that s is gone; change is what ended it. Without one nobody knows what did,
+  // perhaps Node.
+  end(s, change = acknowledged({ by: 'node' })) {
+    const at = tick();
+    s.endedAt = Math.min(s.endedAt, at);
+    s.ends.push({ at, ...change });
+  }
 
   // served judges that op found s by token; own is whether op is a touch of it.
   served(op, s, token, own) {
-    if (s.endedAt < op.at) this.wrong('resurrected', s, op);
-    if (token.retiredAt < op.at && (op.by === 'node' || token.graceHigh < op.second)) this.wrong('an old token is served', s, op);
+    if (s.ends.some((end) => end.at < op.at && !unseen(op, end))) this.wrong('resurrected', s, op);
+    if (token.retiredAt < op.at && !(token.retiredBy && unseen(op, token.retiredBy)) && (op.by === 'node' || token.graceHigh < op.second)) this.wrong('an old token is served', s, op);
     if (s.over(op.second, op.by, own ? 1 : 0)) this.wrong('served past its time', s, op);
   }
 
@@ -164,7 +178,7 @@ class Model {
 
   // touch sends a touch of s.
   touch(op, s) {
-    op.view = s.view();
+    op.view = s.view(op);
     s.touchedAt = tick();
     s.note(`${op.at} ${op.by}: ${op.name} is sent`);
     s.touching++;
@@ -186,7 +200,7 @@ class Model {
       } else {
         s.laLow = Math.max(s.laLow, op.second - 1);
       }
-    } else {
+    } else if (!op.near) { // else see Session.read
       s.laLow = Math.max(s.laLow, op.second);
     }
   }

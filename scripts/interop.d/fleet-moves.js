@@ -2,6 +2,7 @@
 // What a client does: one operation, on any server, and what it then knows.
 
 const { now, tick, valueOf, handleOf } = require('./fleet-model.js');
+const { acknowledged } = require('./fleet-near.js');
 
 const longAgo = 100_000; // a dt that holds all sessions
 
@@ -9,14 +10,17 @@ const apps = ['fleet-a', 'fleet-b', 'fleet-brief']; // in the last, both sides k
 const users = ['user1', 'user2', 'user3', 'user4', 'a:b', 'team/7:Zoë'];
 const capped = ['capped1', 'capped2'];
 const cap = 3;
+const hotSessions = 4;
 
 // ttls have windows of 2, 3, 5, 10 and 30 s: a step of the clock is a multiple of them.
 const ttls = [20, 20, 30, 50, 100, 300];
 const stepUnit = 30;
 
 class Client {
-  constructor(m, random, name, sides) {
-    Object.assign(this, { m, random, key: name, sides });
+  constructor(m, random, name, sides, hot) {
+    // hot are sessions that all clients come back to, so that some reads are near; not
+    // set where none are.
+    Object.assign(this, { m, random, key: name, sides, hot });
   }
 
   int(n) { return Math.floor(this.random() * n); }
@@ -31,16 +35,25 @@ class Client {
 
   // session returns one to use: one that is there or was, and a token that it has or had.
   session(fit = () => true) {
+    const { hot } = this;
+    if (hot && hot.length > 0 && this.int(16) > 0) {
+      const i = this.int(hot.length);
+      const [s, token] = hot[i];
+      if (s.endedAt < Infinity && this.int(8) === 0) hot.splice(i, 1);
+      if (fit(s)) return [s, token];
+    }
     const all = this.int(8) === 0 ? this.m.dead : [...this.m.sessions.values()];
     const found = all.filter((s) => s.tokens.length > 0 && fit(s));
     if (found.length === 0) return [];
     const s = this.pick(found);
-    return [s, this.int(4) === 0 ? this.pick(s.tokens) : s.token];
+    const token = this.int(4) === 0 ? this.pick(s.tokens) : s.token;
+    if (hot && hot.unshift([s, token]) > hotSessions) hot.pop();
+    return [s, token];
   }
 
   async one() {
     const moves = [
-      [this.m.sessions.size < 150 ? 30 : 3, this.create], [40, this.get], [30, this.set], [6, this.touch], [6, this.peek], [2, this.killhandle], [2, this.guest], [8, this.rotate], [6, this.kill], [1, this.killsoid],
+      [this.m.sessions.size < 150 ? 30 : 3, this.create], [this.hot ? 150 : 40, this.get], [30, this.set], [6, this.touch], [6, this.peek], [2, this.killhandle], [2, this.guest], [8, this.rotate], [6, this.kill], [1, this.killsoid],
       [1, this.killothers], [1, this.killall], [8, this.soid], [3, this.soapp], [2, this.pages], [3, this.activity], [2, this.wipe],
     ];
     let n = this.int(moves.reduce((sum, [weight]) => sum + weight, 0));
@@ -59,7 +72,7 @@ class Client {
       no_resave: !limited && this.int(6) === 0, max_age: !limited && ours && this.int(5) === 0 ? this.pick(ttls) : undefined,
       max_sessions: limited ? cap : undefined, shared: this.int(3) === 0,
     };
-    const op = this.m.send(side.name, 'create', {});
+    const op = this.m.send(side, 'create', {});
     const s = this.m.create(op, fields);
     if (limited) {
       Object.assign(op, { app, id: s.id, covers: (other) => other !== s && other.app === app && other.id === s.id });
@@ -80,14 +93,14 @@ class Client {
     const side = this.side();
     const [s, token] = this.session(this.touchable(side, false));
     if (!s) return;
-    const op = this.m.send(side.name, 'get', {});
+    const op = this.m.send(side, 'get', { token: token.text });
     this.m.touch(op, s);
     s.reads.sent++;
     const a = this.m.done(op, await side.get(s.app, token.text));
     if (a && a.id) {
       this.m.served(op, s, token, true);
       this.m.content(op, s, a);
-      if (!(op.by === 'node' && (s.rotated(op) || !s.alive(op.end)))) s.reads.acked++;
+      if (!(op.by === 'node' && (s.rotated(op) || !s.alive(op.end)))) s.read(op);
     } else if (a) {
       this.m.absent(op, s, token);
       s.reads.sent--;
@@ -101,7 +114,7 @@ class Client {
     const side = this.side();
     const [s, token] = this.session(this.touchable(side, true));
     if (!s) return;
-    const op = this.m.send(side.name, 'set', {});
+    const op = this.m.send(side, 'set', { token: token.text });
     this.m.touch(op, s);
     const register = s.register(this.key);
     const version = ++register.sent;
@@ -116,8 +129,8 @@ class Client {
       if (sure && s.counts.has(a.w)) this.m.wrong('two sets with one w', s, a);
       if (sure) {
         s.counts.add(a.w);
-        s.writes.acked++;
-        Object.assign(register, { acked: version, value });
+        s.written(op);
+        register.written(op, version, value);
       }
     } else if (a) {
       this.m.absent(op, s, token);
@@ -135,7 +148,7 @@ class Client {
     const side = this.side(false);
     const [s, token] = this.session(this.touchable(side, false));
     if (!s) return;
-    const op = this.m.send(side.name, 'touch', {});
+    const op = this.m.send(side, 'touch', { token: token.text });
     this.m.touch(op, s);
     const a = this.m.done(op, await side.touch(s.app, token.text));
     if (a && a.id) {
@@ -153,7 +166,8 @@ class Client {
     const side = this.side(false);
     const [s, token] = this.session();
     if (!s) return;
-    const op = this.m.send(side.name, 'peek', { view: s.view() });
+    const op = this.m.send(side, 'peek', { token: token.text });
+    op.view = s.view(op);
     const a = this.m.done(op, await side.peek(s.app, token.text));
     if (a && a.id) {
       this.m.served(op, s, token, false);
@@ -169,7 +183,7 @@ class Client {
     const side = this.side(false);
     const [s] = this.session((each) => each.first);
     if (!s) return;
-    const op = this.m.send(side.name, 'killhandle', { app: s.app, id: s.id, covers: (other) => other === s });
+    const op = this.m.send(side, 'killhandle', { app: s.app, id: s.id, covers: (other) => other === s });
     this.m.begin(op);
     const a = this.m.done(op, await side.killhandle(s.app, s.id, handleOf(s.first)));
     if (a && a.kill === 1) {
@@ -215,7 +229,7 @@ class Client {
     const side = this.side(false);
     const [s, token] = this.session((each) => !each.pinned);
     if (!s) return;
-    const op = this.m.send(side.name, 'rotate', {});
+    const op = this.m.send(side, 'rotate', {});
     const grace = this.pick([0, 0, 1, 10, 60]);
     const rotation = { low: grace === 0 ? -Infinity : op.second + grace, high: Infinity };
     token.rotations.add(rotation);
@@ -229,6 +243,7 @@ class Client {
       this.m.served(op, s, token, true);
       rotation.high = op.end + grace;
       token.retiredAt = Math.min(token.retiredAt, tick());
+      token.retiredBy = acknowledged(op);
       this.m.known(s, a.token);
       s.rotatedAt = tick();
     } else {
@@ -242,7 +257,7 @@ class Client {
     const side = this.side();
     const [s, token] = this.session();
     if (!s) return;
-    const op = this.m.send(side.name, 'kill', { app: s.app, id: s.id, covers: (other) => other === s });
+    const op = this.m.send(side, 'kill', { app: s.app, id: s.id, covers: (other) => other === s });
     this.m.begin(op);
     const a = this.m.done(op, await side.kill(s.app, token.text));
     if (a && a.kill === 1) {
@@ -273,7 +288,7 @@ class Client {
   }
 
   async sweep(name, side, app, id, kept) {
-    const op = this.m.send(side.name, name, { app, id, covers: (s) => s.app === app && (id === undefined || s.id === id) && s !== kept });
+    const op = this.m.send(side, name, { app, id, covers: (s) => s.app === app && (id === undefined || s.id === id) && s !== kept });
     this.m.begin(op);
     const reply = name === 'killall' ? side.killall(app) : side.killsoid(app, id, kept && kept.token.text);
     const a = this.m.done(op, await reply);
@@ -289,7 +304,7 @@ class Client {
     const side = this.side();
     const app = this.pick(apps);
     const id = this.pick([...users, ...capped]);
-    const op = this.m.send(side.name, 'soid', {});
+    const op = this.m.send(side, 'soid', {});
     const a = this.m.done(op, await side.soid(app, id));
     if (!a) return;
     this.m.list(op, a.sessions, (s) => s.app === app && s.id === id);
@@ -299,7 +314,7 @@ class Client {
   async soapp() {
     const side = this.side();
     const app = this.pick(apps);
-    const op = this.m.send(side.name, 'soapp', {});
+    const op = this.m.send(side, 'soapp', {});
     const a = this.m.done(op, await side.soapp(app, longAgo));
     if (a) this.m.list(op, a.sessions, (s) => s.app === app);
   }
@@ -307,7 +322,7 @@ class Client {
   // pages lists an app page by page, each from any of our servers.
   async pages() {
     const app = this.pick(apps);
-    const op = this.m.send('ours', 'pages', {});
+    const op = this.m.send({ name: 'ours' }, 'pages', {});
     const sessions = [];
     let cursor = '';
     do {
@@ -322,7 +337,7 @@ class Client {
   async activity() {
     const side = this.side();
     const app = this.pick(apps);
-    const op = this.m.send(side.name, 'activity', {});
+    const op = this.m.send(side, 'activity', {});
     const a = this.m.done(op, await side.activity(app, longAgo));
     if (a) this.m.activity(op, a.activity, app);
   }
@@ -330,7 +345,7 @@ class Client {
   // wipe lets Node's wiper work.
   async wipe() {
     const side = this.sides().at(-1);
-    const op = this.m.send('node', 'wipe', { covers: (s) => s.node && !s.unexpired(now() + 2) });
+    const op = this.m.send(side, 'wipe', { covers: (s) => s.node && !s.unexpired(now() + 2) });
     this.m.begin(op);
     await side.wipe(apps[0]);
     this.m.finish(op);

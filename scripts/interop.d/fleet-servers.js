@@ -10,18 +10,21 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const refusals = new Set(['ECONNREFUSED']);
 
 class Server {
-  constructor(program, env) {
+  constructor(program, env, near = 0) {
     this.program = program;
     this.env = env;
+    this.near = near; // RS_CACHE in ms, 0 for none
   }
 
   // start starts the process and waits until it serves.
   async start() {
     const child = spawn(this.program, [], {
-      env: { PATH: process.env.PATH, RS_HOST: '127.0.0.1', RS_PORT: '0', RS_LOGLEVEL: 'none', ...this.env },
+      env: { PATH: process.env.PATH, RS_HOST: '127.0.0.1', RS_PORT: '0', RS_LOGLEVEL: 'none', ...(this.near && { RS_CACHE: `${this.near}ms` }), ...this.env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.child = child;
+    // What of near reads is known of this process: killed is when it was, in ms.
+    this.life = { near: this.near, killed: Infinity };
     this.gone = new Promise((resolve) => { child.once('exit', resolve); });
     let log = '';
     this.port = await new Promise((resolve, reject) => {
@@ -40,6 +43,7 @@ class Server {
 
   // kill kills it by SIGKILL, in whatever it is doing.
   async kill() {
+    this.life.killed = Date.now();
     this.child.kill('SIGKILL');
     await this.gone;
     this.agent.destroy();
@@ -76,6 +80,7 @@ const part = encodeURIComponent;
 // ours makes the operations of a server.
 const ours = (server) => ({
   name: 'ours',
+  life: server.life,
   create: ({ app, id, ip, ttl, d, no_resave, max_age, max_sessions }) => {
     const query = new URLSearchParams({ ip, ttl });
     if (no_resave) query.set('no_resave', 'true');

@@ -4,6 +4,8 @@
 
 const { createHash } = require('node:crypto');
 
+const { acknowledged, unseen, Reads } = require('./fleet-near.js');
+
 let ticks = 0;
 const tick = () => ++ticks;
 const now = () => Math.floor(Date.now() / 1000);
@@ -47,6 +49,23 @@ class Register {
     this.acked = 0;
     this.value = undefined; // of the version acked
     this.unknown = new Set();
+    this.acks = []; // the latest, for reads that may be answered from before
+  }
+
+  // written takes note that op has written a version.
+  written(op, version, value) {
+    Object.assign(this, { acked: version, value });
+    this.acks = [...this.acks.slice(-20), { version, value, ...acknowledged(op) }];
+  }
+
+  // seen is the latest version acknowledged that op sees for certain.
+  seen(op) {
+    if (!op.near) return { acked: this.acked, value: this.value };
+    for (let i = this.acks.length - 1; i >= 0; i--) {
+      const ack = this.acks[i];
+      if (!unseen(op, ack)) return { acked: ack.version, value: ack.value };
+    }
+    return { acked: 0, value: undefined };
   }
 
   // mayBe reports whether a read that was sent when acked and value were those may
@@ -64,6 +83,7 @@ class Session {
     this.tokens = [];
     this.createdAt = Infinity; // ticks
     this.endedAt = Infinity; // known to be gone
+    this.ends = []; // all that tells that it is gone
     this.endAckedAt = Infinity; // a kill was acknowledged
     this.creating = true;
     this.mayEnd = 0; // enders that were sent and may have ended it
@@ -73,8 +93,9 @@ class Session {
     this.rotatedAt = -1;
     this.bornLow = this.laLow = this.bornHigh = this.laHigh = now();
     this.endLow = this.endHigh = Infinity;
-    this.reads = { acked: 0, sent: 0 };
+    this.reads = new Reads();
     this.writes = { acked: 0, sent: 0 };
+    this.latest = []; // writes acknowledged
     this.counts = new Set(); // w of all sets answered
     this.registers = new Map();
     this.node = false; // Node has touched it
@@ -95,12 +116,28 @@ class Session {
     return this.registers.get(key);
   }
 
+  // read takes note of a get that found it.
+  read(op) { this.reads.answered(op); }
+
+  // written takes note of a set.
+  written(op) {
+    this.writes.acked++;
+    this.latest = [...this.latest.slice(-40), acknowledged(op)];
+  }
+
+  // counted takes what is in Redis by now of reads that were counted late.
+  counted(atRest = false) {
+    const second = this.reads.settle(Date.now(), atRest);
+    this.laLow = Math.max(this.laLow, second);
+  }
+
   // view is what an operation that is sent now may rely on.
-  view() {
+  view(op) {
+    this.counted();
     return {
-      reads: this.reads.acked,
-      writes: this.writes.acked,
-      registers: new Map([...this.registers].map(([key, { acked, value }]) => [key, { acked, value }])),
+      reads: this.reads.seen(op),
+      writes: this.writes.acked - this.latest.filter((change) => unseen(op, change)).length,
+      registers: new Map([...this.registers].map(([key, register]) => [key, register.seen(op)])),
     };
   }
 
@@ -131,7 +168,7 @@ class Session {
   }
 
   // active reports whether a touch of it overlaps with an operation.
-  active(op) { return this.touching > 0 || this.touchedAt > op.at; }
+  active(op) { return this.touching > 0 || this.touchedAt > op.at || this.reads.lastDue >= op.ms; }
 
   // rotated reports whether a rotation of it overlaps with an operation.
   rotated(op) { return this.rotating > 0 || this.rotatedAt > op.at; }

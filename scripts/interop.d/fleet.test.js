@@ -90,7 +90,7 @@ const fleet = async (t, { ns, near, rounds, roundSeconds }) => {
   const hits = async (server) => Number(/^rest_sessions_cache_hits_total (\d+)/m.exec((await server.request('GET', '/metrics')).text)[1]);
   if (near[0] > 0) {
     const n = await hits(servers[0]);
-    assert.ok(n >= 30, `only ${n} reads were near of ${JSON.stringify(m.tally)}`);
+    assert.ok(n >= 10, `only ${n} reads were near of ${JSON.stringify(m.tally)}`);
     t.diagnostic(`${n} reads were near on the first server alone`);
   }
   return { m, servers, rest };
@@ -118,5 +118,5 @@ it(`three servers, a Node one, kills and steps of the clock: INTEROP_SEED=${seed
 
 // The first has near reads and lives, the second has them and is killed, the third has none.
 it(`the same with near reads: INTEROP_SEED=${seed}`, { timeout: 60_000 }, async (t) => {
-  await fleet(t, { ns: 'fleet-near', near: [500, 500, 0], rounds: 4, roundSeconds: 1.8 });
+  await fleet(t, { ns: 'fleet-near', near: [500, 500, 0], rounds: 3, roundSeconds: 2 });
 });

@@ -58,7 +58,6 @@ type beat struct {
 }
 
 // newFeed subscribes to the channels on a node, which is conn's own if that is one Redis.
-// moved is told of a channel that the server has ended.
 func newFeed(ctx context.Context, c *Cache, conn *wire.Conn, node rueidis.Client, channel string) (*feed, error) {
 	f := &feed{
 		cache: c, conn: conn, beatOn: channel + ":" + strconv.FormatUint(rand.Uint64(), 36),

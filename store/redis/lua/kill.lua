@@ -48,8 +48,11 @@ for a = 2, #ARGV, 2 do
     replies[#replies + 1] = attempt(find, KEYS[i], found)
   end
   local prefix = string.sub(KEYS[k + 2], 1, -65)
-  local swept = attempt(sweep, prefix, KEYS[k], KEYS[k + 1], KEYS[1], channel, app, found.tokens, found.ids)
-  if type(swept) == 'table' then -- each alone, as a key of one may have failed them all
+  local swept
+  if #found.tokens > 1 then
+    swept = attempt(sweep, prefix, KEYS[k], KEYS[k + 1], KEYS[1], channel, app, found.tokens, found.ids)
+  end
+  if type(swept) ~= 'number' then -- each alone, as a key of one may have failed them all
     local n = 0
     for i = first, #replies do
       if replies[i] == 1 or replies[i] == 2 then

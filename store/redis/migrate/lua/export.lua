@@ -2,17 +2,17 @@
 -- export reads a step of an app's sessions as they are stored, those longest idle
 -- first, without counting as activity: what a migration copies.
 --
--- One that is active during the walk moves up, ahead of it, so none that is there
--- throughout is missed; it may be met twice.
+-- One that is active during the scan moves up, ahead of it, so none that is there
+-- throughout is missed; it may be returned twice.
 --
 -- KEYS  1 ns:app:_sessions  2 ns:app:_users
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
 -- ARGV  1 "ns:app:"  2 entries a step  3 bytes a step
---       4 score and  5 member after which the walk goes on; without a member it
+--       4 score and  5 member after which the scan goes on; without a member it
 --         begins with that score
 --       6 the last activity (seconds) before which a session is passed over
 -- Returns {score and member of the last entry, '' after the last step; how many of
--- the entries are of sessions that are over; how many were passed over; the others}: of
+-- the entries are of sessions that expired; how many were passed over; the others}: of
 -- each its score, its
 -- member, the score of its user in KEYS[2] or '', and id, r, w, ttl, la, ip,
 -- no_resave, d, end, root, created, first, '' where there is none; of one that cannot be read score and

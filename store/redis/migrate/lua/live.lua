@@ -1,12 +1,12 @@
 #!lua flags=no-writes
--- live walks a step of an app's index upwards and finds the sessions that are alive
+-- live scans a step of an app's index upwards and finds the sessions that are alive
 -- at a given time: what the check at the end of a migration counts.
 --
 -- KEYS  1 ns:app:_sessions  2 ns:app:migrated
 --       The session hashes cannot be declared: their tokens stand in KEYS[1].
 -- ARGV  1 "ns:app:"  2 entries a step  3 the time (seconds)
 --       4 1 if only those count that KEYS[2] has, else ''
---       5 score and  6 member after which the walk goes on; without a member it
+--       5 score and  6 member after which the scan goes on; without a member it
 --         begins with that score
 -- Returns {score and member of the last entry, '' after the last step; the members
 -- found}.

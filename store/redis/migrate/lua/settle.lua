@@ -8,8 +8,8 @@
 -- ARGV  1 app  2 "ns:app:"  3 the channel, see publish  4 the time (seconds)  5 1 to write nothing
 --       6 a text, of each key 1 if the session is still where it was copied from
 -- Returns a text, of each key: "l" it lives here, "e" it ended here alone, "d" dropped,
--- since it ended there, "k" kept: it is over there, but was used here before its time was
--- up, "g" it is gone in both, or over.
+-- since it ended there, "k" kept: it expired there, but was used here before its time was
+-- up, "g" it ended in both, or expired.
 -- Cost: O(keys), O(log n) of the app's and of all sessions for each one dropped.
 
 -- include read.lua

@@ -1,0 +1,80 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"rest-sessions/internal/redistest"
+	"rest-sessions/store"
+	"rest-sessions/store/storetest"
+)
+
+// TestNearLateActivity brings late reads to Redis some seconds after they were answered:
+// the last activity is the second of the latest, never moves back, and what has ended
+// stays so.
+func TestNearLateActivity(t *testing.T) {
+	server := redistest.Start(t)
+	clock := storetest.NewClock(1_700_000_040)
+	o := Options{Host: "127.0.0.1", Port: server.Port(), Namespace: newNamespace(), Timeout: testTimeout, Logf: t.Logf, Cache: 10 * time.Second}
+	o.nearClock = func() time.Duration { return time.Duration(clock.Now()) * time.Second }
+	var set func(now int64)
+	o.Clock, set = server.Clock(t, o.Namespace)
+	clock.OnChange(set)
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	eventually(t, "near reads are on", func() bool { return s.near.Figures().Lease })
+	ctx := context.Background()
+	names := classicKeys(s)
+	for _, c := range []struct {
+		name   string
+		new    store.New
+		ends   func(token string)
+		r, ttl string
+	}{
+		{"plain", store.New{ID: "user", IP: "::1", TTL: 100}, func(string) {}, "4", "100"},
+		{"no_resave", store.New{ID: "user", IP: "::1", TTL: 100, NoResave: true}, func(string) {}, "4", "97"},
+		{"killed", store.New{ID: "user", IP: "::1", TTL: 100}, func(token string) {
+			server.Do(t, "DEL", names.session("app", token))
+		}, "<nil>", "<nil>"},
+		{"expired", store.New{ID: "user", IP: "::1", TTL: 100}, func(string) { clock.Advance(1000) }, "2", "100"},
+		{"rotated", store.New{ID: "user", IP: "::1", TTL: 100}, nil, "4", "100"},
+	} {
+		token := store.NewToken("user")
+		if _, err := s.Create(ctx, "app", token, c.new); err != nil {
+			t.Fatal(err)
+		}
+		hits := s.near.Figures().Hits
+		begun := clock.Now()
+		get(t, s, token)
+		clock.Advance(2)
+		get(t, s, token)
+		clock.Advance(1)
+		get(t, s, token)
+		if n := s.near.Figures().Hits - hits; n != 2 {
+			t.Skipf("%s: %d reads were answered near: the machine is too busy", c.name, n)
+		}
+		clock.Advance(2)
+		la := fmt.Sprint(begun + 3)
+		if c.ends == nil { // by another server, with no grace
+			old := token
+			token = store.NewTokenLike(old)
+			server.Do(t, "RENAME", names.session("app", old), names.session("app", token))
+			server.Do(t, "HSET", names.session("app", token), "root", old)
+			server.Do(t, "HSET", names.session("app", old), "to", token)
+		} else if c.ends(token); c.r == "<nil>" {
+			la = "<nil>"
+		} else if c.r == "2" {
+			la = fmt.Sprint(begun)
+		}
+		s.near.Flush()
+		if got := strs(t, server.Do(t, "HMGET", names.session("app", token), "r", "la", "ttl")); got[0] != c.r || got[1] != la || got[2] != c.ttl {
+			t.Errorf("%s: r, la and ttl are %q, not %s, %s, %s", c.name, got, c.r, la, c.ttl)
+		}
+		s.near.Flush()
+	}
+}

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"rest-sessions/store"
@@ -16,9 +17,9 @@ type CacheFigures = near.Figures
 // CacheFigures returns those of now. Options.Cache is set.
 func (s *Store) CacheFigures() CacheFigures { return s.near.Figures() }
 
-// notCounted gives back late reads that went with a read, if that failed.
-func (r *reader) notCounted(app, token string, late near.Late, err error) {
-	if late.Reads > 0 && err != nil {
+// returnLate says what came of late reads that went with a read.
+func (r *reader) returnLate(app, token string, late near.Late, err error) {
+	if late.Reads > 0 {
 		r.batches.s.near.Return(app, token, late, outcomeOf(err))
 	}
 }
@@ -41,8 +42,16 @@ func (s *Store) countLate(ctx context.Context, l layout.Layout, b layout.Bucket,
 	if s.near == nil {
 		return nil
 	}
-	late, ok := s.near.Take(app, token)
-	if !ok {
+	late, wait := s.near.Take(app, token)
+	for wait != nil {
+		select {
+		case <-wait:
+			late, wait = s.near.Take(app, token)
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+		}
+	}
+	if late.Reads == 0 {
 		return nil
 	}
 	r, b := s.readerOf(l, b)
@@ -55,9 +64,9 @@ func (s *Store) countLate(ctx context.Context, l layout.Layout, b layout.Bucket,
 	err := q.err
 	r.release(q)
 	if err == store.ErrNotFound { // it has ended
-		return nil
+		err = nil
 	}
-	r.notCounted(app, token, late, err)
+	r.returnLate(app, token, late, err)
 	return err
 }
 

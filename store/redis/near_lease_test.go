@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,13 +16,18 @@ import (
 )
 
 // stallingProxy passes connections on to a Redis; what comes on those that subscribe it
-// holds back while it stalls.
+// holds back while it stalls, and requests that bring late reads while holdsLate is set.
 type stallingProxy struct {
 	net.Listener
-	stalls atomic.Bool
-	mu     sync.Mutex
-	subs   []net.Conn
+	stalls    atomic.Bool
+	holdsLate atomic.Bool
+	heldLate  atomic.Int64 // such requests
+	mu        sync.Mutex
+	subs      []net.Conn
 }
+
+// lateReads is how a request to get.lua counts them.
+var lateReads = regexp.MustCompile(`\d\+\d+@\d+ `)
 
 func startStallingProxy(t *testing.T, server *redistest.Server) *stallingProxy {
 	t.Helper()
@@ -44,6 +50,12 @@ func startStallingProxy(t *testing.T, server *redistest.Server) *stallingProxy {
 			}
 			var subscribes atomic.Bool
 			go p.pass(out, in, func(b []byte) {
+				if p.holdsLate.Load() && lateReads.Match(b) {
+					p.heldLate.Add(1)
+					for p.holdsLate.Load() {
+						time.Sleep(time.Millisecond)
+					}
+				}
 				if bytes.Contains(b, []byte("SUBSCRIBE")) && !subscribes.Swap(true) {
 					p.mu.Lock()
 					p.subs = append(p.subs, in)
@@ -86,12 +98,9 @@ func (p *stallingProxy) cut() {
 	p.subs = nil
 }
 
-// TestNearLease has what others publish no longer reach a server: a session that another
-// one ends is answered for 200 ms at most.
-func TestNearLease(t *testing.T) {
-	server := redistest.Start(t)
-	proxy := startStallingProxy(t, server)
-	other := openNear(t, server, "t", 10*time.Second)
+// openBehind opens a store with near reads behind the proxy.
+func openBehind(t *testing.T, proxy *stallingProxy) *Store {
+	t.Helper()
 	s, err := Open(Options{
 		Host: "127.0.0.1", Port: proxy.Addr().(*net.TCPAddr).Port, Namespace: "t", Timeout: testTimeout, Logf: t.Logf, Cache: 10 * time.Second,
 	})
@@ -99,6 +108,28 @@ func TestNearLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
+	eventually(t, "near reads are on", func() bool { return s.near.Figures().Lease })
+	return s
+}
+
+// readNear reads a session until a read is answered near, and returns that answer.
+func readNear(t *testing.T, s *Store, token string) (session store.Session) {
+	t.Helper()
+	eventually(t, "it is answered near", func() bool {
+		before := s.near.Figures().Hits
+		session = get(t, s, token)
+		return s.near.Figures().Hits > before
+	})
+	return session
+}
+
+// TestNearLease has what others publish no longer reach a server: a session that another
+// one ends is answered for 200 ms at most.
+func TestNearLease(t *testing.T) {
+	server := redistest.Start(t)
+	proxy := startStallingProxy(t, server)
+	other := openNear(t, server, "t", 10*time.Second)
+	s := openBehind(t, proxy)
 	ctx := context.Background()
 	lost := uint64(0)
 	for name, breaks := range map[string]func(){

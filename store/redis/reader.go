@@ -88,14 +88,14 @@ func (r *reader) get(ctx context.Context, l layout.Layout, b layout.Bucket, app,
 	}
 	late := q.late
 	if err := r.batches.batcher.Do(ctx, q); err != nil {
-		r.notCounted(app, token, late, err)
+		r.returnLate(app, token, late, err)
 		return store.Session{}, err
 	}
 	session, err := q.session, q.err
 	if r.detailed && err == nil && session.First == "" {
 		session.First = strings.Clone(token)
 	}
-	r.notCounted(app, token, late, err)
+	r.returnLate(app, token, late, err)
 	r.release(q)
 	return session, err
 }

@@ -41,6 +41,7 @@ type Uncounted struct {
 	Late
 	Outcome Outcome
 	until   time.Duration // when there is no use any more in trying again
+	taken   bool          // its flight has to be ended
 }
 
 // Outcome is what came of counting late reads.
@@ -67,6 +68,7 @@ type Cache struct {
 	changes [generations]atomic.Uint32
 	feeds   feeds
 	late    late
+	flights flights
 	Stats   Stats
 
 	stop context.CancelFunc
@@ -165,31 +167,53 @@ type Ticket struct {
 	change uint32
 }
 
-// Ask prepares a read that goes to Redis.
+// Ask prepares a read that goes to Redis. If it has late reads to count, Return says what
+// came of them.
 func (c *Cache) Ask(b layout.Bucket, app, token string) Ticket {
 	key := store.PackToken(token)
 	real := c.real()
 	t := Ticket{bucket: b, lease: c.feeds.lease(b), asked: c.now(real), change: c.change(key).Load()}
-	t.Late, _ = c.taken(key, app)
+	t.Late, _ = c.flights.take(c.held(key, app))
 	return t
 }
 
 // Take ends the answers of a session and returns its uncounted reads, for a caller who
-// brings them to Redis.
-func (c *Cache) Take(app, token string) (Late, bool) { return c.taken(store.PackToken(token), app) }
-
-func (c *Cache) taken(key store.PackedToken, app string) (Late, bool) {
-	if e, ok := c.entries.GetEntryQuietly(key); ok && e.Value.app == app {
-		return e.Value.take()
+// brings them to Redis, and then calls Return. If there are none, but some that others have
+// taken are in flight, wait is closed when those have come to Redis or not.
+func (c *Cache) Take(app, token string) (late Late, wait <-chan struct{}) {
+	key := store.PackToken(token)
+	for e := c.held(key, app); ; {
+		if late, ok := c.flights.take(e); ok {
+			return late, nil
+		}
+		if wait := c.flights.over(key); wait != nil {
+			return Late{}, wait
+		}
+		last := e
+		if e = c.held(key, app); e == last { // none was carried to another meanwhile
+			return Late{}, nil
+		}
 	}
-	return Late{}, false
 }
 
-// Return gives back late reads that a caller could not bring to Redis.
+// held returns the entry of a session, whether it answers or not; nil if there is none.
+func (c *Cache) held(key store.PackedToken, app string) *entry {
+	if e, ok := c.entries.GetEntryQuietly(key); ok && e.Value.app == app {
+		return e.Value
+	}
+	return nil
+}
+
+// Return says what came of late reads that a caller took, and gives back those that it
+// could not bring to Redis.
 func (c *Cache) Return(app, token string, late Late, outcome Outcome) {
-	if late.Reads > 0 {
+	if late.Reads == 0 {
+		return
+	}
+	if outcome != Counted {
 		c.late.again(Uncounted{App: strings.Clone(app), Token: strings.Clone(token), Late: late, Outcome: outcome})
 	}
+	c.flights.end(store.PackToken(token))
 }
 
 // change returns the counter of changes of a token's session.
@@ -263,6 +287,7 @@ func (c *Cache) Keep(t Ticket, app, token string, a Answer) (before int64) {
 	e.app, e.session = clone(app, a.Session)
 	e.session.R, e.session.Idle = a.R+a.Reads, 0
 	var late Late
+	carried := false
 	held, _ := c.entries.Compute(e.token, func(old *entry, found bool) (*entry, otter.ComputeOp) {
 		if !found {
 			return e, otter.WriteOp
@@ -271,19 +296,25 @@ func (c *Cache) Keep(t Ticket, app, token string, a Answer) (before int64) {
 			return old, otter.CancelOp // its answer is the later one
 		}
 		if old.app == app {
-			late, _ = old.take()
+			// Whoever takes them from e, too, finds e only after this.
+			if late, carried = c.flights.take(old); carried {
+				e.carry(late)
+			}
 		}
 		return e, otter.WriteOp
 	})
+	if carried {
+		c.flights.end(key)
+	}
 	if held != e {
 		return 0
 	}
 	// Who changes the session now finds the entry; who did so before has raised the counter.
-	if c.change(e.token).Load() != t.change || !e.open(late) {
+	if c.change(e.token).Load() != t.change || !e.open() {
 		e.drop()
 		c.Stats.Refusals[InFlight].Add(1)
-		c.Return(app, token, late, NotSent)
-	} else if late.Reads > 0 {
+	}
+	if carried {
 		c.late.add(e, now)
 	}
 	return int64(late.Reads)

@@ -81,11 +81,15 @@ func (e *entry) read(now time.Duration) (session store.Session, first, ok bool) 
 	}
 }
 
-// open lets a new entry answer, with reads that were answered before by another, unless it
-// was dropped meanwhile.
-func (e *entry) open(before Late) bool {
-	latest := uint64(max(0, before.At-e.second))
-	return e.state.CompareAndSwap(0, opened|uint64(before.Reads)<<readShift|latest)
+// carry gives a new entry reads that were answered before by another.
+func (e *entry) carry(before Late) {
+	e.state.Store(uint64(before.Reads)<<readShift | uint64(max(0, before.At-e.second)))
+}
+
+// open lets a new entry answer, unless it was dropped meanwhile.
+func (e *entry) open() bool {
+	old := e.state.Load()
+	return old&dropped == 0 && e.state.CompareAndSwap(old, old|opened)
 }
 
 // drop ends its answers. Its uncounted reads stay with it; it returns how many they are.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"rest-sessions/store"
 )
 
 const (
@@ -61,6 +63,7 @@ func (l *late) again(u Uncounted) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	u.taken = false
 	if real < u.until && len(l.retry) < maxAgain {
 		l.retry = append(l.retry, u)
 	} else {
@@ -94,6 +97,9 @@ func (l *late) flush(all bool) {
 			} else {
 				l.again(u)
 			}
+			if u.taken {
+				l.cache.flights.end(store.PackToken(u.Token))
+			}
 		}
 	}
 }
@@ -121,8 +127,8 @@ func (l *late) due(all bool) (due []Uncounted) {
 		if !all && now < e.first+l.cache.o.For-2*l.tick && e.state.Load()&taken == 0 {
 			break
 		}
-		if reads, ok := e.take(); ok {
-			due = append(due, Uncounted{App: e.app, Token: e.token.String(), Late: reads})
+		if reads, ok := l.cache.flights.take(e); ok {
+			due = append(due, Uncounted{App: e.app, Token: e.token.String(), Late: reads, taken: true})
 		}
 	}
 	l.pending = slices.Delete(l.pending, 0, n)

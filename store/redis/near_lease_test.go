@@ -16,18 +16,27 @@ import (
 )
 
 // stallingProxy passes connections on to a Redis; what comes on those that subscribe it
-// holds back while it stalls, and requests that bring late reads while holdsLate is set.
+// holds back while it stalls, and of requests the first that holds names, until released.
 type stallingProxy struct {
 	net.Listener
-	stalls    atomic.Bool
-	holdsLate atomic.Bool
-	heldLate  atomic.Int64 // such requests
-	mu        sync.Mutex
-	subs      []net.Conn
+	stalls atomic.Bool
+	holds  atomic.Pointer[hold]
+	mu     sync.Mutex
+	subs   []net.Conn
 }
 
-// lateReads is how a request to get.lua counts them.
-var lateReads = regexp.MustCompile(`\d\+\d+@\d+ `)
+// hold is a request that is held back.
+type hold struct {
+	what           *regexp.Regexp
+	held, released chan struct{} // closed then
+}
+
+// hold holds back the next request that matches.
+func (p *stallingProxy) hold(what string) *hold {
+	h := &hold{regexp.MustCompile(what), make(chan struct{}), make(chan struct{})}
+	p.holds.Store(h)
+	return h
+}
 
 func startStallingProxy(t *testing.T, server *redistest.Server) *stallingProxy {
 	t.Helper()
@@ -50,11 +59,9 @@ func startStallingProxy(t *testing.T, server *redistest.Server) *stallingProxy {
 			}
 			var subscribes atomic.Bool
 			go p.pass(out, in, func(b []byte) {
-				if p.holdsLate.Load() && lateReads.Match(b) {
-					p.heldLate.Add(1)
-					for p.holdsLate.Load() {
-						time.Sleep(time.Millisecond)
-					}
+				if h := p.holds.Load(); h != nil && h.what.Match(b) && p.holds.CompareAndSwap(h, nil) {
+					close(h.held)
+					<-h.released
 				}
 				if bytes.Contains(b, []byte("SUBSCRIBE")) && !subscribes.Swap(true) {
 					p.mu.Lock()

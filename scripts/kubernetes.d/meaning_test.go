@@ -180,10 +180,10 @@ func TestImage(t *testing.T) {
 
 func seconds[T int64 | int32](n T) time.Duration { return time.Duration(n) * time.Second }
 
-// duration is a constant of main.go.
+// duration is a constant of serve.go.
 func duration(t *testing.T, name string) time.Duration {
 	t.Helper()
-	n, unit, ok := strings.Cut(constant(t, "../../main.go", name), " * ")
+	n, unit, ok := strings.Cut(constant(t, "../../serve.go", name), " * ")
 	count, err := strconv.Atoi(n)
 	if !ok || err != nil || unit != "time.Second" {
 		t.Fatalf("%s is no number of seconds", name)

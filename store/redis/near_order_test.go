@@ -94,6 +94,14 @@ func TestNearOwnChangesUnheard(t *testing.T) {
 	touched := func(session store.Session, err error) bool { return err == nil && session.TTL == 500 }
 	set := func(token string) error { _, err := s.Set(ctx, "app", token, number(1)); return err }
 	touch := func(token string) error { _, err := s.Touch(ctx, "app", token, 500, 0); return err }
+	var hits uint64 // once a change is made that shows in idle alone
+	used := func(err error) error { hits = s.near.Figures().Hits; return err }
+	fromRedis := func(_ store.Session, err error) bool { return err == nil && s.near.Figures().Hits == hits }
+	use := func(token string) error { _, err := s.Touch(ctx, "app", token, 0, 0); return used(err) }
+	rotateOld := func(token string) error {
+		_, _, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 0)
+		return used(err)
+	}
 	kill := func(token string) error { _, err := s.Kill(ctx, "app", token); return err }
 	for name, c := range map[string]struct {
 		change func(token string) error
@@ -108,6 +116,11 @@ func TestNearOwnChangesUnheard(t *testing.T) {
 		"set, old token":   {set, "old", written},
 		"touch, old token": {touch, "old", touched},
 		"kill, old token":  {kill, "old", ended},
+
+		"touch without ttl":            {use, "own", fromRedis},
+		"touch without ttl, old token": {use, "old", fromRedis},
+		"rotate, old token":            {rotateOld, "old", fromRedis},
+
 		"rotate": {func(token string) error {
 			_, _, err := s.Rotate(ctx, "app", token, store.NewTokenLike(token), 0)
 			return err

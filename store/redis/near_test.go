@@ -135,6 +135,39 @@ func TestNearOthers(t *testing.T) {
 	t.Logf("a kill on another server was seen after %v at most", longest)
 }
 
+// TestNearOthersTouch has another server count activity alone, by a touch without ttl and by a
+// rotate with an old token: the next read goes to Redis. Neither was published once, so idle
+// was wrong for RS_CACHE.
+func TestNearOthersTouch(t *testing.T) {
+	server := redistest.Start(t)
+	s, other := openNear(t, server, "t", 10*time.Second), openNear(t, server, "t", 10*time.Second)
+	ctx := context.Background()
+	old := create(t, s, "app", "user", 1000)
+	token, _, err := s.Rotate(ctx, "app", old, store.NewTokenLike(old), 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func() error{
+		"touch":             func() error { _, err := other.Touch(ctx, "app", token, 0, 0); return err },
+		"touch, old token":  func() error { _, err := other.Touch(ctx, "app", old, 0, 0); return err },
+		"rotate, old token": func() error { _, _, err := other.Rotate(ctx, "app", old, store.NewTokenLike(old), 60); return err },
+	} {
+		readNear(t, s, token)
+		if err := change(); err != nil {
+			t.Fatal(name, err)
+		}
+		changed := time.Now()
+		eventually(t, name+" is heard", func() bool {
+			before := s.near.Figures().Hits
+			get(t, s, token)
+			return s.near.Figures().Hits == before
+		})
+		if took := time.Since(changed); took > 5*time.Second {
+			t.Errorf("%s is seen after %v", name, took)
+		}
+	}
+}
+
 // TestNearAccessList has a user who may do no more than docs/redis.md says, without and
 // with what it says of near reads.
 func TestNearAccessList(t *testing.T) {

@@ -36,6 +36,7 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 		return "", store.Details{}, fmt.Errorf("%w: rotate: no token", errReply)
 	}
 	now := text[:store.TokenLen]
+	s.changed(b, app, now, false) // token was an old one, if now is not fresh
 	session, err := reply.Session(text[store.TokenLen:], now)
 	return now, session.Details, err
 }

@@ -19,6 +19,6 @@ func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64)
 		[]string{b.Session(token), b.Sessions(), b.Users(), b.Wipe},
 		[]string{b.App, b.Cache(), s.eviction.flag(), text(ttl), text(maxAge)})
 	session, more, err := replyIn(reply, err, token)
-	s.changed(b, app, token, more.OldToken && ttl+maxAge > 0)
+	s.changed(b, app, token, more.OldToken)
 	return session, err
 }

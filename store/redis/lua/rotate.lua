@@ -33,6 +33,7 @@ if key ~= KEYS[1] then
   local entries = new_entries()
   touch(s, key, entries, app, token, now, fraction, ARGV[6] == '1')
   write_entries(entries, KEYS[3], KEYS[4], KEYS[5])
+  publish(ARGV[5], app, token)
   return token .. render(s)
 end
 

@@ -32,7 +32,5 @@ local changed = ARGV[4] .. ARGV[5] ~= ''
 local entries = new_entries()
 touch(s, key, entries, ARGV[1], token, now, fraction, ARGV[3] == '1', changed)
 write_entries(entries, KEYS[2], KEYS[3], KEYS[4])
-if changed then
-  publish(ARGV[2], ARGV[1], token)
-end
+publish(ARGV[2], ARGV[1], token)
 return render(s)

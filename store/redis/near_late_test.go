@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -76,5 +77,32 @@ func TestNearLateActivity(t *testing.T) {
 			t.Errorf("%s: r, la and ttl are %q, not %s, %s, %s", c.name, got, c.r, la, c.ttl)
 		}
 		s.near.Flush()
+	}
+}
+
+// TestNearMoved moves a session to another user while its server has late reads of it. If that
+// server moves it, they are counted first; if another does, they are lost, as
+// docs/near-reads.md says, and bring nothing back.
+func TestNearMoved(t *testing.T) {
+	server := redistest.Start(t)
+	s, other := openNear(t, server, "t", 10*time.Second), openNear(t, server, "t", 10*time.Second)
+	ctx := context.Background()
+	for name, mover := range map[string]*Store{"own": s, "other": other} {
+		token := create(t, s, "app", "user", 1000)
+		r := readNear(t, s, token).R // and this read, which Redis has not counted
+		if mover == s {
+			r++
+		}
+		fresh := store.NewToken("fresh")
+		if _, err := mover.Move(ctx, "app", token, fresh, store.Move{ID: "fresh"}); err != nil {
+			t.Fatal(err)
+		}
+		s.near.Flush()
+		if session, err := other.Peek(ctx, "app", fresh); err != nil || session.R != r {
+			t.Errorf("moved by %s: r is %d, not %d (%v)", name, session.R, r, err)
+		}
+		if _, err := s.Get(ctx, "app", token); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("moved by %s: the old token answers: %v", name, err)
+		}
 	}
 }

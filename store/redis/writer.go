@@ -32,7 +32,7 @@ func (s *Store) writersOf(l layout.Layout, b layout.Bucket) *writers {
 }
 
 // writer makes batches of concurrent writes, for a script that answers each with a reply
-// of its own. Those of one session are executed in the order in which they came.
+// of its own: an array of them, or of one write alone the reply itself. Those of one session are executed in the order in which they came.
 type writer struct {
 	batches *batches[*write]
 	begin   func(args []string, channel string) []string
@@ -102,8 +102,8 @@ func (w *writer) add(c *wire.Command, writes []*write) {
 
 // answer implements kind.
 func (w *writer) answer(writes []*write, conn *wire.Conn, reply rueidis.RedisMessage, err error) time.Duration {
-	var replies []rueidis.RedisMessage
-	if err == nil {
+	replies := []rueidis.RedisMessage{reply}
+	if err == nil && len(writes) > 1 {
 		replies, err = reply.ToArray()
 		if err != nil || len(replies) != len(writes) {
 			err = fmt.Errorf("%w: %d replies to %d writes: %v", errReply, len(replies), len(writes), err)

@@ -345,6 +345,66 @@ func TestBatchOfCreates(t *testing.T) {
 	})
 }
 
+// TestWriteAlone has calls of one write, which the scripts make directly: the reply, and
+// what is wrong with one session, are those of the call.
+func TestWriteAlone(t *testing.T) {
+	onBothLayouts(t, func(t *testing.T, s *Store, nodes []*redistest.Server, clock *storetest.Clock) {
+		token, spoilt, large := create(t, s, "app", "user", 1000), create(t, s, "app", "user", 1000), create(t, s, "app", "user", 1000)
+		l, b, key := bucketOf(t, s, "app", token)
+		_, _, spoiltKey := bucketOf(t, s, "app", spoilt)
+		_, _, largeKey := bucketOf(t, s, "app", large)
+		redisDo(t, s, "DEL", spoiltKey)
+		redisDo(t, s, "SET", spoiltKey, "no hash")
+		redisDo(t, s, "HSET", largeKey, "d", `{"x":"`+strings.Repeat("y", 3000)+`"}`)
+		redisDo(t, s, "SET", b.User("spoilt"), "no set")
+		clock.Advance(100) // all indexes are written
+		w := s.writersOf(l, b)
+		creation := func(id string) *write {
+			q := w.creates.new(b, createTime)
+			q.keys = append(q.keys, b.Session(store.NewTokenLike(token)), b.User(id))
+			q.args = append(q.args, id, "::1", "1000", "", "", "", "")
+			return q
+		}
+		kill := func(key string) *write {
+			q := w.kills.new(b, killTime)
+			q.keys = append(q.keys, key)
+			return q
+		}
+		for _, c := range []struct {
+			name  string
+			w     *writer
+			q     *write
+			zadds int
+			want  string // part of the reply, or "" for a fault
+		}{
+			{"set", w.sets, setIn(t, s, token, "", number(1), mergedInRedis), 3, `{"n":1}`},
+			{"set of no hash", w.sets, setIn(t, s, spoilt, "", number(1), mergedInRedis), 0, ""},
+			{"set at another w", w.sets, setIn(t, s, token, "1", number(2), mergedInRedis), 0, "conflict"},
+			{"set of much data", w.sets, setIn(t, s, large, "", number(1), mergedInRedis), 0, "array"},
+			{"create", w.creates, creation("user"), 3, "1700000130"},
+			{"create in no set", w.creates, creation("spoilt"), 0, ""},
+			{"kill of no hash", w.kills, kill(spoiltKey), 0, ""},
+			{"kill", w.kills, kill(key), 1, "1"}, // the user's last activity
+			{"kill again", w.kills, kill(key), 0, "0"},
+		} {
+			zadds := batchOf(t, nodes, c.w, []*write{c.q})["zadd"]
+			reply := ""
+			if c.q.err == nil && c.q.reply.IsArray() {
+				reply = "array"
+			} else if c.q.err == nil {
+				n, _ := c.q.reply.ToAny()
+				reply = fmt.Sprint(n)
+			}
+			if zadds != c.zadds || !strings.Contains(reply, c.want) || (c.want == "") != fault(c.q.err) {
+				t.Errorf("%s: %q, %v, %d ZADDs", c.name, reply, c.q.err, zadds)
+			}
+		}
+		if !s.client.Up() || s.client.Refused() != nil {
+			t.Error("a fault of one session counts as an outage")
+		}
+	})
+}
+
 // TestCallsAreShort has batches of what takes long: they are shared among calls, or what
 // is beyond a call waits for another batch.
 func TestCallsAreShort(t *testing.T) {

@@ -32,7 +32,5 @@ if s.first == '' then
 end
 redis.call('HSET', KEYS[1], 'id', s.id, 'ip', s.ip, 'first', s.first)
 redis.call('HDEL', KEYS[1], 'root')
-local entries = new_entries()
-touch(s, KEYS[1], entries, ARGV[1], ARGV[2], now, fraction, false, true)
-write_entries(entries, KEYS[2], KEYS[3], KEYS[4])
+touch(s, KEYS[1], nil, KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], now, fraction, false, true)
 return render(s)

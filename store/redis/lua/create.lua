@@ -12,12 +12,11 @@
 --       white space, or ''; how many seconds from now it ends whatever its activity, or
 --       ''; how many sessions the user may have with this one, or ''
 -- Returns for each, in the order of KEYS, the second of now; or 0 if there were more to
--- look at or to end: then nothing is done; or an error.
+-- look at or to end: then nothing is done; or an error. For one alone, its reply itself.
 -- Cost: O(log n) of the app's and of all sessions, each; with a limit, O(others to look
 -- at + those to end * log n).
 
 -- include alive.lua
--- include attempt.lua
 -- include before.lua
 -- include publish.lua
 -- include drop.lua
@@ -25,21 +24,19 @@
 -- include surplus.lua
 -- include clock.lua
 
-local channel, look, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local second = string.format('%d', now)
 local stamp = second .. fraction
-local wipe = {} -- entries of KEYS[1]
 local fields = 7 -- arguments of a session
 
 -- create starts the session at key, whose arguments begin at a. sessions and users are
--- the indexes of its app.
+-- the indexes of its app; entries is as add_user has it.
 local function create(key, user, app, entries, a, sessions, users)
   local id, ip, ttl, no_resave, d, max_age, limit = unpack(ARGV, a, a + fields - 1)
   ttl = tonumber(ttl)
   local prefix, token = string.sub(key, 1, -65), string.sub(key, -64)
   local excess = {} -- tokens of the sessions that end
   if limit ~= '' then
-    excess = surplus(prefix, user, tonumber(limit), look, most, now)
+    excess = surplus(prefix, user, tonumber(limit), tonumber(ARGV[2]), tonumber(ARGV[3]), now)
     if not excess then
       return 0
     end
@@ -66,16 +63,23 @@ local function create(key, user, app, entries, a, sessions, users)
   redis.call('SADD', user, token)
   redis.call('HSET', key, unpack(session))
   local member = token .. ':' .. id
-  add_entry(entries.sessions, stamp, member)
-  add_entry(entries.users, stamp, id)
-  add_entry(entries.wipe, string.format('%d', due) .. fraction, app .. ':' .. member)
+  add_user(entries, users, stamp, id)
+  add_session(entries, sessions, KEYS[1], stamp, string.format('%d', due) .. fraction, app, member)
   for _, other in ipairs(excess) do
-    drop(prefix, sessions, users, KEYS[1], channel, app, other, id)
+    drop(prefix, sessions, users, KEYS[1], ARGV[1], app, other, id)
   end
   return now
 end
 
-local replies = {}
+-- One alone needs no lists, and its error is that of the call.
+if #ARGV == 5 + fields then
+  return create(KEYS[4], KEYS[5], ARGV[4], nil, 6, KEYS[2], KEYS[3])
+end
+
+-- include attempt.lua
+-- include entry_lists.lua
+
+local replies, wipe = {}, {}
 local k, a = 2, 4
 while ARGV[a] do
   local app, n, entries, first = ARGV[a], tonumber(ARGV[a + 1]), new_entries(wipe), #replies + 1

@@ -54,9 +54,7 @@ if s.first == '' then
 end
 redis.call('HSET', KEYS[2], 'id', s.id, 'ip', s.ip, 'first', s.first)
 redis.call('HDEL', KEYS[2], 'root')
-local entries = new_entries()
-touch(s, KEYS[2], entries, app, new, now, fraction, false, true)
-write_entries(entries, KEYS[3], KEYS[4], KEYS[5])
+touch(s, KEYS[2], nil, KEYS[3], KEYS[4], KEYS[5], app, new, now, fraction, false, true)
 for _, other in ipairs(excess) do
   drop(prefix, KEYS[3], KEYS[4], KEYS[5], ARGV[5], app, other, id)
 end

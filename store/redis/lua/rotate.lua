@@ -30,9 +30,7 @@ if not s then
 end
 if key ~= KEYS[1] then
   local token = string.sub(key, -64)
-  local entries = new_entries()
-  touch(s, key, entries, app, token, now, fraction, ARGV[6] == '1')
-  write_entries(entries, KEYS[3], KEYS[4], KEYS[5])
+  touch(s, key, nil, KEYS[3], KEYS[4], KEYS[5], app, token, now, fraction, ARGV[6] == '1')
   publish(ARGV[5], app, token)
   return token .. render(s)
 end
@@ -72,8 +70,6 @@ if grace > 0 then
 end
 redis.call('EXPIRE', key, alias_seconds)
 
-local entries = new_entries()
-touch(s, KEYS[2], entries, app, new, now, fraction, ARGV[6] == '1')
-write_entries(entries, KEYS[3], KEYS[4], KEYS[5])
+touch(s, KEYS[2], nil, KEYS[3], KEYS[4], KEYS[5], app, new, now, fraction, ARGV[6] == '1')
 publish(ARGV[5], app, old)
 return new .. render(s)

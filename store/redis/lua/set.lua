@@ -20,7 +20,7 @@
 -- then the session as it is; if d is too long to be merged here, or w is not that of the
 -- caller, {w, d}: the caller merges, and calls again; -1 if those before it left too
 -- little of 4; if d would be too long, 0; an error, if what is stored is no session, or d
--- no JSON object without white space.
+-- no JSON object without white space. For one alone, its reply itself.
 -- Cost: O(bytes of data), O(log n) as get, each. What is merged here costs some 0.2 us a
 -- byte at worst, all else 2 us a KB.
 --
@@ -30,7 +30,6 @@
 -- include read.lua
 -- include alive.lua
 -- include alias.lua
--- include attempt.lua
 -- include details.lua
 -- include session.lua
 -- include entries.lua
@@ -39,7 +38,7 @@
 -- include clock.lua
 -- include merge.lua
 
-local channel, evicts, most, budget = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3]), tonumber(ARGV[4])
+local budget = tonumber(ARGV[4])
 
 -- counter reports whether a field is a number that can be raised.
 local function counter(text)
@@ -47,8 +46,9 @@ local function counter(text)
   return n and n >= 0 and n <= 1e15 and n % 1 == 0
 end
 
--- set makes the one whose arguments begin at a, of the session at key.
-local function set(key, app, entries, a)
+-- set makes the one whose arguments begin at a, of the session at key. sessions and users
+-- are the indexes of its app; entries is as add_user has it.
+local function set(key, app, entries, a, sessions, users)
   local w, room, caller = ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
   local s
   s, key = load(key, now, caller ~= '')
@@ -82,7 +82,7 @@ local function set(key, app, entries, a)
     merged = merge(s.d, change, order)
     if not merged then
       return redis.error_reply('BADDATA d of the session is not a JSON object without white space')
-    elseif #merged > most and #merged > #s.d then
+    elseif #merged > tonumber(ARGV[3]) and #merged > #s.d then
       return 0
     end
   end
@@ -94,13 +94,21 @@ local function set(key, app, entries, a)
   else
     redis.call('HDEL', key, 'd')
   end
-  touch(s, key, entries, app, token, now, fraction, evicts, false, fields)
-  publish(channel, app, token)
+  touch(s, key, entries, sessions, users, KEYS[1], app, token, now, fraction, ARGV[2] == '1', false, fields)
+  publish(ARGV[1], app, token)
   if caller == '' then
     s.d = merged
   end
   return render(s)
 end
+
+-- One alone needs no lists, and its error is that of the call.
+if ARGV[6] == '1' and not ARGV[11 + ARGV[10]] then
+  return set(KEYS[4], ARGV[5], nil, 7, KEYS[2], KEYS[3])
+end
+
+-- include attempt.lua
+-- include entry_lists.lua
 
 local replies, wipe = {}, {}
 local k, a = 2, 5
@@ -108,7 +116,7 @@ while ARGV[a] do
   local app, sets, entries, first = ARGV[a], tonumber(ARGV[a + 1]), new_entries(wipe), #replies + 1
   a = a + 2
   for i = k + 2, k + 1 + sets do
-    replies[#replies + 1] = attempt(set, KEYS[i], app, entries, a)
+    replies[#replies + 1] = attempt(set, KEYS[i], app, entries, a, KEYS[k], KEYS[k + 1])
     a = a + 4 + ARGV[a + 3]
   end
   local failed = attempt(write_app, entries, KEYS[k], KEYS[k + 1])

@@ -29,8 +29,6 @@ local token = string.sub(key, -64)
 s.ttl = tonumber(ARGV[4]) or s.ttl
 s.last = ARGV[5] ~= '' and now + tonumber(ARGV[5]) or s.last
 local changed = ARGV[4] .. ARGV[5] ~= ''
-local entries = new_entries()
-touch(s, key, entries, ARGV[1], token, now, fraction, ARGV[3] == '1', changed)
-write_entries(entries, KEYS[2], KEYS[3], KEYS[4])
+touch(s, key, nil, KEYS[2], KEYS[3], KEYS[4], ARGV[1], token, now, fraction, ARGV[3] == '1', changed)
 publish(ARGV[2], ARGV[1], token)
 return render(s)

@@ -14,19 +14,13 @@
 --
 -- If changed, ttl or last of s is not what is stored: then those are written too, and
 -- all index entries, in any second. fields, if given, are fields and values of the hash
--- that the same command writes. What is for the zsets goes to entries, for the caller to
--- write.
-local function touch(s, key, entries, app, token, now, fraction, evicts, changed, fields)
+-- that the same command writes. entries is nil if the call has one session, see add_user.
+local function touch(s, key, entries, sessions, users, wipe, app, token, now, fraction, evicts, changed, fields)
   fields = fields or {}
-  local function add(field, value)
-    local n = #fields
-    fields[n + 1] = field
-    fields[n + 2] = value
-  end
-  local m = s.r + s.w
+  local n, m = #fields, s.r + s.w
   if s.idle < 1 and not changed then
     if s.ours then
-      add('m', m)
+      fields[n + 1], fields[n + 2] = 'm', m
     end
     if #fields > 0 then
       redis.call('HSET', key, unpack(fields))
@@ -34,13 +28,14 @@ local function touch(s, key, entries, app, token, now, fraction, evicts, changed
     return
   end
   local la, window = string.format('%d', s.used), 1
-  add('la', la)
-  add('m', m)
+  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'la', la, 'm', m
   if changed and s.last then
-    add('end', string.format('%d', s.last))
+    fields[#fields + 1] = 'end'
+    fields[#fields + 1] = string.format('%d', s.last)
   end
   if s.no_resave or changed then
-    add('ttl', string.format('%d', s.ttl))
+    fields[#fields + 1] = 'ttl'
+    fields[#fields + 1] = string.format('%d', s.ttl)
   end
   redis.call('HSET', key, unpack(fields))
   if not s.no_resave then
@@ -50,12 +45,11 @@ local function touch(s, key, entries, app, token, now, fraction, evicts, changed
   local start = s.used - s.used % window
   local all = s.la < start or not s.ours or evicts or changed
   if all or s.la < s.used - s.used % 10 then
-    add_entry(entries.users, stamp, s.id)
+    add_user(entries, users, stamp, s.id)
   end
   if all then
     redis.call('SADD', string.sub(key, 1, -65) .. 'us:' .. s.id, token)
-    add_entry(entries.sessions, stamp, token .. ':' .. s.id)
     local due = math.min(start + window + s.ttl - 1, s.last or math.huge)
-    add_entry(entries.wipe, string.format('%d', due) .. fraction, app .. ':' .. token .. ':' .. s.id)
+    add_session(entries, sessions, wipe, stamp, string.format('%d', due) .. fraction, app, token .. ':' .. s.id)
   end
 end

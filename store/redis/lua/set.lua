@@ -88,10 +88,9 @@ local function set(key, app, entries, a, sessions, users)
   end
 
   s.w = string.format('%d', s.w + 1)
-  local fields, token = {'w', s.w}, string.sub(key, -64)
-  if merged ~= '' then
-    fields[3], fields[4] = 'd', merged
-  else
+  local fields, token = {'w', s.w, 'd', merged}, string.sub(key, -64)
+  if merged == '' then
+    fields = {'w', s.w}
     redis.call('HDEL', key, 'd')
   end
   touch(s, key, entries, sessions, users, KEYS[1], app, token, now, fraction, ARGV[2] == '1', false, fields)

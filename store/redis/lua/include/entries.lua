@@ -12,7 +12,8 @@ local function add_user(entries, users, stamp, id)
   end
   local list = entries.users
   local n = #list
-  list[n + 1], list[n + 2] = stamp, id
+  list[n + 1] = stamp
+  list[n + 2] = id
 end
 
 -- add_session writes when the session of member, "token:id", was active, and when it is due.
@@ -24,8 +25,10 @@ local function add_session(entries, sessions, wipe, stamp, due, app, member)
   end
   local list = entries.sessions
   local n = #list
-  list[n + 1], list[n + 2] = stamp, member
+  list[n + 1] = stamp
+  list[n + 2] = member
   list = entries.wipe
   n = #list
-  list[n + 1], list[n + 2] = due, app .. ':' .. member
+  list[n + 1] = due
+  list[n + 2] = app .. ':' .. member
 end

@@ -20,7 +20,8 @@ local function touch(s, key, entries, sessions, users, wipe, app, token, now, fr
   local n, m = #fields, s.r + s.w
   if s.idle < 1 and not changed then
     if s.ours then
-      fields[n + 1], fields[n + 2] = 'm', m
+      fields[n + 1] = 'm'
+      fields[n + 2] = m
     end
     if #fields > 0 then
       redis.call('HSET', key, unpack(fields))
@@ -28,7 +29,10 @@ local function touch(s, key, entries, sessions, users, wipe, app, token, now, fr
     return
   end
   local la, window = string.format('%d', s.used), 1
-  fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = 'la', la, 'm', m
+  fields[n + 1] = 'la'
+  fields[n + 2] = la
+  fields[n + 3] = 'm'
+  fields[n + 4] = m
   if changed and s.last then
     fields[#fields + 1] = 'end'
     fields[#fields + 1] = string.format('%d', s.last)

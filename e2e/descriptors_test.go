@@ -34,7 +34,7 @@ func fewDescriptors(t *testing.T, engine string, disconnect func()) {
 	p.cmd = shell
 	p.launch()
 
-	if want := "may open 64 files only"; !strings.Contains(p.log(), "WARN at most 36 connections are served, since this process "+want) {
+	if want := "may open 64 files only"; !strings.Contains(p.log(), "WARN at most 28 connections are served, since this process "+want) {
 		t.Errorf("the log does not say that it %s:\n%s", want, p.log())
 	}
 	ask := func(client *http.Client) {

@@ -96,6 +96,7 @@ func (b *Batcher[T, P]) Do(ctx context.Context, q T) error {
 	}
 	b.mu.Unlock()
 	if carrier == w {
+		w.carries = false
 		b.carryNext(w)
 	} else {
 		carrier.carry()
@@ -131,7 +132,9 @@ func (b *Batcher[T, P]) start() *Wait {
 		return nil
 	}
 	b.starting = true
-	if w := b.waiting[min(len(b.waiting), b.most())-1].wait(); w.mayCarry {
+	// One that has given up, also while a batch had it, no longer listens.
+	if w := b.waiting[min(len(b.waiting), b.most())-1].wait(); w.mayCarry && w.state.Load() == waiting {
+		w.carries = true
 		return w
 	}
 	go b.next(nil)

@@ -164,3 +164,30 @@ func TestPanicInABatch(t *testing.T) {
 		}
 	})
 }
+
+// TestExpiredCarriesNothing has a waiter give up while a batch has it that Redis refuses, so
+// that it is to be sent again. To have it carry the next batch would stop the Batcher for good.
+func TestExpiredCarriesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		batches := 0
+		b := newTestBatcher(time.Second, func(b *testBatch) {
+			switch batches++; batches {
+			case 1:
+				time.Sleep(time.Millisecond)
+			case 2:
+				time.Sleep(2 * time.Second)
+				b.Waiters[0].Retry = true
+			}
+		})
+		do := func() error { return b.Do(context.Background(), &call{Wait: NewWait()}) }
+		go do()
+		synctest.Wait()
+		if err := do(); err != errNoAnswer {
+			t.Errorf("one that Redis refused for too long: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if err := do(); err != nil {
+			t.Errorf("the next: %v", err)
+		}
+	})
+}

@@ -10,10 +10,10 @@ type Waiter interface{ wait() *Wait }
 type Wait struct {
 	since    uint32 // tick of joining
 	mayCarry bool   // whether the caller may carry a batch: its context never ends
-	carries  bool   // whether the caller is woken to carry the next batch
+	carries  bool   // whether the caller is to carry the next batch; set before done wakes it
 	state    atomic.Uint32
-	// done gets an element when state is no longer waiting, and one before that each
-	// time that carries is set.
+	// done gets an element when state is no longer waiting, and one each time that another
+	// has set carries.
 	done chan struct{}
 	// Retry is set by the answer function if Redis refused, without doing anything, what may
 	// succeed in another batch.
@@ -39,10 +39,9 @@ func (w *Wait) finish(state uint32) {
 	}
 }
 
-// carry wakes the caller to carry the next batch. w may be nil.
+// carry wakes the caller, who carries, for the next batch. w may be nil.
 func (w *Wait) carry() {
 	if w != nil {
-		w.carries = true
 		w.done <- struct{}{}
 	}
 }

@@ -153,7 +153,7 @@ func (f *feed) beat(ctx context.Context) (*beat, error) {
 	if f.conn.Layout.Sharded() {
 		command = client.B().Spublish().Channel(f.beatOn).Message(text).Build().ToPipe()
 	}
-	hearers, err := client.Do(ctx, command).AsInt64()
+	hearers, err := client.Do(wire.Shared(ctx), command).AsInt64()
 	if err == nil && hearers == 0 {
 		err = errElsewhere
 	}

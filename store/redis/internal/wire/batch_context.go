@@ -22,6 +22,21 @@ func isBatch(ctx context.Context) bool {
 	return ok
 }
 
+// Shared returns the context of a call that goes by the connection for single calls, from
+// that of the call: without its deadline, with its end. rueidis then reads that connection
+// in the background, and so sees at once that it has been closed; at a deadline it would
+// close it, and fail the calls of others. The context of a batch is returned as it is.
+func Shared(ctx context.Context) context.Context {
+	if isBatch(ctx) {
+		return ctx
+	}
+	return shared{ctx}
+}
+
+type shared struct{ context.Context }
+
+func (shared) Deadline() (time.Time, bool) { return time.Time{}, false }
+
 func (c *batchContext) Deadline() (time.Time, bool) { return c.deadline, true }
 
 func (c *batchContext) Done() <-chan struct{} {

@@ -118,9 +118,8 @@ func clientOption(o Options) (rueidis.ClientOption, error) {
 		}
 		option.TLSConfig.InsecureSkipVerify = a.skipVerify
 	}
-	// Without it a caller whose context ends fails the calls of others.
-	option.AlwaysPipelining = true
-	// A batch has a connection to itself; what goes singly shares one (see Command.build).
+	// A batch has a connection to itself; what goes singly shares one (see Command.build and
+	// Shared: AlwaysPipelining has no effect beside this).
 	option.DisableAutoPipelining = true
 	option.BlockingPoolSize = maxBatchConns
 	option.ReadBufferEachConn, option.WriteBufferEachConn = connBuffer, connBuffer

@@ -41,6 +41,10 @@ func openNearTest(tb testing.TB, o Options, open func(Options) *Store, clock *st
 	return s
 }
 
+// RepeatsR implements storetest.RepeatsR: a read in flight does not count those answered near
+// meanwhile.
+func (nearStore) RepeatsR() {}
+
 func (s nearStore) Close() {
 	s.hits.Add(s.near.Figures().Hits)
 	s.Store.Close()

@@ -49,11 +49,16 @@ func fieldOf(d, key string) string {
 	return value[:max(0, strings.IndexAny(value, ",}"))]
 }
 
+// RepeatsR is a store that may answer reads of one moment with the same R, each of which it
+// counts.
+type RepeatsR interface{ RepeatsR() }
+
 func testConcurrentGets(s *suite) {
 	const readers, each = 40, 100
 	token := s.create("app", store.New{ID: "u", TTL: 100})
 	var wg sync.WaitGroup
 	var seen [1 + readers*each]atomic.Bool
+	_, repeats := s.store.(RepeatsR)
 	for range readers {
 		wg.Go(func() {
 			for range each {
@@ -62,7 +67,7 @@ func testConcurrentGets(s *suite) {
 					s.Errorf("Get: r %d, %v", got.R, err)
 					return
 				}
-				if seen[got.R].Swap(true) {
+				if seen[got.R].Swap(true) && !repeats {
 					s.Errorf("two reads were answered r %d", got.R)
 				}
 			}

@@ -98,12 +98,10 @@ func startPeer(tb testing.TB, n int) *site {
 	}
 	server := redistest.Start(tb)
 	tokens := seedStore(tb, openRedis(tb, server), n)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := redistest.FreePort() // nginx cannot say which free port it took
 	if err != nil {
 		tb.Fatal(err)
 	}
-	addr := listener.Addr().(*net.TCPAddr)
-	listener.Close() // nginx cannot say which free port it took
 	dir := tb.TempDir()
 	call := peerCall(loadGet(tb, server), "TOKEN")
 	for i, argument := range call {
@@ -112,7 +110,7 @@ func startPeer(tb testing.TB, n int) *site {
 			call[i] += ` .. string.sub(ngx.var.uri, #"/APP/get/" + 1)`
 		}
 	}
-	conf := strings.NewReplacer("DIR_OF_MODULES", peerModules, "HTTP_PORT", strconv.Itoa(addr.Port),
+	conf := strings.NewReplacer("DIR_OF_MODULES", peerModules, "HTTP_PORT", strconv.Itoa(port),
 		"REDIS_PORT", strconv.Itoa(server.Port()), "CALL", strings.Join(call, ", ")).Replace(peerConf)
 	conf = strings.ReplaceAll(conf, "APP", app)
 	if err := os.WriteFile(filepath.Join(dir, "nginx.conf"), []byte(conf), 0o600); err != nil {
@@ -130,7 +128,7 @@ func startPeer(tb testing.TB, n int) *site {
 	})
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if workers := children(master.Pid()); len(workers) == 2 {
-			return &site{process{addr.String(), master.Pid(), workers}, server, tokens}
+			return &site{process{net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), master.Pid(), workers}, server, tokens}
 		}
 		if time.Now().After(deadline) {
 			tb.Fatalf("nginx has no two workers: %s", master.Log.String())

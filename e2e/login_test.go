@@ -4,19 +4,21 @@ import (
 	"fmt"
 	"go/format"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/goccy/go-json"
+
+	"rest-sessions/internal/redistest"
 )
 
 // loginSite is a site in one language, of testdata/login, with the block of README.
@@ -279,13 +281,11 @@ func (s *loginSite) wantOne(t *testing.T, server *process, user, key string) {
 // freePort returns a port that nobody listens on.
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := redistest.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
+	return strconv.Itoa(port)
 }
 
 func writeText(t *testing.T, path, text string) {

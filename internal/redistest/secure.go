@@ -21,7 +21,7 @@ func StartTLS(tb testing.TB, authority *testcert.Authority, name string, args ..
 	var err error
 	for range portAttempts {
 		var port int
-		if port, err = freePort(); err != nil {
+		if port, err = FreePort(); err != nil {
 			break
 		}
 		s, err = Run(append([]string{"--tls-port", strconv.Itoa(port), "--tls-cert-file", cert, "--tls-key-file", key,

@@ -7,6 +7,7 @@ package redistest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -31,7 +32,6 @@ const (
 	startDeadline = 10 * time.Second
 	pollInterval  = 2 * time.Millisecond
 	// A cluster node listens on its port + 10000 as well.
-	maxPort      = 65535 - 10000
 	portAttempts = 20
 )
 
@@ -89,7 +89,7 @@ func run(commandLine func(*Server) ([]string, error), args ...string) (*Server, 
 	s := &Server{args: args, dir: dir, commandLine: commandLine}
 	// Between the choice of a free port and its use another process may take it.
 	for range portAttempts {
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = FreePort(); err != nil {
 			break
 		}
 		if err = s.start(); !errors.Is(err, errPortTaken) {
@@ -215,18 +215,17 @@ func (s *Server) signal(sig syscall.Signal) {
 	}
 }
 
-// freePort returns a port that nobody listens on just now.
-func freePort() (int, error) {
+// FreePort returns a port that nobody listens on. It is below those that Linux gives to
+// connections: one of these could take it before it is used, or while a server restarts.
+func FreePort() (int, error) {
+	var err error
 	for range portAttempts {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			return 0, fmt.Errorf("redistest: %w", err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if port <= maxPort {
+		port := 16384 + rand.N(16000)
+		var l net.Listener
+		if l, err = net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil {
+			l.Close()
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("redistest: no free port up to %d", maxPort)
+	return 0, fmt.Errorf("redistest: no free port: %w", err)
 }

@@ -6,11 +6,15 @@ const net = require('node:net');
 const { spawn } = require('node:child_process');
 const { setTimeout: sleep } = require('node:timers/promises');
 
-// freePorts returns n ports that are free together.
+// freePorts returns n ports that are free together, on all addresses. They are below those that
+// Linux gives to connections: one of these could take them before they are used.
 const freePorts = async (n) => {
-  const listeners = await Promise.all(Array.from({ length: n }, () => new Promise((resolve) => {
-    const listener = net.createServer().listen(0, '127.0.0.1', () => resolve(listener));
-  })));
+  const free = () => new Promise((resolve) => {
+    const listener = net.createServer();
+    listener.once('error', () => resolve(free()));
+    listener.listen(16_384 + Math.floor(Math.random() * 16_000), () => resolve(listener));
+  });
+  const listeners = await Promise.all(Array.from({ length: n }, free));
   const ports = listeners.map((listener) => listener.address().port);
   await Promise.all(listeners.map((listener) => new Promise((resolve) => { listener.close(resolve); })));
   return ports;

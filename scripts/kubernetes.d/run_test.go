@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"bufio"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -203,15 +204,17 @@ func waitFor(t *testing.T, holds func() bool) {
 	}
 }
 
-// freePort is a port of 127.0.0.1 that is free now.
+// freePort is a free port. It is below those that Linux gives to connections: one of these
+// could take it before it is used.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := strconv.Itoa(16384 + rand.N(16000))
+		if l, err := net.Listen("tcp", ":"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 func readText(t *testing.T, path string) string {

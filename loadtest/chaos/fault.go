@@ -13,6 +13,8 @@ type fault struct {
 	name  string
 	redis []string // arguments of redis-server
 	proxy bool
+	// near has the server answer reads from memory (RS_CACHE).
+	near bool
 	// password is what Redis asks for at first, and the server reads from a file; "" is none.
 	password string
 	// gentle says that requests may all be served.
@@ -26,6 +28,9 @@ type fault struct {
 	proof func(*trial) (string, error)
 }
 
+// nearReads begins the names of faults of a server that has them.
+const nearReads = "near reads: "
+
 // durable keeps everything that was acknowledged over a restart.
 var durable = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
@@ -35,19 +40,8 @@ var faults = []fault{
 		time.Sleep(f.hold)
 		return t.site.Redis.Restart()
 	}},
-	{name: "killed, restarted empty", strike: func(t *trial, f *form) error {
-		t.site.Redis.Stop()
-		time.Sleep(f.hold)
-		// While it is gone, so that whatever is read from now on is of the empty one.
-		t.model.Emptied()
-		return t.site.Redis.Restart()
-	}},
-	{name: "stopped (SIGSTOP)", strike: func(t *trial, f *form) error {
-		t.site.Redis.Pause()
-		time.Sleep(f.silence)
-		t.site.Redis.Resume()
-		return t.site.Command("PING")
-	}},
+	{name: "killed, restarted empty", strike: emptied},
+	{name: "stopped (SIGSTOP)", strike: stopped},
 	{name: "stopped for less than RS_TIMEOUT", gentle: true, strike: func(t *trial, f *form) error {
 		for range 2 {
 			t.site.Redis.Pause()
@@ -104,17 +98,42 @@ var faults = []fault{
 		}
 		return nil
 	}},
-	{name: "clients disconnected (CLIENT KILL)", gentle: true, strike: func(t *trial, f *form) error {
+	{name: "clients disconnected (CLIENT KILL)", gentle: true, strike: disconnecting("normal")},
+	{name: "failover behind a relay", redis: []string{"--repl-diskless-sync-delay", "0"}, proxy: true, strike: failOver, audit: stopFirst},
+	{name: "password rotated", password: "first", strike: rotatePassword},
+	{name: nearReads + "killed, restarted empty", near: true, strike: emptied},
+	{name: nearReads + "subscriber disconnected (CLIENT KILL)", near: true, gentle: true, strike: disconnecting("pubsub")},
+	{name: nearReads + "connections cut before the reply", near: true, proxy: true, gentle: true, strike: cutting(func(int) float64 { return 0 })},
+	{name: nearReads + "stopped (SIGSTOP)", near: true, strike: stopped},
+	{name: nearReads + "failover behind a relay", near: true, redis: []string{"--repl-diskless-sync-delay", "0"}, proxy: true, strike: failOver, audit: stopFirst},
+	{name: "evicting (allkeys-lru)", redis: evicting, gentle: true, strike: evict, proof: evicted},
+}
+
+// disconnecting has Redis end all connections of a type every 50 ms.
+func disconnecting(connections string) func(*trial, *form) error {
+	return func(t *trial, f *form) error {
 		for end := time.Now().Add(f.hold); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-			if err := t.site.Command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"); err != nil {
+			if err := t.site.Command("CLIENT", "KILL", "TYPE", connections, "SKIPME", "yes"); err != nil {
 				return err
 			}
 		}
 		return nil
-	}},
-	{name: "failover behind a relay", redis: []string{"--repl-diskless-sync-delay", "0"}, proxy: true, strike: failOver, audit: stopFirst},
-	{name: "password rotated", password: "first", strike: rotatePassword},
-	{name: "evicting (allkeys-lru)", redis: evicting, gentle: true, strike: evict, proof: evicted},
+	}
+}
+
+func emptied(t *trial, f *form) error {
+	t.site.Redis.Stop()
+	time.Sleep(f.hold)
+	// While it is gone, so that whatever is read from now on is of the empty one.
+	t.model.Emptied()
+	return t.site.Redis.Restart()
+}
+
+func stopped(t *trial, f *form) error {
+	t.site.Redis.Pause()
+	time.Sleep(f.silence)
+	t.site.Redis.Resume()
+	return t.site.Command("PING")
 }
 
 // cutting breaks a connection every 50 ms, after Redis has executed what came on it.

@@ -71,6 +71,10 @@ func (f *fault) open(form *form, binary string) (t *trial, err error) {
 		args = append(slices.Clip(args), "--requirepass", f.password)
 		environ = append(slices.Clip(environ), "RS_REDIS_PASSWORD_FILE="+string(t.password))
 	}
+	if f.near {
+		environ = append(slices.Clip(environ), "RS_CACHE=1s")
+		t.model.CountsLate()
+	}
 	if t.site, err = site.New(binary, f.proxy, args, environ...); err != nil {
 		return t, err
 	}

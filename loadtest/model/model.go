@@ -58,6 +58,7 @@ type Model struct {
 	killed  int // sessions that are gone for certain
 
 	extended bool // see Extend
+	late     bool // see CountsLate
 	evicting bool // see Evicting
 	evicted  int  // sessions that are gone, though nobody asked to kill them
 }
@@ -89,6 +90,14 @@ func (m *Model) Extend() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.extended = true
+}
+
+// CountsLate lets the server count reads late (RS_CACHE), and lose some in an outage: an r
+// may be under what was read, never over.
+func (m *Model) CountsLate() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.late = true
 }
 
 // Living is the number of sessions that can be read.

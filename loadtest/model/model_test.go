@@ -97,6 +97,10 @@ func TestWrongAnswers(t *testing.T) {
 		m := one(t)
 		wrong(t, m, m.Get(first), c.body, c.reason)
 	}
+	late := one(t)
+	late.CountsLate()
+	wrong(t, late, late.Get(first), answerOf(2, 1), "counted twice")
+	wrong(t, late, late.Get(first), answerOf(0, 1), "reads were lost")
 	m := one(t)
 	wrong(t, m, m.Create("user8"), `{"token":"`+testToken+`"}`, "another session has")
 	wrong(t, m, m.Create("user8"), `{"token":"short"}`, "no token")

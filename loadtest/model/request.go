@@ -35,12 +35,13 @@ type view struct {
 	created    bool
 	killed     bool
 	evicting   bool
+	late       bool
 }
 
 func (m *Model) look(s *session) *view {
 	return &view{
 		session: s, readsDone: s.readsDone, writesDone: s.writesDone, last: s.writes,
-		values: s.values, created: s.created, killed: s.killed, evicting: m.evicting,
+		values: s.values, created: s.created, killed: s.killed, evicting: m.evicting, late: m.late,
 	}
 }
 

@@ -47,9 +47,11 @@ func (s *Store) Peek(ctx context.Context, app, token string) (store.Session, err
 		return store.Session{}, err
 	}
 	b := l.OfToken(app, token)
-	if err := s.countLate(ctx, l, b, app, token); err != nil {
+	ctx, done, err := s.countLate(ctx, l, b, app, token)
+	if err != nil {
 		return store.Session{}, err
 	}
+	defer done()
 	key := b.Session(token)
 	reply, err := s.client.RunBatched(ctx, s.scripts.peek, []string{key}, nil)
 	return sessionIn(reply, err, token)

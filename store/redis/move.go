@@ -26,9 +26,11 @@ func (s *Store) Move(ctx context.Context, app, token, fresh string, m store.Move
 	}
 	m.ID, m.IP = strings.Clone(m.ID), strings.Clone(m.IP)
 	from, to := l.OfToken(app, token), l.OfID(app, m.ID)
-	if err := s.countLate(ctx, l, from, app, token); err != nil {
+	ctx, done, err := s.countLate(ctx, l, from, app, token)
+	if err != nil {
 		return store.Details{}, err
 	}
+	defer done()
 	defer s.fence(to)
 	defer s.fence(from)
 	if from.Prefix != to.Prefix {

@@ -36,21 +36,39 @@ func outcomeOf(err error) near.Outcome {
 	return near.Unknown
 }
 
+// noCancel cancels nothing.
+func noCancel() {}
+
 // countLate brings a session's reads that were answered near to Redis, before a call whose
-// answer depends on them.
-func (s *Store) countLate(ctx context.Context, l layout.Layout, b layout.Bucket, app, token string) error {
+// answer depends on them. It returns that call's context, and what ends it unless there is
+// an error: both together may take the timeout, not each.
+func (s *Store) countLate(ctx context.Context, l layout.Layout, b layout.Bucket, app, token string) (context.Context, context.CancelFunc, error) {
 	if s.near == nil {
-		return nil
+		return ctx, noCancel, nil
 	}
 	late, wait := s.near.Take(app, token)
+	if late.Reads == 0 && wait == nil {
+		return ctx, noCancel, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	for wait != nil {
 		select {
 		case <-wait:
 			late, wait = s.near.Take(app, token)
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
+			cancel()
+			return nil, nil, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 		}
 	}
+	if err := s.bring(ctx, l, b, app, token, late); err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return ctx, cancel, nil
+}
+
+// bring counts late reads by themselves.
+func (s *Store) bring(ctx context.Context, l layout.Layout, b layout.Bucket, app, token string, late near.Late) error {
 	if late.Reads == 0 {
 		return nil
 	}

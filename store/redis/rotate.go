@@ -15,9 +15,11 @@ func (s *Store) Rotate(ctx context.Context, app, token, fresh string, grace int6
 		return "", store.Details{}, err
 	}
 	b := l.OfToken(app, token)
-	if err := s.countLate(ctx, l, b, app, token); err != nil {
+	ctx, done, err := s.countLate(ctx, l, b, app, token)
+	if err != nil {
 		return "", store.Details{}, err
 	}
+	defer done()
 	key, freshKey := b.Session(token), b.Session(fresh)
 	message, err := s.client.Run(ctx, s.scripts.rotate,
 		[]string{key, freshKey, b.Sessions(), b.Users(), b.Wipe},

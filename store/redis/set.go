@@ -35,9 +35,11 @@ func (s *Store) set(ctx context.Context, app, token, w string, d store.Data) (st
 		return store.Session{}, err
 	}
 	b := l.OfToken(app, token)
-	if err := s.countLate(ctx, l, b, app, token); err != nil {
+	ctx, done, err := s.countLate(ctx, l, b, app, token)
+	if err != nil {
 		return store.Session{}, err
 	}
+	defer done()
 	session, oldToken, err := s.merge(ctx, change{s.writersOf(l, b).sets, b, b.Session(token), token, w, d})
 	s.changed(b, app, token, oldToken)
 	return session, err

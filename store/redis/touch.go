@@ -12,9 +12,11 @@ func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64)
 		return store.Session{}, err
 	}
 	b := l.OfToken(app, token)
-	if err := s.countLate(ctx, l, b, app, token); err != nil {
+	ctx, done, err := s.countLate(ctx, l, b, app, token)
+	if err != nil {
 		return store.Session{}, err
 	}
+	defer done()
 	reply, err := s.client.RunBatched(ctx, s.scripts.touch,
 		[]string{b.Session(token), b.Sessions(), b.Users(), b.Wipe},
 		[]string{b.App, b.Cache(), s.eviction.flag(), text(ttl), text(maxAge)})

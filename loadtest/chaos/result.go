@@ -54,6 +54,7 @@ func millis(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds
 func (t *trial) judge(f *fault, from, loaded int) *result {
 	r := &result{name: f.name, requests: len(t.answers) - from}
 	served, late := time.Time{}, 0
+	var slowest answer
 	for i, a := range t.answers {
 		switch {
 		case a.wrong:
@@ -75,7 +76,9 @@ func (t *trial) judge(f *fault, from, loaded int) *result {
 			}
 		}
 		if a.sent.Add(a.took).After(t.strikes) {
-			r.slowest = max(r.slowest, a.took)
+			if a.took > r.slowest {
+				r.slowest, slowest = a.took, a
+			}
 		}
 	}
 	if r.refused > 0 {
@@ -110,7 +113,7 @@ func (t *trial) judge(f *fault, from, loaded int) *result {
 		broken(err != nil, "%v", err)
 	}
 	limit := timeout + answerLimit + r.liveliest
-	broken(r.slowest > limit, "the slowest answer took %v, more than %v", r.slowest, limit)
+	broken(r.slowest > limit, "the slowest answer, %d to a %v sent %v after the fault began, took %v, more than %v", slowest.status, slowest.kind, slowest.sent.Sub(t.strikes), r.slowest, limit)
 	limit = recoverLimit + r.liveliest
 	broken(r.recovery > limit, "it served again %v after Redis, more than %v", r.recovery, limit)
 	broken(served.IsZero(), "it did not serve again")

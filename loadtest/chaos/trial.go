@@ -50,6 +50,7 @@ type answer struct {
 	sent   time.Time
 	took   time.Duration
 	status int // 0: none
+	kind   model.Kind
 	wrong  bool
 }
 
@@ -190,6 +191,7 @@ func (t *trial) pass(requests []*model.Request) {
 // send sends one request and judges the answer.
 func (t *trial) send(r *model.Request) {
 	a, body, err := t.ask(r.Method, r.Path, r.Body)
+	a.kind = r.Kind
 	problem := ""
 	switch {
 	case err != nil:

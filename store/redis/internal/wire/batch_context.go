@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,12 +31,38 @@ func Shared(ctx context.Context) context.Context {
 	if isBatch(ctx) {
 		return ctx
 	}
-	return shared{ctx}
+	return &shared{Context: ctx}
 }
 
-type shared struct{ context.Context }
+// shared is a context as Shared makes it. A call that has to connect first shows its deadline
+// from then on, since rueidis waits for the greeting of Redis up to it, or for longer.
+type shared struct {
+	context.Context
+	connects atomic.Bool
+}
 
-func (shared) Deadline() (time.Time, bool) { return time.Time{}, false }
+type sharedKey struct{}
+
+// connecting notes that the call with a context has to connect.
+func connecting(ctx context.Context) {
+	if s, ok := ctx.Value(sharedKey{}).(*shared); ok {
+		s.connects.Store(true)
+	}
+}
+
+func (s *shared) Deadline() (time.Time, bool) {
+	if s.connects.Load() {
+		return s.Context.Deadline()
+	}
+	return time.Time{}, false
+}
+
+func (s *shared) Value(key any) any {
+	if key == (sharedKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
 
 func (c *batchContext) Deadline() (time.Time, bool) { return c.deadline, true }
 

@@ -44,7 +44,8 @@ type Batcher[T Waiter, P any] struct {
 	expiring bool           // whether expire runs
 	// tick counts while somebody waits, expiryTicks in a timeout. Callers take
 	// their time by it: to ask the clock costs more than the rest of a join.
-	tick uint32
+	tick   uint32
+	ticked time.Time // when it last did
 
 	free sync.Pool // of *Batch[T, P]
 }
@@ -186,6 +187,12 @@ func (b *Batcher[T, P]) take(w *Wait) (batch *Batch[T, P], other *Wait) {
 		batch = new(Batch[T, P])
 	}
 	n := min(len(b.waiting), b.most())
+	if w != nil {
+		// Who came a tick after w may wait for longer, and w would wait as long.
+		if i := slices.IndexFunc(b.waiting[:n], func(q T) bool { return int32(q.wait().since-w.since) > 0 }); i >= 0 {
+			n = i
+		}
+	}
 	batch.Waiters = append(batch.Waiters[:0], b.waiting[:n]...)
 	left := copy(b.waiting, b.waiting[n:])
 	clear(b.waiting[left:])
@@ -194,17 +201,21 @@ func (b *Batcher[T, P]) take(w *Wait) (batch *Batch[T, P], other *Wait) {
 	if batch.context == nil || batch.context.used() {
 		batch.context = new(batchContext)
 	}
-	batch.context.deadline = now.Add(b.left(batch.Waiters))
+	batch.context.deadline = b.deadline(now, batch.Waiters)
 	return batch, b.start()
 }
 
-// left is how long the last of some waiters waits yet. mu is held.
-func (b *Batcher[T, P]) left(waiters []T) time.Duration {
+// deadline is when the last of some waiters gives up. It has joined before the tick after
+// the one that it goes by. mu is held.
+func (b *Batcher[T, P]) deadline(now time.Time, waiters []T) time.Time {
 	waited := b.limit()
 	for _, q := range waiters {
 		waited = min(waited, b.tick-q.wait().since)
 	}
-	return min(b.timeout, time.Duration(b.limit()-waited)*b.every())
+	if waited == 0 {
+		return now.Add(b.timeout)
+	}
+	return b.ticked.Add(b.timeout - time.Duration(waited-1)*b.every())
 }
 
 // Carry sends a batch and wakes its waiters. It is for tests, beside the Batcher.
@@ -287,9 +298,10 @@ func (b *Batcher[T, P]) expire() {
 	}
 	ticker := time.NewTicker(b.every())
 	defer ticker.Stop()
-	for range ticker.C {
+	for now := range ticker.C {
 		b.mu.Lock()
 		b.tick++
+		b.ticked = now
 		b.waiting = slices.DeleteFunc(b.waiting, late)
 		b.delayed = slices.DeleteFunc(b.delayed, late)
 		for _, batch := range b.inFlight {

@@ -103,7 +103,7 @@ func (sh *shard) eachOfApp(k key, name string, now int64, from int, seen *slotSe
 }
 
 // order sorts entries, latest first, then by token, descending. It drops those
-// that have gone and that it must ask for their whole token.
+// that have gone and that it must ask for their full token.
 func (s *Store) order(ctx context.Context, entries *[]entry) error {
 	if err := ended(ctx); err != nil {
 		return err
@@ -133,23 +133,23 @@ func (s *Store) order(ctx context.Context, entries *[]entry) error {
 }
 
 // appendByToken appends to kept those of ties that are still there, by their
-// whole tokens. With tokens that are random it sees one pair in 2^55.
+// full tokens. With tokens that are random it sees one pair in 2^55.
 func (s *Store) appendByToken(kept, ties []entry) []entry {
 	type named struct {
 		token token
 		entry entry
 	}
-	var whole []named
+	var all []named
 	for _, e := range ties {
 		sh := &s.shards[e.shardNumber()]
 		sh.mu.Lock()
 		if rec := sh.at(e.slot, e.serial); rec != nil {
-			whole = append(whole, named{rec.token, e})
+			all = append(all, named{rec.token, e})
 		}
 		sh.mu.Unlock()
 	}
-	slices.SortFunc(whole, func(a, b named) int { return slices.Compare(b.token[:], a.token[:]) })
-	for _, n := range whole {
+	slices.SortFunc(all, func(a, b named) int { return slices.Compare(b.token[:], a.token[:]) })
+	for _, n := range all {
 		kept = append(kept, n.entry)
 	}
 	return kept
@@ -183,42 +183,42 @@ func (s *Store) entriesOfUser(ctx context.Context, app, id string) (all []entry,
 	return all, nil
 }
 
-// scanUser appends to out a step of the user's sessions, older than those in met,
+// scanUser appends to out a step of the user's sessions, older than those in seen,
 // which it returns without those at its end that have gone.
 //
 // The sessions are a ring that grows only at its newest. So the one after the last
-// of met that is still there is the first not met: those between have gone.
-func (sh *shard) scanUser(k key, appName, id string, number int, met, out []entry) (still, step []entry, more bool) {
+// of seen that is still there is the first not seen: those between have gone.
+func (sh *shard) scanUser(k key, appName, id string, number int, seen, out []entry) (still, step []entry, more bool) {
 	var slot, newest uint32
-	for looked := 0; slot == 0 && len(met) > 0; looked++ {
+	for looked := 0; slot == 0 && len(seen) > 0; looked++ {
 		if looked == scanStep {
-			return met, out, true
+			return seen, out, true
 		}
-		last := met[len(met)-1]
+		last := seen[len(seen)-1]
 		rec := sh.at(last.slot, last.serial)
 		if rec == nil {
-			met = met[:len(met)-1]
+			seen = seen[:len(seen)-1]
 			continue
 		}
 		slot, newest = rec.older, sh.users.at(rec.user).newest
 		if slot == newest {
-			return met, out, false
+			return seen, out, false
 		}
 	}
 	if slot == 0 {
 		_, u := sh.user(k, appName, id)
 		if u == nil {
-			return met, out, false
+			return seen, out, false
 		}
 		slot, newest = u.newest, u.newest
 	}
 	for len(out) < scanStep {
 		out = append(out, sh.entry(slot, number))
 		if slot = sh.sessions.at(slot).older; slot == newest {
-			return met, out, false
+			return seen, out, false
 		}
 	}
-	return met, out, true
+	return seen, out, true
 }
 
 // list hands out the sessions behind entries.

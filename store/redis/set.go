@@ -63,7 +63,7 @@ func (c *change) toMerge(room int) *write {
 		q.args = append(q.args, c.w, "-1", "", "0")
 		return q
 	}
-	q.walks = true
+	q.merges = true
 	q.args = append(q.args, c.w, strconv.Itoa(room), "", strconv.Itoa(2*len(c.data)))
 	text := c.data.Text()
 	q.time += walkTime(len(text))

@@ -47,10 +47,10 @@ type write struct {
 	// the caller: they are read until Redis has answered, also after ctx has ended.
 	keys, args []string
 	time       time.Duration // how long it holds Redis, by estimate
-	// walks is set if the session's data is walked through, too.
-	walks bool
-	reply rueidis.RedisMessage
-	err   error
+	// merges is set if the session's data is walked through, too.
+	merges bool
+	reply  rueidis.RedisMessage
+	err    error
 }
 
 func newWriter(s *Store, script *wire.Script, sharded bool, begin func([]string, string) []string) *writer {
@@ -63,7 +63,7 @@ func newWriter(s *Store, script *wire.Script, sharded bool, begin func([]string,
 // new returns a write without arguments.
 func (w *writer) new(b layout.Bucket, takes time.Duration) *write {
 	q := w.writes.Get().(*write)
-	q.bucket, q.keys, q.args, q.time, q.walks = b, q.keys[:0], q.args[:0], takes, false
+	q.bucket, q.keys, q.args, q.time, q.merges = b, q.keys[:0], q.args[:0], takes, false
 	return q
 }
 
@@ -119,10 +119,10 @@ func (w *writer) answer(writes []*write, conn *wire.Conn, reply rueidis.RedisMes
 		if fault := q.reply.Error(); fault != nil && !rueidis.IsRedisNil(fault) {
 			q.err = w.batches.s.client.Outcome(conn, fault)
 		}
-		if q.walks && q.reply.IsString() {
+		if q.merges && q.reply.IsString() {
 			text, _ := q.reply.ToString()
 			took += walkTime(len(text))
-		} else if q.walks && q.reply.IsInt64() {
+		} else if q.merges && q.reply.IsInt64() {
 			if n, _ := q.reply.ToInt64(); n < 0 { // nothing was done
 				q.Retry = true
 				continue

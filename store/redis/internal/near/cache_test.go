@@ -136,7 +136,7 @@ func TestChangeInFlight(t *testing.T) {
 	for name, happens := range map[string]func(c *testCache, token string){
 		"change": func(c *testCache, token string) { c.Drop("app", token) },
 		"message": func(c *testCache, token string) {
-			c.feeds.one.Load().hear(message("app:" + token))
+			c.feeds.one.Load().onMessage(message("app:" + token))
 		},
 		"lease": func(c *testCache, _ string) { c.feeds.one.Load().end(); c.renew() },
 		"none":  func(*testCache, string) {},

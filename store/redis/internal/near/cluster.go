@@ -45,7 +45,7 @@ func (f *feeds) runCluster(ctx context.Context, conn *wire.Conn) error {
 		select {
 		case b := <-f.wanted:
 			if err := f.listen(ctx, conn, b); err != nil && ctx.Err() == nil {
-				f.tell("warning: near reads are off for a part of the cluster until what others change is heard: " + why(err))
+				f.warn("warning: near reads are off for a part of the cluster until what others change is heard: " + why(err))
 				select {
 				case <-time.After(feedPause):
 				case <-ctx.Done():
@@ -91,7 +91,7 @@ func (f *feeds) listen(ctx context.Context, conn *wire.Conn, b layout.Bucket) er
 	f.mu.Lock()
 	f.buckets[b.Prefix] = listener
 	f.mu.Unlock()
-	f.heard()
+	f.working()
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (f *feeds) runNode(ctx context.Context, addr string, listener *feed) {
 	}
 	f.mu.Unlock()
 	if ctx.Err() == nil && !errors.Is(err, errReplaced) {
-		f.tell("warning: near reads are off for a part of the cluster until what others change is heard: " + why(err))
+		f.warn("warning: near reads are off for a part of the cluster until what others change is heard: " + why(err))
 	}
 }
 

@@ -47,24 +47,24 @@ type feed struct {
 	leases    map[string]*lease // by the channel that it listens on
 	beats     map[string]*beat  // in flight, by what is published
 	sent      uint64
-	heard     time.Duration // when the latest beat that was heard was sent
+	latest    time.Duration // when the latest beat that was received was sent
 	err       error         // why it ended
 }
 
 // beat is one in flight.
 type beat struct {
-	sent  time.Duration
-	heard chan struct{} // closed then
+	sent     time.Duration
+	received chan struct{} // closed then
 }
 
 // newFeed subscribes to the channels on a node, which is conn's own if that is one Redis.
 func newFeed(ctx context.Context, c *Cache, conn *wire.Conn, node rueidis.Client, channel string) (*feed, error) {
 	f := &feed{
 		cache: c, conn: conn, beatOn: channel + ":" + strconv.FormatUint(rand.Uint64(), 36),
-		leases: make(map[string]*lease), beats: make(map[string]*beat), heard: c.real(),
+		leases: make(map[string]*lease), beats: make(map[string]*beat), latest: c.real(),
 	}
 	f.dedicated, _ = node.Dedicate()
-	f.dedicated.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: f.hear, OnSubscription: f.subscription})
+	f.dedicated.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: f.onMessage, OnSubscription: f.subscription})
 	if err := f.subscribe(ctx, f.beatOn); err != nil {
 		f.dedicated.Close()
 		return nil, err
@@ -97,9 +97,9 @@ func (f *feed) lease(channel string) *lease {
 	return f.leases[channel]
 }
 
-// hear is called with what is published, in order, by the goroutine that reads the
+// onMessage is called with what is published, in order, by the goroutine that reads the
 // connection.
-func (f *feed) hear(m rueidis.PubSubMessage) {
+func (f *feed) onMessage(m rueidis.PubSubMessage) {
 	if m.Channel != f.beatOn {
 		app, token, _ := strings.Cut(m.Message, ":")
 		if store.ValidToken(token) {
@@ -115,8 +115,8 @@ func (f *feed) hear(m rueidis.PubSubMessage) {
 		return
 	}
 	delete(f.beats, m.Message)
-	close(b.heard)
-	f.heard = max(f.heard, b.sent)
+	close(b.received)
+	f.latest = max(f.latest, b.sent)
 	for _, l := range f.leases {
 		l.extend(now, b.sent+leaseTime)
 	}
@@ -140,7 +140,7 @@ func (f *feed) subscription(s rueidis.PubSubSubscription) {
 
 // beat sends one.
 func (f *feed) beat(ctx context.Context) (*beat, error) {
-	b := &beat{sent: f.cache.real(), heard: make(chan struct{})}
+	b := &beat{sent: f.cache.real(), received: make(chan struct{})}
 	f.mu.Lock()
 	f.sent++
 	text := strconv.FormatUint(f.sent, 10)
@@ -153,8 +153,8 @@ func (f *feed) beat(ctx context.Context) (*beat, error) {
 	if f.conn.Layout.Sharded() {
 		command = client.B().Spublish().Channel(f.beatOn).Message(text).Build().ToPipe()
 	}
-	hearers, err := client.Do(wire.Shared(ctx), command).AsInt64()
-	if err == nil && hearers == 0 {
+	receivers, err := client.Do(wire.Shared(ctx), command).AsInt64()
+	if err == nil && receivers == 0 {
 		err = errElsewhere
 	}
 	if err != nil {
@@ -205,7 +205,7 @@ func (f *feed) check() error {
 			delete(f.beats, text)
 		}
 	}
-	if f.err == nil && now > f.heard+silence {
+	if f.err == nil && now > f.latest+silence {
 		f.err = errSilent
 	}
 	return f.err
@@ -247,7 +247,7 @@ func (f *feed) fence() {
 		return
 	}
 	select {
-	case <-b.heard:
+	case <-b.received:
 	case <-ctx.Done():
 		f.end()
 	}

@@ -103,7 +103,7 @@ func (f *feeds) run(ctx context.Context) {
 			return
 		}
 		if err != nil && !errors.Is(err, errReplaced) {
-			f.tell("warning: near reads are off until what others change is heard: " + why(err))
+			f.warn("warning: near reads are off until what others change is heard: " + why(err))
 		}
 		select {
 		case <-time.After(feedPause):
@@ -112,8 +112,8 @@ func (f *feeds) run(ctx context.Context) {
 	}
 }
 
-// tell writes a line to the log, unless it was the last.
-func (f *feeds) tell(line string) {
+// warn writes a line to the log, unless it was the last.
+func (f *feeds) warn(line string) {
 	f.mu.Lock()
 	again := f.said == line
 	f.said = line
@@ -123,8 +123,8 @@ func (f *feeds) tell(line string) {
 	}
 }
 
-// heard says that near reads work again, if the log says that they do not.
-func (f *feeds) heard() {
+// working says that near reads work again, if the log says that they do not.
+func (f *feeds) working() {
 	f.mu.Lock()
 	off := f.said != ""
 	f.said = ""
@@ -141,6 +141,6 @@ func (f *feeds) runOne(ctx context.Context, conn *wire.Conn) error {
 	}
 	f.one.Store(feed)
 	defer f.one.Store(nil)
-	f.heard()
+	f.working()
 	return feed.run(ctx)
 }

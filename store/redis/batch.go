@@ -86,9 +86,7 @@ func (b *batches[T]) most() int {
 	return maxBatch
 }
 
-// send runs the script for the operations of a batch. It has no deadline, since each
-// caller has one (see Batcher.Do); it ends at the latest when rueidis gives up a silent
-// connection.
+// send runs the script for the operations of a batch, until the batch's context ends.
 func (b *batches[T]) send(batch *wire.Batch[T, payload[T]]) {
 	p, client := &batch.Payload, b.s.client
 	p.ops = b.kind.unique(p.ops[:0], batch.Waiters) // answer needs it, whatever comes

@@ -46,6 +46,9 @@ func (s *Store) countLate(ctx context.Context, l layout.Layout, b layout.Bucket,
 	if s.near == nil {
 		return ctx, noCancel, nil
 	}
+	if err := s.client.Refused(); err != nil {
+		return nil, nil, err // what is not taken waits, and is not lost
+	}
 	late, wait := s.near.Take(app, token)
 	if late.Reads == 0 && wait == nil {
 		return ctx, noCancel, nil
@@ -149,8 +152,7 @@ func (r *reader) sendLate(l layout.Layout, some []*near.Uncounted) {
 		q.late, q.uncounted = u.Late, true
 		batch.Waiters = append(batch.Waiters, q)
 	}
-	r.batches.send(batch)
-	r.batches.answer(batch)
+	r.batches.batcher.Alone(batch)
 	for i, q := range batch.Waiters {
 		switch {
 		case q.Retry:

@@ -206,6 +206,45 @@ func TestNearPausedRedis(t *testing.T) {
 	}
 }
 
+// TestNearRefused reads a session near, and then asks for it while calls fail at once, since
+// Redis is stopped: what was read is not lost by that, and is counted once Redis goes on.
+func TestNearRefused(t *testing.T) {
+	server := redistest.Start(t)
+	s, err := Open(Options{
+		Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: 200 * time.Millisecond, Logf: t.Logf, Cache: 10 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	eventually(t, "near reads are on", func() bool { return s.near.Figures().Lease })
+	token, other := create(t, s, "app", "user", 1000), create(t, s, "app", "user", 1000)
+	eventually(t, "it is answered near", func() bool {
+		before := s.near.Figures().Hits
+		get(t, s, token)
+		return s.near.Figures().Hits > before
+	})
+	server.Pause()
+	resumed := sync.OnceFunc(func() { server.Resume() })
+	defer resumed()
+	ctx := context.Background()
+	eventually(t, "calls fail at once", func() bool {
+		s.Get(ctx, "app", other)
+		return s.client.Refused() != nil
+	})
+	_, err1 := s.Get(ctx, "app", token)
+	_, err2 := s.Set(ctx, "app", token, nil)
+	if !errors.Is(err1, store.ErrUnavailable) || !errors.Is(err2, store.ErrUnavailable) {
+		t.Errorf("meanwhile: %v, %v", err1, err2)
+	}
+	resumed()
+	eventually(t, "calls are sent again", func() bool { return s.client.Refused() == nil })
+	s.near.Flush()
+	if f := s.near.Figures(); f.LateLost != 0 || f.LateReads == 0 {
+		t.Errorf("%d reads are lost, %d counted", f.LateLost, f.LateReads)
+	}
+}
+
 // TestNearCountsAll has two servers read, change and touch the same sessions at once, while
 // one of them often hears nothing. Once all is flushed, every read is counted, once.
 func TestNearCountsAll(t *testing.T) {

@@ -81,6 +81,11 @@ func newReader(s *Store, watch Observer, sharded, detailed, kept bool) *reader {
 // get reads a session with the next batch. b is its bucket in the sharded layout.
 func (r *reader) get(ctx context.Context, l layout.Layout, b layout.Bucket, app, token string) (store.Session, error) {
 	cache := r.batches.s.near
+	if cache != nil {
+		if err := r.batches.s.client.Refused(); err != nil {
+			return store.Session{}, err // the late reads of the session wait, and are not lost
+		}
+	}
 	q := r.new(l, b, app, token)
 	if cache != nil {
 		q.ticket = cache.Ask(b, app, token)

@@ -65,11 +65,15 @@ func newFeed(ctx context.Context, c *Cache, conn *wire.Conn, node rueidis.Client
 	}
 	f.dedicated, _ = node.Dedicate()
 	f.dedicated.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: f.onMessage, OnSubscription: f.subscription})
-	if err := f.subscribe(ctx, f.beatOn); err != nil {
+	err := f.subscribe(ctx, f.beatOn)
+	if err == nil {
+		err = f.listen(ctx, channel)
+	}
+	if err != nil {
 		f.dedicated.Close()
 		return nil, err
 	}
-	return f, f.listen(ctx, channel)
+	return f, nil
 }
 
 func (f *feed) subscribe(ctx context.Context, channel string) error {

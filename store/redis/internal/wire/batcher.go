@@ -251,6 +251,14 @@ func (b *Batcher[T, P]) Carry(batch *Batch[T, P]) {
 	}
 }
 
+// Alone sends a batch that nobody waits for, beside those of callers, for the timeout at
+// most, and fills in the answers.
+func (b *Batcher[T, P]) Alone(batch *Batch[T, P]) {
+	batch.context = &batchContext{deadline: time.Now().Add(b.timeout)}
+	b.send(batch)
+	b.answer(batch)
+}
+
 // remove notes that a batch is no longer in flight, and has the next carried.
 func (b *Batcher[T, P]) remove(batch *Batch[T, P]) {
 	b.mu.Lock()

@@ -57,8 +57,11 @@ func openCluster(tb testing.TB, cluster *redistest.Cluster, buckets int, clock *
 		clock.OnChange(set)
 	}
 	s := openClusterAs(tb, cluster, o)
-	// On a loaded machine the first dial may take longer than it may.
+	// On a loaded machine the first dial may take longer than it may. The writes of the start
+	// would count among the calls of the test.
+	eventually(tb, "the writes of the start are done", func() bool { return s.Writable() && !s.client.Probing() })
 	eventually(tb, "the cluster is reached", func() bool { return s.Ping(tb.Context()) == nil })
+	s.registry.Close() // waits for those that no answer waited for
 	return s
 }
 

@@ -52,9 +52,6 @@ func openStore(c config.Config, counts *metrics.Metrics) (engine, string, error)
 	if err != nil {
 		return nil, "", err
 	}
-	if !c.NamespaceGiven() {
-		warnOtherNamespace(s, c.Namespace)
-	}
 	if c.Cache > 0 {
 		counts.Cache(func() metrics.Cache { return cacheFigures(s) })
 	}
@@ -71,18 +68,22 @@ func cacheFigures(s *redis.Store) metrics.Cache {
 }
 
 // warnOtherNamespace warns a site that moves over from the original: its README
-// promised the namespace drs, its code used rs.
-func warnOtherNamespace(s *redis.Store, namespace string) {
+// promised the namespace drs, its code used rs. It returns false if Redis cannot be asked yet.
+func warnOtherNamespace(ctx context.Context, s *redis.Store, namespace string) (asked bool) {
 	const original = "rs"
-	ctx := context.Background()
-	if ours, err := s.HasSessions(ctx, namespace); err != nil || ours {
-		return
+	ours, err := s.HasSessions(ctx, namespace)
+	if errors.Is(err, store.ErrUnavailable) {
+		return false
+	}
+	if err != nil || ours {
+		return true
 	}
 	if theirs, err := s.HasSessions(ctx, original); err == nil && theirs {
 		log.Printf("warning: this Redis holds no sessions under %q, but some under %q, the original's namespace: "+
 			"set RS_NAMESPACE=%s to serve them, or RS_NAMESPACE=%s to say that they are not meant",
 			namespace, original, original, namespace)
 	}
+	return true
 }
 
 // backUp makes a backup each time that a signal asks for one, until ctx ends. Without a

@@ -27,6 +27,8 @@ const (
 	// drainGrace is how long a terminated server goes on with /readyz at 503, so
 	// that load balancers see it and send new work elsewhere.
 	drainGrace = 2 * time.Second
+	// namespacePause is between attempts to see whether the sessions are in another namespace.
+	namespacePause = 200 * time.Millisecond
 	// drainTimeout bounds the end of the work in flight. It is longer than the
 	// server's read timeout, so a client that stalls cannot outlast it.
 	drainTimeout = 10 * time.Second
@@ -57,6 +59,12 @@ func serve(c config.Config, stdout io.Writer, lines *logging.Writer) error {
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer cancel()
+	if s, ok := sessions.(*redis.Store); ok && !c.NamespaceGiven() && !warnOtherNamespace(ctx, s, c.Namespace) {
+		background.Go(func() {
+			for pause(ctx, namespacePause) && !warnOtherNamespace(ctx, s, c.Namespace) {
+			}
+		})
+	}
 	if c.Wipe > 0 {
 		every := time.Duration(c.Wipe) * time.Second
 		wiper := store.Wiper{Store: sessions, Every: every, Logf: log.Printf, Wiped: counts.Wiper(every).Wiped}
@@ -116,6 +124,16 @@ func serve(c config.Config, stdout io.Writer, lines *logging.Writer) error {
 		case s := <-signals:
 			return drain(server, api, signals, s)
 		}
+	}
+}
+
+// pause waits for d. It returns false if ctx ends before.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

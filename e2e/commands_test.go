@@ -66,7 +66,7 @@ func TestHealthcheck(t *testing.T) {
 // TestMigrate runs the subcommand, with Ctrl-C in the middle.
 func TestMigrate(t *testing.T) {
 	source, target := redistest.Start(t), redistest.Start(t, "--requirepass", "hidden")
-	server := start(t, "RS_REDIS_URL=redis://"+source.Addr())
+	server := startReady(t, "RS_REDIS_URL=redis://"+source.Addr())
 	for i := range 600 {
 		server.expect("PUT", fmt.Sprintf("/shop/create/user%d?ip=::1", i), 200, "")
 	}

@@ -23,7 +23,7 @@ const (
 	crashWriters = 16
 	// readsFollow is how long after it was answered a read may be lost: a second,
 	// and some time for a machine that has other things to do.
-	readsFollow = 1500 * time.Millisecond
+	readsFollow = 4 * time.Second
 	// checks is after how many crashes a session that was ended is asked for.
 	checks = 3
 )

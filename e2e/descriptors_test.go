@@ -28,11 +28,13 @@ func TestFewDescriptors(t *testing.T) {
 // fewDescriptors calls disconnect when all connections that may be open are.
 func fewDescriptors(t *testing.T, engine string, disconnect func()) {
 	key := strings.Repeat("0123456789abcdef", 4)
-	p := command(t, nil, "RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none", engine, "RS_API_KEYS=web:"+key)
+	p := command(t, nil, "RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none", longTimeout, engine, "RS_API_KEYS=web:"+key)
 	shell := exec.Command("/bin/sh", "-c", `ulimit -n 64 && exec "$0"`, program)
 	shell.Env = p.cmd.Env
 	p.cmd = shell
 	p.launch()
+	p.awaitReady()
+	http.DefaultClient.CloseIdleConnections()
 
 	if want := "may open 64 files only"; !strings.Contains(p.log(), "WARN at most 28 connections are served, since this process "+want) {
 		t.Errorf("the log does not say that it %s:\n%s", want, p.log())

@@ -76,7 +76,7 @@ func build(program string, args ...string) error {
 }
 
 // patience bounds what a test waits for.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // process is a running server.
 type process struct {
@@ -106,12 +106,37 @@ func command(t *testing.T, args []string, environ ...string) *process {
 	return p
 }
 
+// longTimeout is a time-out that a loaded machine does not need.
+const longTimeout = "RS_TIMEOUT=20s"
+
 // start starts a server on a free port and waits until it listens.
 func start(t *testing.T, environ ...string) *process {
 	t.Helper()
-	p := command(t, nil, append([]string{"RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none"}, environ...)...)
+	p := command(t, nil, append([]string{"RS_HOST=127.0.0.1", "RS_PORT=0", "RS_LOGLEVEL=none", longTimeout}, environ...)...)
 	p.launch()
 	return p
+}
+
+// startReady is start of a server with Redis, which it waits for.
+func startReady(t *testing.T, environ ...string) *process {
+	t.Helper()
+	p := start(t, environ...)
+	p.awaitReady()
+	return p
+}
+
+// awaitReady waits until the server has reached its store.
+func (p *process) awaitReady() {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		status, body := p.do("GET", "/readyz")
+		if status == 200 {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("/readyz answers %d %s:\n%s", status, body, p.log())
+		}
+	}
 }
 
 // launch starts what command has prepared, and waits until it listens.

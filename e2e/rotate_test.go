@@ -39,22 +39,22 @@ func TestRotatedPassword(t *testing.T) {
 			if name == "RS_REDIS_PASSWORD_FILE" {
 				environ = append(environ, "RS_REDISPORT="+strconv.Itoa(redis.Port()))
 			}
-			p := start(t, environ...)
+			p := startReady(t, environ...)
 			token := p.create("/app/create/user?ip=::1")
 			serves := func() bool { status, _ := p.do("GET", "/app/get/"+token); return status == 200 }
-			within := func(d time.Duration, what string) {
+			soon := func(what string) {
 				t.Helper()
-				for deadline := time.Now().Add(d); !serves(); time.Sleep(10 * time.Millisecond) {
+				for deadline := time.Now().Add(patience / 4); !serves(); time.Sleep(10 * time.Millisecond) {
 					if time.Now().After(deadline) {
-						t.Fatalf("%s: not served within %v\n%s", what, d, p.log())
+						t.Fatalf("%s: not served\n%s", what, p.log())
 					}
 				}
 			}
-			within(time.Second, "at the start")
+			soon("at the start")
 
 			write("second")
 			change("second")
-			within(2*time.Second, "the file before Redis")
+			soon("the file before Redis")
 
 			change("third")
 			for serves() {
@@ -64,7 +64,7 @@ func TestRotatedPassword(t *testing.T) {
 				t.Errorf("readyz: %d", status)
 			}
 			write("third")
-			within(2*time.Second, "Redis before the file")
+			soon("Redis before the file")
 
 			// One connection is made with the old password; those to come need the new one.
 			redis.Do(t, "CONFIG", "SET", "requirepass", "fourth")

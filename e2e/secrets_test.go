@@ -144,7 +144,7 @@ func TestSecretsStayIn(t *testing.T) {
 	// A Redis that has what it should not, and then is gone.
 	t.Run("redis", func(t *testing.T) {
 		redis := redistest.Start(t)
-		p := start(t, "RS_REDISHOST=127.0.0.1", "RS_REDISPORT="+strconv.Itoa(redis.Port()), "RS_LOGLEVEL=dev", "RS_TIMEOUT=200ms", keys)
+		p := start(t, "RS_REDISHOST=127.0.0.1", "RS_REDISPORT="+strconv.Itoa(redis.Port()), "RS_LOGLEVEL=dev", keys)
 		token := p.newToken(oldKey)
 		redis.Do(t, "SET", "drs:app:"+token, token)
 		for _, r := range [][2]string{{"GET", "/app/get/"}, {"POST", "/app/set/"}, {"DELETE", "/app/kill/"}} {
@@ -161,13 +161,7 @@ func TestSecretsStayIn(t *testing.T) {
 // newToken starts a session once the server is ready, and returns its token.
 func (p *process) newToken(key string) string {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		if status, body := p.do("GET", "/readyz"); status == 200 {
-			break
-		} else if time.Now().After(deadline) {
-			p.t.Fatalf("/readyz answers %s", body)
-		}
-	}
+	p.awaitReady()
 	_, body := p.authorized(key, "PUT", "/app/create/id?ip=::1", "{}")
 	token := regexp.MustCompile(`[A-Za-z0-9]{64}`).FindString(body)
 	if token == "" {

@@ -17,8 +17,9 @@ import (
 )
 
 // hostileTimeout is what servers give those who are slow on purpose: short, so that the
-// test is, and long against the steps of trickle.
-const hostileTimeout = time.Second
+// test is, and long against the steps of trickle, and against the time that a loaded machine
+// needs to answer all.
+const hostileTimeout = 4 * time.Second
 
 // hostile is an input that somebody sends who knows HTTP, or does not.
 type hostile struct {

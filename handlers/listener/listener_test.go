@@ -22,6 +22,9 @@ import (
 	"rest-sessions/internal/testcert"
 )
 
+// patience is more than a loaded machine takes to answer.
+const patience = 10 * time.Second
+
 // open opens and answers every request with 200, or with 503 once sick is set.
 func open(t *testing.T, o Options, sick *atomic.Bool) *Listener {
 	t.Helper()
@@ -33,7 +36,7 @@ func open(t *testing.T, o Options, sick *atomic.Bool) *Listener {
 		if sick != nil && sick.Load() {
 			ctx.SetStatusCode(fasthttp.StatusServiceUnavailable)
 		}
-	}, ReadTimeout: time.Second, Logger: quiet{}}
+	}, ReadTimeout: patience, Logger: quiet{}}
 	done := make(chan struct{})
 	go func() {
 		server.Serve(l)
@@ -90,11 +93,11 @@ func TestTCP(t *testing.T) {
 	if l.String() != "http://"+l.Addr().String() || l.TLS() || l.Reload() != nil {
 		t.Errorf("it is %s, TLS %v", l, l.TLS())
 	}
-	if err := o.Healthy(time.Second); err != nil {
+	if err := o.Healthy(patience); err != nil {
 		t.Error(err)
 	}
 	sick.Store(true)
-	if err := o.Healthy(time.Second); err == nil || !strings.Contains(err.Error(), "503") {
+	if err := o.Healthy(patience); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Errorf("a sick server: %v", err)
 	}
 	if _, err := Open(o); !errors.Is(err, syscall.EADDRINUSE) {
@@ -111,10 +114,10 @@ func TestTLS(t *testing.T) {
 	if l.String() != "https://"+l.Addr().String() || !l.TLS() {
 		t.Errorf("it is %s, TLS %v", l, l.TLS())
 	}
-	if err := o.Healthy(time.Second); err != nil {
+	if err := o.Healthy(patience); err != nil {
 		t.Error(err)
 	}
-	if err := (Options{Host: o.Host, Port: o.Port}).Healthy(time.Second); err == nil {
+	if err := (Options{Host: o.Host, Port: o.Port}).Healthy(patience); err == nil {
 		t.Error("it answers without TLS")
 	}
 	dial := func(name string, most uint16) error {
@@ -165,7 +168,7 @@ func TestTLS(t *testing.T) {
 func TestSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	o := Options{Host: "unix:" + path, Port: 1}
-	if err := o.Healthy(time.Second); err == nil {
+	if err := o.Healthy(patience); err == nil {
 		t.Error("without a server it is healthy")
 	}
 	l, err := Open(o)
@@ -190,14 +193,14 @@ func TestSocket(t *testing.T) {
 		}
 		o.Host = "unix:" + path + map[bool]string{true: "tls"}[secure]
 		open(t, o, nil)
-		if err := o.Healthy(time.Second); err != nil {
+		if err := o.Healthy(patience); err != nil {
 			t.Errorf("TLS %v: %v", secure, err)
 		}
 		_, err := Open(o)
 		if err == nil || !strings.Contains(err.Error(), "another server already listens on "+path) {
 			t.Errorf("a socket in use: %v", err)
 		}
-		if err := o.Healthy(time.Second); err != nil {
+		if err := o.Healthy(patience); err != nil {
 			t.Errorf("after another server tried its socket: %v", err)
 		}
 	}

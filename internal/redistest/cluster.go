@@ -19,7 +19,7 @@ const (
 	clusterSlots = 16384
 	// clusterDeadline is how long the nodes may take to agree, and a replica to be
 	// in sync.
-	clusterDeadline = 30 * time.Second
+	clusterDeadline = time.Minute
 )
 
 // Cluster is a Redis Cluster: masters that share the slots evenly, and as many

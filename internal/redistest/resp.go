@@ -21,7 +21,7 @@ func (e Error) Error() string { return string(e) }
 
 // doTimeout bounds a command, so that one to a paused server fails its test
 // rather than hang it.
-const doTimeout = 5 * time.Second
+const doTimeout = 20 * time.Second
 
 // Do sends one command and returns its reply: string, int64, []any, nil, or
 // Error for an error reply. Without a reply the test ends as failed.

@@ -22,7 +22,7 @@ const (
 	quorum     = 2
 	// sentinelDeadline is how long the Sentinels may take to know each other, and
 	// the replica to be in sync.
-	sentinelDeadline = 30 * time.Second
+	sentinelDeadline = time.Minute
 	// failoverTimeout is half of the time between two elections.
 	failoverTimeout = time.Second
 )

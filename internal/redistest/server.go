@@ -29,7 +29,7 @@ var ErrNoServer = errors.New("redistest: no redis-server in PATH")
 
 const (
 	// startDeadline is how long a server may take to answer its first command.
-	startDeadline = 10 * time.Second
+	startDeadline = time.Minute
 	pollInterval  = 2 * time.Millisecond
 	// A cluster node listens on its port + 10000 as well.
 	portAttempts = 20
@@ -184,7 +184,7 @@ func (s *Server) start() error {
 // come from another server that took the port first. A server with a password
 // does not tell its pid; its port is believed.
 func (s *Server) serves(pid int) bool {
-	c, err := dial(s.Addr(), time.Second)
+	c, err := dial(s.Addr(), doTimeout)
 	if err != nil {
 		return false
 	}

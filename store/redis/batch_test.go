@@ -147,12 +147,12 @@ func TestLoneRead(t *testing.T) {
 // nobody may get another's session.
 func TestGivingUp(t *testing.T) {
 	server := redistest.Start(t)
-	s, _ := openShort(t, server.Port())
-	defer s.Close()
+	s, _ := openLogged(t, server.Port(), briefTimeout)
+	patient, _ := openLogged(t, server.Port(), testTimeout)
 	const sessions = 100
 	var tokens []string
 	for i := range sessions {
-		tokens = append(tokens, create(t, s, "app", "user"+strconv.Itoa(i), 1000))
+		tokens = append(tokens, create(t, patient, "app", "user"+strconv.Itoa(i), 1000))
 	}
 	for range 3 {
 		server.Pause()

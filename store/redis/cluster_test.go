@@ -50,15 +50,14 @@ func TestMain(m *testing.M) {
 // scripts ask that for the time.
 func openCluster(tb testing.TB, cluster *redistest.Cluster, buckets int, clock *storetest.Clock) *Store {
 	tb.Helper()
-	o := Options{Namespace: newNamespace(), Buckets: buckets, Timeout: testTimeout}
+	o := Options{Namespace: newNamespace(), Buckets: buckets, Timeout: testTimeout, DialTimeout: testTimeout}
 	if clock != nil {
 		var set func(now int64)
 		o.Clock, set = cluster.Clock(tb, o.Namespace)
 		clock.OnChange(set)
 	}
 	s := openClusterAs(tb, cluster, o)
-	// On a loaded machine the first dial may take longer than it may. The writes of the start
-	// would count among the calls of the test.
+	// They would count among the calls of the test.
 	eventually(tb, "the writes of the start are done", func() bool { return s.Writable() && !s.client.Probing() })
 	eventually(tb, "the cluster is reached", func() bool { return s.Ping(tb.Context()) == nil })
 	s.registry.Close() // waits for those that no answer waited for
@@ -68,7 +67,7 @@ func openCluster(tb testing.TB, cluster *redistest.Cluster, buckets int, clock *
 // openBrief opens a store in a namespace with a time-out that a test means to see.
 func openBrief(tb testing.TB, cluster *redistest.Cluster, namespace string, timeout time.Duration) *Store {
 	tb.Helper()
-	return openClusterAs(tb, cluster, Options{Namespace: namespace, Timeout: timeout})
+	return openClusterAs(tb, cluster, Options{Namespace: namespace, Timeout: timeout, DialTimeout: timeout})
 }
 
 func openClusterAs(tb testing.TB, cluster *redistest.Cluster, o Options) *Store {

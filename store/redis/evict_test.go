@@ -26,7 +26,7 @@ func openEvicting(t *testing.T, server *redistest.Server) (*Store, *lines, *evic
 	t.Helper()
 	log, watch := &lines{}, &evictions{told: make(chan bool, 10)}
 	s, err := Open(Options{
-		Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: testTimeout, Logf: log.logf, Observer: watch,
+		Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: testTimeout, DialTimeout: testTimeout, Logf: log.logf, Observer: watch,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/internal/testcert"
@@ -71,7 +72,7 @@ func TestExplain(t *testing.T) {
 			"the server is not a Sentinel: RS_REDIS_URL must name Sentinels, or have no master_set"},
 		"plain to TLS": {Options{URL: "redis://" + secure},
 			"the server closed the connection without an answer; if it speaks TLS, RS_REDIS_URL must begin with rediss:// ("},
-		"TLS to plain": {Options{URL: "rediss://" + plain.Addr(), TLS: good},
+		"TLS to plain": {Options{URL: "rediss://" + plain.Addr(), TLS: good, DialTimeout: time.Second}, // Redis waits for more
 			"if it does not speak TLS, RS_REDIS_URL must begin with redis:// instead of rediss:// ("},
 		"TLS to what greets": {Options{URL: "rediss://" + greet(t, "-ERR max number of clients reached\r\n")},
 			"the server does not speak TLS: RS_REDIS_URL must begin with redis:// instead of rediss://"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,18 +17,15 @@ import (
 
 // resumeLimit is how long after its election a replica's sessions may still answer
 // store.ErrUnavailable.
-const resumeLimit = 2 * time.Second
-
-// serverTimeout is the default of RS_TIMEOUT.
-const serverTimeout = time.Second
+const resumeLimit = backWithin
 
 // TestFailover kills masters with SIGKILL under a mix of operations. The first has
 // been stopped from writing until its replica had all, so Redis itself loses
 // nothing, and no answer may show a loss. The second is killed in the middle of
 // it, and what it acknowledged in its last second may be lost, nothing else.
 func TestFailover(t *testing.T) {
-	cluster := redistest.StartCluster(t, true, "--cluster-node-timeout", "1500")
-	s := openBrief(t, cluster, "failover", serverTimeout)
+	cluster := redistest.StartCluster(t, true, "--cluster-node-timeout", "3000")
+	s := openBrief(t, cluster, "failover", testTimeout) // a master that is killed does not keep one waiting
 	defer s.Close()
 	var troubled atomic.Int64 // bits: the masters that were killed
 	l := newLedger(t, s, func(slot int) bool { return troubled.Load()&(1<<masterOf(slot)) != 0 })
@@ -119,30 +117,45 @@ func probe(t *testing.T, s *Store) (tokens [3][]string) {
 }
 
 // TestSilentNode stops a master without closing its connections: calls for its
-// sessions and for the whole app give up in time, and those for others go on.
+// sessions and for the whole app give up in time, and those for others go on meanwhile.
 func TestSilentNode(t *testing.T) {
 	cluster := ofCluster(t)
-	s := openBrief(t, cluster, "silent", serverTimeout)
+	patient := openCluster(t, cluster, 0, nil)
+	defer patient.Close()
+	const timeout = 2 * briefTimeout
+	s := openBrief(t, cluster, strings.TrimSuffix(patient.keys.NS, ":"), timeout)
 	defer s.Close()
-	tokens := probe(t, s)
-	if _, err := s.Activity(context.Background(), "probe", 60); err != nil {
-		t.Fatal(err)
-	}
+	tokens := probe(t, patient)
+	ctx := context.Background()
+	eventually(t, "all nodes are reached", func() bool {
+		for _, some := range tokens {
+			for _, token := range some {
+				if _, err := s.Get(ctx, "probe", token); err != nil {
+					return false
+				}
+			}
+		}
+		_, err := s.Activity(ctx, "probe", 60)
+		return err == nil
+	})
 	cluster.Masters[0].Pause()
 	defer cluster.Masters[0].Resume()
-	ctx := context.Background()
 	var wg sync.WaitGroup
+	var gaveUp atomic.Bool // a call for what is on the silent node
 	for range 8 {
 		for master, some := range tokens {
 			for _, token := range some {
 				wg.Go(func() {
 					start := time.Now()
 					_, err := s.Get(ctx, "probe", token)
-					if took := time.Since(start); took > serverTimeout+time.Second {
+					if took := time.Since(start); took > 2*timeout {
 						t.Errorf("get took %v", took)
 					}
-					if master == 0 && !errors.Is(err, store.ErrUnavailable) {
-						t.Errorf("get from the silent node: %v", err)
+					if master == 0 {
+						gaveUp.Store(true)
+						if !errors.Is(err, store.ErrUnavailable) {
+							t.Errorf("get from the silent node: %v", err)
+						}
 					}
 					if master == 2 && err != nil {
 						t.Errorf("get from a sound node: %v", err)
@@ -156,31 +169,32 @@ func TestSilentNode(t *testing.T) {
 			}
 		})
 	}
-	// A quarter of a second is an age for one round trip, far less than the time-out.
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(100 * time.Millisecond) // they are on their way
 	for i := range 20 {
 		token := tokens[2][i%len(tokens[2])]
-		start := time.Now()
 		if _, err := s.Set(ctx, "probe", token, number(i)); err != nil {
 			t.Errorf("set on a sound node: %v", err)
-		}
-		if took := time.Since(start); took > serverTimeout/2 {
-			t.Errorf("set on a sound node took %v", took)
 		}
 	}
 	if err := s.Ping(ctx); err != nil {
 		t.Errorf("ping, while two nodes of three are sound: %v", err)
 	}
-	wg.Wait()
-	for what, err := range map[string]error{
-		"soapp":   second(readList(ctx, s.SessionsOfApp(ctx, "probe", 60))),
-		"killall": second(s.KillApp(ctx, "probe")),
-		"wipe":    second(s.Wipe(ctx)),
-	} {
-		if !errors.Is(err, store.ErrUnavailable) {
-			t.Errorf("%s without a node: %v", what, err)
-		}
+	if gaveUp.Load() {
+		t.Errorf("calls of sound nodes wait for those of the silent one")
 	}
+	wg.Wait()
+	for what, call := range map[string]func() error{
+		"soapp":   func() error { return second(readList(ctx, s.SessionsOfApp(ctx, "probe", 60))) },
+		"killall": func() error { return second(s.KillApp(ctx, "probe")) },
+		"wipe":    func() error { return second(s.Wipe(ctx)) },
+	} {
+		wg.Go(func() {
+			if err := call(); !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("%s without a node: %v", what, err)
+			}
+		})
+	}
+	wg.Wait()
 	cluster.Masters[0].Resume()
 	eventually(t, "all of it serves", func() bool { _, err := s.Activity(ctx, "probe", 60); return err == nil })
 }

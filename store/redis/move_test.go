@@ -69,7 +69,7 @@ func TestMoveRace(t *testing.T) {
 		server := redistest.Start(t)
 		var servers []*Store
 		for range 2 {
-			s, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: "race", Timeout: testTimeout, Logf: t.Logf})
+			s, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: "race", Timeout: testTimeout, DialTimeout: testTimeout, Logf: t.Logf})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func TestMoveRace(t *testing.T) {
 	})
 	t.Run("a cluster", func(t *testing.T) {
 		cluster := ofCluster(t)
-		o := Options{Namespace: "t" + strconv.FormatInt(namespaces.Add(1), 10), Timeout: testTimeout}
+		o := Options{Namespace: "t" + strconv.FormatInt(namespaces.Add(1), 10), Timeout: testTimeout, DialTimeout: testTimeout}
 		a := openClusterAs(t, cluster, o)
 		defer a.Close()
 		b := openClusterAs(t, cluster, o)

@@ -166,7 +166,7 @@ func (s nearStore) KillHandle(ctx context.Context, app, id, handle string) (bool
 // onOne opens stores with near reads on one Redis.
 func onOne(tb testing.TB, server *redistest.Server, hits *atomic.Uint64) func(*storetest.Clock) nearStore {
 	return func(clock *storetest.Clock) nearStore {
-		o := Options{Host: "127.0.0.1", Port: server.Port(), Namespace: newNamespace(), Timeout: testTimeout, Logf: tb.Logf}
+		o := Options{Host: "127.0.0.1", Port: server.Port(), Namespace: newNamespace(), Timeout: testTimeout, DialTimeout: testTimeout, Logf: tb.Logf}
 		var set func(now int64)
 		o.Clock, set = server.Clock(tb, o.Namespace)
 		return openNearTest(tb, o, func(o Options) *Store {
@@ -236,7 +236,7 @@ func TestNearClusterDifferential(t *testing.T) {
 	var hits atomic.Uint64
 	t.Run("all", func(t *testing.T) {
 		clock := storetest.NewClock(1_700_000_030)
-		o := Options{Namespace: newNamespace(), Buckets: 64, Timeout: testTimeout}
+		o := Options{Namespace: newNamespace(), Buckets: 64, Timeout: testTimeout, DialTimeout: testTimeout}
 		var set func(now int64)
 		o.Clock, set = cluster.Clock(t, o.Namespace)
 		a := openNearTest(t, o, func(o Options) *Store { return openClusterAs(t, cluster, o) }, clock, &hits, set)

@@ -18,7 +18,7 @@ import (
 func TestNearLateActivity(t *testing.T) {
 	server := redistest.Start(t)
 	clock := storetest.NewClock(1_700_000_040)
-	o := Options{Host: "127.0.0.1", Port: server.Port(), Namespace: newNamespace(), Timeout: testTimeout, Logf: t.Logf, Cache: 10 * time.Second}
+	o := Options{Host: "127.0.0.1", Port: server.Port(), Namespace: newNamespace(), Timeout: testTimeout, DialTimeout: testTimeout, Logf: t.Logf, Cache: 10 * time.Second}
 	o.nearClock = func() time.Duration { return time.Duration(clock.Now()) * time.Second }
 	var set func(now int64)
 	o.Clock, set = server.Clock(t, o.Namespace)
@@ -45,21 +45,26 @@ func TestNearLateActivity(t *testing.T) {
 		{"expired", store.New{ID: "user", IP: "::1", TTL: 100}, func(string) { clock.Advance(1000) }, "2", "100"},
 		{"rotated", store.New{ID: "user", IP: "::1", TTL: 100}, nil, "4", "100"},
 	} {
-		token := store.NewToken("user")
-		if _, err := s.Create(ctx, "app", token, c.new); err != nil {
-			t.Fatal(err)
+		token, begun, hits := "", int64(0), uint64(0)
+		for try := 0; try < 100 && hits != 2; try++ { // the lease may be lost on a busy machine
+			eventually(t, "near reads are on", func() bool { return s.near.Figures().Lease })
+			token = store.NewToken("user")
+			if _, err := s.Create(ctx, "app", token, c.new); err != nil {
+				t.Fatal(err)
+			}
+			before := s.near.Figures().Hits
+			begun = clock.Now()
+			get(t, s, token)
+			clock.Advance(2)
+			get(t, s, token)
+			clock.Advance(1)
+			get(t, s, token)
+			hits = s.near.Figures().Hits - before
+			clock.Advance(2)
 		}
-		hits := s.near.Figures().Hits
-		begun := clock.Now()
-		get(t, s, token)
-		clock.Advance(2)
-		get(t, s, token)
-		clock.Advance(1)
-		get(t, s, token)
-		if n := s.near.Figures().Hits - hits; n != 2 {
-			t.Skipf("%s: %d reads were answered near: the machine is too busy", c.name, n)
+		if hits != 2 {
+			t.Fatalf("%s: no lease lasts for three reads", c.name)
 		}
-		clock.Advance(2)
 		la := fmt.Sprint(begun + 3)
 		if c.ends == nil { // by another server, with no grace
 			old := token

@@ -109,7 +109,7 @@ func (p *stallingProxy) cut() {
 func openBehind(t *testing.T, proxy *stallingProxy) *Store {
 	t.Helper()
 	s, err := Open(Options{
-		Host: "127.0.0.1", Port: proxy.Addr().(*net.TCPAddr).Port, Namespace: "t", Timeout: testTimeout, Logf: t.Logf, Cache: 10 * time.Second,
+		Host: "127.0.0.1", Port: proxy.Addr().(*net.TCPAddr).Port, Namespace: "t", Timeout: testTimeout, DialTimeout: testTimeout, Logf: t.Logf, Cache: 10 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -211,18 +211,18 @@ func TestNearPausedRedis(t *testing.T) {
 func TestNearRefused(t *testing.T) {
 	server := redistest.Start(t)
 	s, err := Open(Options{
-		Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: 200 * time.Millisecond, Logf: t.Logf, Cache: 10 * time.Second,
+		Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: briefTimeout, DialTimeout: briefTimeout, Logf: t.Logf, Cache: 10 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	eventually(t, "near reads are on", func() bool { return s.near.Figures().Lease })
-	token, other := create(t, s, "app", "user", 1000), create(t, s, "app", "user", 1000)
+	token, other := patiently(t, server, "app", "user", 1000), patiently(t, server, "app", "user", 1000)
 	eventually(t, "it is answered near", func() bool {
 		before := s.near.Figures().Hits
-		get(t, s, token)
-		return s.near.Figures().Hits > before
+		_, err := s.Get(context.Background(), "app", token)
+		return err == nil && s.near.Figures().Hits > before
 	})
 	server.Pause()
 	resumed := sync.OnceFunc(func() { server.Resume() })
@@ -252,7 +252,7 @@ func TestNearCountsAll(t *testing.T) {
 	proxy := startStallingProxy(t, server)
 	var servers []*Store
 	for _, port := range []int{server.Port(), proxy.Addr().(*net.TCPAddr).Port} {
-		s, err := Open(Options{Host: "127.0.0.1", Port: port, Namespace: "t", Timeout: testTimeout, Logf: t.Logf, Cache: 100 * time.Millisecond})
+		s, err := Open(Options{Host: "127.0.0.1", Port: port, Namespace: "t", Timeout: testTimeout, DialTimeout: testTimeout, Logf: t.Logf, Cache: 100 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}

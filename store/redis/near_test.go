@@ -19,7 +19,7 @@ import (
 func openNear(tb testing.TB, server *redistest.Server, namespace string, cache time.Duration) *Store {
 	tb.Helper()
 	s, err := Open(Options{
-		Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout, Logf: tb.Logf, Cache: cache,
+		Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout, DialTimeout: testTimeout, Logf: tb.Logf, Cache: cache,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -43,21 +43,30 @@ func get(tb testing.TB, s *Store, token string) store.Session {
 func TestNear(t *testing.T) {
 	server := redistest.Start(t)
 	s := openNear(t, server, "t", time.Second)
-	token := create(t, s, "app", "user", 100)
-	for i := range 10 {
-		if session := get(t, s, token); session.R != int64(1+i) || session.W != 1 || session.TTL != 100 || session.ID != "user" {
-			t.Errorf("read %d: %+v", i, session)
+	undisturbed := false
+	for try := 0; try < 100 && !undisturbed; try++ {
+		eventually(t, "near reads are on", func() bool { return s.near.Figures().Lease })
+		token := create(t, s, "app", "user", 100)
+		before, begun := s.near.Figures(), time.Now()
+		for i := range 10 {
+			if session := get(t, s, token); session.R != int64(1+i) || session.W != 1 || session.TTL != 100 || session.ID != "user" {
+				t.Errorf("read %d: %+v", i, session)
+			}
 		}
+		r := fmt.Sprint(server.Do(t, "HGET", classicKeys(s).session("app", token), "r"))
+		now := s.near.Figures()
+		// On a busy machine the lease may be lost, or the late reads be counted already.
+		undisturbed = now.Lease && now.LeasesLost == before.LeasesLost && time.Since(begun) < time.Second/2
+		if hits := now.Hits - before.Hits; undisturbed && (hits != 9 || r != "2") {
+			t.Errorf("%d hits, not 9, and r is %s at once", hits, r)
+		}
+		eventually(t, "the late reads are counted", func() bool {
+			return fmt.Sprint(server.Do(t, "HGET", classicKeys(s).session("app", token), "r")) == "11"
+		})
 	}
-	if hits := s.near.Stats.Hits.Load(); hits != 9 {
-		t.Errorf("%d hits, not 9", hits)
+	if !undisturbed {
+		t.Error("no lease lasts for ten reads")
 	}
-	if r := server.Do(t, "HGET", classicKeys(s).session("app", token), "r"); fmt.Sprint(r) != "2" {
-		t.Errorf("r is %v at once", r)
-	}
-	eventually(t, "the late reads are counted", func() bool {
-		return fmt.Sprint(server.Do(t, "HGET", classicKeys(s).session("app", token), "r")) == "11"
-	})
 }
 
 // TestNearOwnChanges changes and ends sessions that are answered near.
@@ -119,16 +128,16 @@ func TestNearOthers(t *testing.T) {
 		if _, err := other.Kill(ctx, "app", token); err != nil {
 			t.Fatal(err)
 		}
-		begun := time.Now()
+		killed := time.Now()
 		for {
+			begun := time.Since(killed)
 			_, err := s.Get(ctx, "app", token)
-			took := time.Since(begun)
 			if errors.Is(err, store.ErrNotFound) {
-				longest = max(longest, took)
+				longest = max(longest, begun)
 				break
 			}
-			if took > 200*time.Millisecond {
-				t.Fatalf("the session still answers after %v: %v", took, err)
+			if begun > 200*time.Millisecond {
+				t.Fatalf("the session still answers after %v: %v", begun, err)
 			}
 		}
 	}
@@ -203,7 +212,7 @@ func TestNearAccessList(t *testing.T) {
 // answered near.
 func TestNearCluster(t *testing.T) {
 	cluster := ofCluster(t)
-	o := Options{Namespace: newNamespace(), Timeout: testTimeout, Cache: 10 * time.Second}
+	o := Options{Namespace: newNamespace(), Timeout: testTimeout, DialTimeout: testTimeout, Cache: 10 * time.Second}
 	s, other := openClusterAs(t, cluster, o), openClusterAs(t, cluster, o)
 	t.Cleanup(s.Close)
 	t.Cleanup(other.Close)

@@ -33,8 +33,7 @@ func counter(t *testing.T, server *redistest.Server, s *Store, token, name strin
 func TestNothingIsSentTwice(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server)
-	s, _ := openShort(t, proxy.Port())
-	defer s.Close()
+	s, _ := openLogged(t, proxy.Port(), testTimeout)
 	ctx := context.Background()
 	token := create(t, s, "app", "user", 100)
 	// Redis must hold the scripts: else what is cut is its asking for them.
@@ -75,8 +74,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 func TestCutUnderLoad(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server)
-	s, _ := openShort(t, proxy.Port())
-	defer s.Close()
+	s, _ := openLogged(t, proxy.Port(), testTimeout)
 	ctx := context.Background()
 	token := create(t, s, "app", "user", 100)
 	var acknowledged sync.Map
@@ -141,8 +139,7 @@ func quiet(t *testing.T, s *Store) {
 func TestCutListIsNoEnd(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server)
-	s, _ := openShort(t, proxy.Port())
-	defer s.Close()
+	s, _ := openLogged(t, proxy.Port(), testTimeout)
 	ctx := context.Background()
 	create(t, s, "app", "user", 100)
 	for name, list := range map[string]func() store.List{

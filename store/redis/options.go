@@ -51,6 +51,9 @@ type Options struct {
 	Reload func() (Options, error)
 	// Timeout bounds each round trip, waiting for a free place included.
 	Timeout time.Duration
+	// DialTimeout bounds connecting, as Timeout does; 0 means half a second. Anything else is
+	// for tests.
+	DialTimeout time.Duration
 	// Logf gets a line when Redis becomes unreachable and when it is back.
 	Logf func(format string, args ...any)
 	// Observer may be nil.
@@ -84,7 +87,7 @@ func (o Options) wire() wire.Options {
 	w := wire.Options{
 		URL: o.URL, Host: o.Host, Port: o.Port,
 		User: o.User, Password: o.Password, SentinelUser: o.SentinelUser, SentinelPassword: o.SentinelPassword,
-		TLS: o.TLS, Timeout: o.Timeout, ReadOnly: o.ReadOnly,
+		TLS: o.TLS, Timeout: o.Timeout, DialTimeout: o.DialTimeout, ReadOnly: o.ReadOnly,
 		Keys: layout.Keyspace{NS: o.Namespace + ":"}, Logf: o.Logf, Observer: o.Observer,
 	}
 	if w.Logf == nil {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"rest-sessions/internal/redistest"
 	"rest-sessions/store"
@@ -54,35 +53,11 @@ func checkUnavailable(t *testing.T, s store.Store, token string) {
 	}
 }
 
-// openShort opens a store with a short timeout that collects its log.
-func openShort(t *testing.T, port int) (*Store, func() string) {
-	t.Helper()
-	var mu sync.Mutex
-	var lines []string
-	s, err := Open(Options{
-		Host: "127.0.0.1", Port: port, Namespace: "t", Timeout: 200 * time.Millisecond,
-		Logf: func(format string, args ...any) {
-			mu.Lock()
-			defer mu.Unlock()
-			lines = append(lines, fmt.Sprintf(format, args...))
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return strings.Join(lines, "\n")
-	}
-}
-
 // TestKilledAndBack ends Redis under the store. Every method is unavailable until
 // it is back, and then serves without being opened again.
 func TestKilledAndBack(t *testing.T) {
 	server := redistest.Start(t)
-	s, log := openShort(t, server.Port())
-	defer s.Close()
+	s, log := openLogged(t, server.Port(), testTimeout)
 	token := create(t, s, "app", "user", 100)
 	server.Stop()
 	checkUnavailable(t, s, token)
@@ -94,7 +69,7 @@ func TestKilledAndBack(t *testing.T) {
 	if _, err := s.Get(context.Background(), "app", token); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("after an empty restart: %v", err)
 	}
-	if got := log(); strings.Count(got, "cannot be used") != 1 || strings.Count(got, "can be used") != 1 {
+	if got := log.String(); strings.Count(got, "cannot be used") != 1 || strings.Count(got, "can be used") != 1 {
 		t.Errorf("the log should say once that Redis has gone and once that it is back:\n%s", got)
 	}
 }
@@ -103,8 +78,7 @@ func TestKilledAndBack(t *testing.T) {
 func TestDownAtStart(t *testing.T) {
 	server := redistest.Start(t)
 	server.Stop()
-	s, _ := openShort(t, server.Port())
-	defer s.Close()
+	s, _ := openLogged(t, server.Port(), testTimeout)
 	checkUnavailable(t, s, store.NewToken("user"))
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
@@ -117,9 +91,9 @@ func TestDownAtStart(t *testing.T) {
 // by itself, many at once too.
 func TestSilent(t *testing.T) {
 	server := redistest.Start(t)
-	s, _ := openShort(t, server.Port())
-	defer s.Close()
-	token := create(t, s, "app", "user", 100)
+	s, _ := openLogged(t, server.Port(), briefTimeout)
+	token := patiently(t, server, "app", "user", 100)
+	eventually(t, "Redis is reached", func() bool { _, err := s.Get(t.Context(), "app", token); return err == nil })
 	server.Pause()
 	var wg sync.WaitGroup
 	for range 3 * 512 {
@@ -133,16 +107,19 @@ func TestSilent(t *testing.T) {
 	checkUnavailable(t, s, token)
 	server.Resume()
 	eventually(t, "Redis speaks and the store serves", func() bool { return s.Ping(context.Background()) == nil })
-	if _, err := s.Get(context.Background(), "app", token); err != nil {
-		t.Errorf("after the silence: %v", err)
-	}
+	eventually(t, "the session is there after the silence", func() bool {
+		_, err := s.Get(context.Background(), "app", token)
+		if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 }
 
 // TestRefusals lets Redis say that it cannot serve.
 func TestRefusals(t *testing.T) {
 	server := redistest.Start(t)
-	s, _ := openShort(t, server.Port())
-	defer s.Close()
+	s, _ := openLogged(t, server.Port(), testTimeout)
 	ctx := context.Background()
 	token := create(t, s, "app", "user", 100)
 
@@ -185,8 +162,7 @@ func TestRefusals(t *testing.T) {
 // TestFault tells what is wrong with stored data from an outage.
 func TestFault(t *testing.T) {
 	server := redistest.Start(t)
-	s, _ := openShort(t, server.Port())
-	defer s.Close()
+	s, _ := openLogged(t, server.Port(), testTimeout)
 	ctx := context.Background()
 	token := create(t, s, "app", "user", 100)
 	for _, d := range []string{`[1]`, `{"a"`, `{"a":1`, `{"a":1}x`, `{"a":{"b":1}`, `{"a":[1}`, `{"a" :1}`, `x`} {

@@ -118,7 +118,7 @@ func TestPageOfACursorAlone(t *testing.T) {
 	s := openTest(t, server, clock)
 	namespace := strings.TrimSuffix(s.keys.NS, ":")
 	expression, _ := server.Clock(t, namespace) // that of s
-	other, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout, Clock: expression})
+	other, err := Open(Options{Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: testTimeout, DialTimeout: testTimeout, Clock: expression})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func TestWipers(t *testing.T) {
 }
 
 // waitTimeout is how long a test polls for what must come by itself.
-const waitTimeout = 10 * time.Second
+const waitTimeout = time.Minute
 
 // eventually polls until ok.
 func eventually(tb testing.TB, what string, ok func() bool) {

@@ -87,7 +87,7 @@ func TestBucketsStay(t *testing.T) {
 	open := func(buckets int, logf func(string, ...any)) *Store {
 		s, err := Open(Options{
 			Host: "127.0.0.1", Port: cluster.Masters[1].Port(), Namespace: "stay", Buckets: buckets,
-			Timeout: testTimeout, Logf: logf,
+			Timeout: testTimeout, DialTimeout: testTimeout, Logf: logf,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -288,7 +288,7 @@ func TestClusterTellsNoNode(t *testing.T) {
 // TestClusterBadNamespace refuses a namespace whose braces would be the hash tag.
 func TestClusterBadNamespace(t *testing.T) {
 	cluster := ofCluster(t)
-	s, err := Open(Options{Host: "127.0.0.1", Port: cluster.Masters[0].Port(), Namespace: "a{b}", Timeout: time.Second, Logf: t.Logf})
+	s, err := Open(Options{Host: "127.0.0.1", Port: cluster.Masters[0].Port(), Namespace: "a{b}", Timeout: testTimeout, DialTimeout: testTimeout, Logf: t.Logf})
 	if err != nil {
 		return
 	}
@@ -313,7 +313,7 @@ func TestClusterAccessList(t *testing.T) {
 	for _, node := range cluster.Masters {
 		setUser(t, node, "sessions", append(accessRules(t, "sessions"), strings.Fields(strings.ReplaceAll(string(more[1]), "drs:", "t:"))...))
 	}
-	s, log, err := reach(t, Options{URL: "redis://sessions:secret@" + cluster.Masters[1].Addr(), Timeout: testTimeout})
+	s, log, err := reach(t, Options{URL: "redis://sessions:secret@" + cluster.Masters[1].Addr(), Timeout: testTimeout, DialTimeout: testTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,10 +53,13 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// patient is a time-out that a loaded machine does not need.
+const patient = 20 * time.Second
+
 // at says which sessions: the test's own.
 func at(t *testing.T, server *redistest.Server, suffix string) redis.Options {
 	namespace := strings.NewReplacer("/", "-", "[", "*").Replace(t.Name()) + suffix
-	return redis.Options{Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: 5 * time.Second, Logf: t.Logf}
+	return redis.Options{Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: patient, DialTimeout: patient, Logf: t.Logf}
 }
 
 func open(t *testing.T, o redis.Options) *redis.Store {

@@ -23,6 +23,7 @@ type Options struct {
 	SentinelUser, SentinelPassword string
 	TLS                            TLS
 	Timeout                        time.Duration
+	DialTimeout                    time.Duration
 	ReadOnly                       bool
 	Reload                         func() (Options, error)
 	// Keys is the namespace of all keys.
@@ -127,7 +128,7 @@ func clientOption(o Options) (rueidis.ClientOption, error) {
 	// A resent EVALSHA would count a read or a write twice.
 	option.DisableRetry = true
 	option.ConnLifetime = 0
-	option.Dialer.Timeout = min(dialTimeout, o.Timeout)
+	option.Dialer.Timeout = min(cmp.Or(o.DialTimeout, dialTimeout), o.Timeout)
 	// A connection is given up when a ping, sent after KeepAlive of silence, has
 	// no answer within ConnWriteTimeout.
 	option.Dialer.KeepAlive = max(o.Timeout/2, 50*time.Millisecond)

@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -56,15 +55,12 @@ type site struct {
 func startSite(t *testing.T, environ ...string) *site {
 	t.Helper()
 	redis := redistest.Start(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := redistest.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := listener.Addr().String()
-	listener.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	s := &site{t: t, origin: "http://" + addr, redis: redis, environ: append([]string{
-		"RS_HOST=127.0.0.1", "RS_PORT=" + port, "RS_REDISHOST=127.0.0.1", fmt.Sprintf("RS_REDISPORT=%d", redis.Port()), "RS_LOGLEVEL=none", "RS_TIMEOUT=500ms",
+	s := &site{t: t, origin: fmt.Sprintf("http://127.0.0.1:%d", port), redis: redis, environ: append([]string{
+		"RS_HOST=127.0.0.1", fmt.Sprintf("RS_PORT=%d", port), "RS_REDISHOST=127.0.0.1", fmt.Sprintf("RS_REDISPORT=%d", redis.Port()), "RS_LOGLEVEL=none", "RS_TIMEOUT=2s",
 	}, environ...)}
 	s.start()
 	t.Cleanup(s.stop)

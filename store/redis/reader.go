@@ -134,6 +134,12 @@ func (q *read) reads() int {
 	return 1
 }
 
+// same reports whether two can be one read to Redis. One that is uncounted follows an old
+// token for longer than one that counts.
+func (q *read) same(other *read) bool {
+	return q.uncounted == other.uncounted && bytes.Equal(q.key, other.key)
+}
+
 // prefix implements operation.
 func (q *read) prefix() string { return unsafe.String(&q.key[0], q.prefixEnd) }
 
@@ -148,7 +154,7 @@ func (r *reader) unique(ops, waiters []*read) []*read {
 	for _, q := range waiters {
 		q.duplicate, q.last, q.count, q.lates = nil, q, q.reads(), q.late
 		slot := maphash.Bytes(keySeed, q.key) % uint64(len(table))
-		for table[slot] != 0 && !bytes.Equal(ops[table[slot]-1].key, q.key) {
+		for table[slot] != 0 && !ops[table[slot]-1].same(q) {
 			slot = (slot + 1) % uint64(len(table))
 		}
 		if i := table[slot]; i != 0 {

@@ -37,7 +37,7 @@ type Batcher[T Waiter, P any] struct {
 	health  *health
 
 	mu       sync.Mutex
-	waiting  []T            // in the order they came
+	waiting  []T            // in the order of their ticks
 	delayed  []T            // those to be sent again, after a pause
 	starting bool           // whether somebody is about to take a batch
 	inFlight []*Batch[T, P] // at most maxBatches
@@ -276,7 +276,9 @@ func (b *Batcher[T, P]) delay(waiters []T) {
 	b.mu.Unlock()
 	time.AfterFunc(shortestPause+rand.N(longestPause/2), func() {
 		b.mu.Lock()
-		b.waiting = append(b.waiting, b.delayed...)
+		// Those who carry must be behind all who give up before they do: see take.
+		b.waiting = slices.Insert(b.waiting, 0, b.delayed...)
+		slices.SortStableFunc(b.waiting, func(q, r T) int { return int(int32(q.wait().since - r.wait().since)) })
 		clear(b.delayed)
 		b.delayed = b.delayed[:0]
 		carrier := b.start()

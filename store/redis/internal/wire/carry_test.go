@@ -204,3 +204,38 @@ func TestCarriesNoYounger(t *testing.T) {
 		t.Errorf("the batch has %d, %d wait", len(batch.Waiters), len(b.waiting))
 	}
 }
+
+// TestRefusedGoFirst has one whom Redis refuses be sent again while one waits who came a tick
+// later: it would be chosen to carry, as the last, and could carry nobody, itself included.
+func TestRefusedGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tick = time.Second / expiryTicks
+		var carried []int
+		b := newTestBatcher(time.Second, func(b *testBatch) {
+			carried = append(carried, len(b.Waiters))
+			switch len(carried) {
+			case 1:
+				time.Sleep(2 * tick)
+				b.Waiters[0].Retry = true
+			case 2:
+				time.Sleep(longestPause) // until the first waits again
+			default:
+				time.Sleep(time.Millisecond)
+			}
+		})
+		var wg sync.WaitGroup
+		for _, joins := range []time.Duration{0, time.Millisecond, 2*tick + time.Millisecond} {
+			wg.Go(func() {
+				time.Sleep(joins)
+				if err := b.Do(context.Background(), &call{Wait: NewWait()}); err != nil {
+					t.Errorf("who came after %v: %v", joins, err)
+				}
+			})
+		}
+		wg.Wait()
+		if want := []int{1, 1, 2}; !slices.Equal(carried, want) {
+			t.Errorf("the batches carry %v, not %v", carried[:min(len(carried), 5)], want)
+		}
+		time.Sleep(2 * tick) // until nobody looks for those who are late
+	})
+}

@@ -150,6 +150,24 @@ func TestPingIsNoWrite(t *testing.T) {
 	})
 }
 
+// TestUpWithoutCalls has a Redis refuse a call, as while it loads, and serve again: it is up
+// after quietAfterARefusal, also if nobody calls any more.
+func TestUpWithoutCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, o := fakeHealth(t, nil, func(context.Context) error { return nil })
+		h.fails(errors.New("LOADING"), true)
+		h.begin(&h.writing, h.probeWrites)
+		time.Sleep(quietAfterARefusal - time.Millisecond)
+		if h.up() {
+			t.Error("it is up at once")
+		}
+		time.Sleep(2*probePause + time.Millisecond)
+		if !h.up() || h.writing.Load() || o.lines.Load() != 2 {
+			t.Errorf("then up: %v, probed: %v, %d lines", h.up(), h.writing.Load(), o.lines.Load())
+		}
+	})
+}
+
 // TestUpAfterQuiet has a call of a cluster fail while others are answered: it is up again
 // when none has failed for quietBeforeUp.
 func TestUpAfterQuiet(t *testing.T) {

@@ -143,14 +143,20 @@ func (h *health) writeOnce(ctx context.Context) error {
 
 // probeWrites makes writes until one succeeds. A replica, a Redis without memory or with a
 // disk that fails, and an access list that is too narrow all answer PING, and kills too,
-// but serve no session, since a read counts itself.
+// but serve no session, since a read counts itself. One Redis is written to until it is up:
+// nobody may call meanwhile. Of a cluster a write says only that a part of it serves.
 func (h *health) probeWrites(ctx context.Context) {
-	for h.writeOnce(ctx) != nil && rest(ctx, probePause) {
+	for {
+		if h.writeOnce(ctx) == nil {
+			if h.serves(); h.up() || h.onCluster() {
+				break
+			}
+		}
+		if !rest(ctx, probePause) {
+			break
+		}
 	}
 	h.writing.Store(false)
-	if ctx.Err() == nil {
-		h.answered()
-	}
 }
 
 // rest waits for pause and up to as much again, at random, so that the servers of a

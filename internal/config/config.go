@@ -42,7 +42,7 @@ type Config struct {
 	APIKeys     string        `env:"RS_API_KEYS" secret:"keys" help:"API keys that requests need: name:key or name@app,app:key, with a role (!web, !ro, !auth) before the colon for some routes only; default: no key is needed"`
 	Console     bool          `env:"RS_CONSOLE" envDefault:"true" help:"whether there is /console, a web page that shows the server and its sessions"`
 	MissWarn    int           `env:"RS_MISS_WARN" help:"log a line if one address asks for so many tokens without a session within a minute; 0 for never"`
-	Cache       time.Duration `env:"RS_CACHE" help:"with Redis: how long after an answer of Redis a get may be answered from this process' memory, 100ms to 10s; default: never"`
+	Cache       time.Duration `env:"RS_CACHE" help:"with Redis: how long after an answer of Redis a get may be answered from this process' memory, 100ms to 10s; default: 0, never"`
 	CacheSize   int           `env:"RS_CACHE_SESSIONS" help:"with RS_CACHE: how many sessions are held in memory, 1000 to 10000000"`
 	Buckets     int           `env:"RS_BUCKETS" help:"buckets per app on a Redis Cluster, a power of two up to 1024; a single Redis has none"`
 

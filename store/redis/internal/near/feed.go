@@ -28,8 +28,8 @@ const (
 )
 
 var (
-	errSilent    = errors.New("what is published is not heard")
-	errElsewhere = errors.New("the connection that listens leads to another server than calls do")
+	errSilent    = fmt.Errorf("nothing that is published has come back for %v: Redis, or the way to it, stands still", silence)
+	errElsewhere = errors.New("the connection that listens has ended, or leads to another server than calls do")
 	errReplaced  = errors.New("there is a newer connection")
 )
 
@@ -274,6 +274,9 @@ func (f *feed) close() {
 func why(err error) string {
 	if said, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(said.Error(), "NOPERM") {
 		return fmt.Sprintf("the access list of Redis' user forbids to subscribe: docs/redis.md has the list (%v)", err)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "Redis does not answer in time"
 	}
 	return err.Error()
 }

@@ -23,6 +23,11 @@ func missingParameter(what string) error {
 	return &apiError{fasthttp.StatusBadRequest, "missingParameter", "No " + what + " supplied"}
 }
 
+// missingBeside is missingParameter for one that only another parameter needs: it says which.
+func missingBeside(what, other string) error {
+	return &apiError{fasthttp.StatusBadRequest, "missingParameter", "No " + what + " supplied; " + other + " needs it"}
+}
+
 func invalidFormat(what string) error {
 	return &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid " + what + " format"}
 }
@@ -41,7 +46,7 @@ func unknownParameter(message string) error {
 }
 
 var (
-	errCursor       = &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid cursor format"}
+	errCursor       = &apiError{fasthttp.StatusBadRequest, "invalidFormat", "Invalid cursor format; it must be the cursor of a page of the same list, as it came"}
 	errInvalidJSON  = &apiError{fasthttp.StatusBadRequest, "invalidJSON", "The body is not valid JSON in UTF-8"}
 	errBadRequest   = &apiError{fasthttp.StatusBadRequest, "badRequest", "The request is not valid HTTP"}
 	errUnauthorized = &apiError{fasthttp.StatusUnauthorized, "unauthorized", "A valid API key is needed, as Authorization: Bearer KEY"}

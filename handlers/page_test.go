@@ -74,6 +74,7 @@ func TestPageQuery(t *testing.T) {
 		w.create("two", "id", "ip=::1", "")
 	}
 	const badLimit = "limit must be a positive integer <= 1000"
+	const badCursor = "Invalid cursor format; it must be the cursor of a page of the same list, as it came"
 	for query, e := range map[string][2]string{
 		"limit=0":            {"invalidValue", badLimit},
 		"limit=-1":           {"invalidValue", badLimit},
@@ -81,11 +82,11 @@ func TestPageQuery(t *testing.T) {
 		"limit=12abc":        {"invalidValue", badLimit},
 		"limit=+5":           {"invalidValue", badLimit},
 		"limit=%2B5":         {"invalidValue", badLimit},
-		"limit=5&cursor=x":   {"invalidFormat", "Invalid cursor format"},
-		"limit=5&cursor=%00": {"invalidFormat", "Invalid cursor format"},
-		"limit=5&cursor=é":   {"invalidFormat", "Invalid cursor format"},
-		"cursor=x":           {"missingParameter", "No limit supplied"},
-		"limit=1&cursor=" + strings.Repeat("A", 4000): {"invalidFormat", "Invalid cursor format"},
+		"limit=5&cursor=x":   {"invalidFormat", badCursor},
+		"limit=5&cursor=%00": {"invalidFormat", badCursor},
+		"limit=5&cursor=é":   {"invalidFormat", badCursor},
+		"cursor=x":           {"missingParameter", "No limit supplied; cursor needs it"},
+		"limit=1&cursor=" + strings.Repeat("A", 4000): {"invalidFormat", badCursor},
 	} {
 		for _, path := range []string{"/app/soapp?dt=60&", "/app/soid/id?"} {
 			w.expectError(w.do("GET", path+query, ""), 400, e[0], e[1])
@@ -97,7 +98,7 @@ func TestPageQuery(t *testing.T) {
 	// One list's cursor is none of another.
 	_, cursor, _ := strings.Cut(w.do("GET", "/two/soapp?dt=60&limit=1", "").body, `"cursor":"`)
 	cursor = strings.TrimSuffix(cursor, `"}`)
-	w.expectError(w.do("GET", "/app/soapp?dt=60&limit=1&cursor="+cursor, ""), 400, "invalidFormat", "Invalid cursor format")
+	w.expectError(w.do("GET", "/app/soapp?dt=60&limit=1&cursor="+cursor, ""), 400, "invalidFormat", badCursor)
 	if a := w.do("GET", "/two/soapp?dt=60&limit=2&cursor="+cursor, ""); a.status != 200 || strings.Count(a.body, `"id":`) != 2 {
 		t.Errorf("its own list answers %d %s", a.status, a.body)
 	}

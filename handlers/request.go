@@ -131,7 +131,10 @@ func seconds(ctx *fasthttp.RequestCtx, name string, least, empty int64) (int64, 
 		return empty, err
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil || int64(n) < least || n > store.MaxTTL {
+	switch {
+	case n > store.MaxTTL: // also if it is past what n can hold
+		return 0, invalidValue(name + " must have at most 15 digits")
+	case err != nil || int64(n) < least:
 		return 0, invalidValue(name + " must be a positive integer >= " + strconv.FormatInt(least, 10))
 	}
 	return int64(n), nil
@@ -168,7 +171,7 @@ func queryPage(ctx *fasthttp.RequestCtx) (limit int, cursor string, err error) {
 		}
 	}
 	if cursor, _, err = queryValue(ctx, "cursor"); err == nil && cursor != "" && limit == 0 {
-		err = missingParameter("limit")
+		err = missingBeside("limit", "cursor")
 	}
 	return limit, cursor, err
 }

@@ -252,8 +252,10 @@ func queryMove(ctx *fasthttp.RequestCtx) (m store.Move, err error) {
 		return m, err
 	case found && grace != "":
 		return m, invalidValue("grace cannot be given with id: the old token ends at once")
-	case !found && (m.IP != "" || m.MaxSessions != 0):
-		return m, missingParameter("id")
+	case !found && m.IP != "":
+		return m, missingBeside("id", "ip")
+	case !found && m.MaxSessions != 0:
+		return m, missingBeside("id", "max_sessions")
 	}
 	return m, nil
 }

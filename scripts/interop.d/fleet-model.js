@@ -20,7 +20,7 @@
 //     a session before the time that its last activity gives it.
 //   - Node's wiper and killall leave entries of ids with a colon behind.
 
-const { acknowledged, unseen } = require('./fleet-near.js');
+const { clock, begun, answered, acknowledged, unseen } = require('./fleet-near.js');
 const { Session, Token, tick, now, valueOf, handleOf } = require('./fleet-session.js');
 
 const sweeps = new Set(['killsoid', 'killall']);
@@ -39,6 +39,7 @@ class Model {
     this.serials = 0;
     this.wrongs = [];
     this.tally = { answered: 0, refused: 0, unknown: 0 };
+    this.stale = 0; // answers from before a change that was acknowledged
   }
 
   wrong(what, s, detail) {
@@ -50,11 +51,14 @@ class Model {
   // send begins an operation of a side. near is for how long it may be answered from
   // memory, in ms: 0 if Redis is asked for certain.
   send({ name: by, life }, name, fields) {
-    return { by, life, near: name === 'get' && life ? life.near : 0, name, at: tick(), second: now(), ms: Date.now(), ...fields };
+    const op = { by, life, near: name === 'get' && life ? life.near : 0, name, at: tick(), second: now(), ms: clock(), ...fields };
+    begun(op);
+    return op;
   }
 
   // done takes note of how it was answered, and returns the answer, if there is one.
   done(op, { answer, refused }) {
+    answered(op);
     this.tally[answer ? 'answered' : refused ? 'refused' : 'unknown']++;
     op.refused = Boolean(refused);
     op.end = now();
@@ -152,7 +156,9 @@ class Model {
 
   // served judges that op found s by token; own is whether op is a touch of it.
   served(op, s, token, own) {
-    if (s.ends.some((end) => end.at < op.at && !unseen(op, end))) this.wrong('resurrected', s, op);
+    const ends = s.ends.filter((end) => end.at < op.at);
+    if (ends.some((end) => !unseen(op, end))) this.wrong('resurrected', s, op);
+    else if (ends.length > 0) this.stale++;
     if (token.retiredAt < op.at && !(token.retiredBy && unseen(op, token.retiredBy)) && (op.by === 'node' || token.graceHigh < op.second)) this.wrong('an old token is served', s, op);
     if (s.over(op.second, op.by, own ? 1 : 0)) this.wrong('served past its time', s, op);
   }
@@ -169,7 +175,7 @@ class Model {
     if (s.mayEnd > own) {
       if (s.unexpired(op.end)) {
         s.note(`${op.at} ${op.by}: ${op.name} found it gone`);
-        this.end(s);
+        this.end(s, s.nodeEnds ? undefined : acknowledged({ by: 'ours' }));
       }
     } else if (s.createdAt < Infinity && s.endedAt === Infinity && s.unexpired(op.end)) {
       this.wrong('a session is lost', s, op);
@@ -218,6 +224,7 @@ class Model {
     if (!(more && op.by === 'node') && !within(a.w, 1 + more + view.writes, wHigh)) {
       this.wrong('writes are lost or counted twice', s, { a, view: view.writes, wHigh });
     }
+    if (a.w < 1 + more + view.written) this.stale++;
     if (s.shared) return undefined; // by two writers of whom one is Node, which loses updates
     for (const [key, register] of s.registers) {
       const then = view.registers.get(key) || { acked: 0, value: undefined };

@@ -10,7 +10,7 @@ const apps = ['fleet-a', 'fleet-b', 'fleet-brief']; // in the last, both sides k
 const users = ['user1', 'user2', 'user3', 'user4', 'a:b', 'team/7:Zoë'];
 const capped = ['capped1', 'capped2'];
 const cap = 3;
-const hotSessions = 4;
+const hotSessions = 16;
 
 // ttls have windows of 2, 3, 5, 10 and 30 s: a step of the clock is a multiple of them.
 const ttls = [20, 20, 30, 50, 100, 300];
@@ -53,7 +53,7 @@ class Client {
 
   async one() {
     const moves = [
-      [this.m.sessions.size < 150 ? 30 : 3, this.create], [this.hot ? 150 : 40, this.get], [30, this.set], [6, this.touch], [6, this.peek], [2, this.killhandle], [2, this.guest], [8, this.rotate], [6, this.kill], [1, this.killsoid],
+      [this.m.sessions.size < 150 ? 30 : 3, this.create], [this.hot ? 600 : 40, this.get], [30, this.set], [6, this.touch], [6, this.peek], [2, this.killhandle], [2, this.guest], [8, this.rotate], [6, this.kill], [1, this.killsoid],
       [1, this.killothers], [1, this.killall], [8, this.soid], [3, this.soapp], [2, this.pages], [3, this.activity], [2, this.wipe],
     ];
     let n = this.int(moves.reduce((sum, [weight]) => sum + weight, 0));

@@ -7,6 +7,8 @@ const { spawn } = require('node:child_process');
 const http = require('node:http');
 const { setTimeout: sleep } = require('node:timers/promises');
 
+const { clock } = require('./fleet-near.js');
+
 const refusals = new Set(['ECONNREFUSED']);
 
 class Server {
@@ -23,7 +25,7 @@ class Server {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.child = child;
-    // What of near reads is known of this process: killed is when it was, in ms.
+    // What of near reads is known of this process: killed is when it was, by clock().
     this.life = { near: this.near, killed: Infinity };
     this.gone = new Promise((resolve) => { child.once('exit', resolve); });
     let log = '';
@@ -43,8 +45,15 @@ class Server {
 
   // kill kills it by SIGKILL, in whatever it is doing.
   async kill() {
-    this.life.killed = Date.now();
+    this.life.killed = clock();
     this.child.kill('SIGKILL');
+    await this.gone;
+    this.agent.destroy();
+  }
+
+  // stop ends it as Ctrl-C does.
+  async stop() {
+    this.child.kill('SIGINT');
     await this.gone;
     this.agent.destroy();
   }

@@ -4,7 +4,7 @@
 
 const { createHash } = require('node:crypto');
 
-const { acknowledged, unseen, Reads } = require('./fleet-near.js');
+const { acknowledged, unseen, lateness, Reads } = require('./fleet-near.js');
 
 let ticks = 0;
 const tick = () => ++ticks;
@@ -127,7 +127,7 @@ class Session {
 
   // counted takes what is in Redis by now of reads that were counted late.
   counted(atRest = false) {
-    const second = this.reads.settle(Date.now(), atRest);
+    const second = this.reads.settle(atRest);
     this.laLow = Math.max(this.laLow, second);
   }
 
@@ -136,6 +136,7 @@ class Session {
     this.counted();
     return {
       reads: this.reads.seen(op),
+      written: this.writes.acked,
       writes: this.writes.acked - this.latest.filter((change) => unseen(op, change)).length,
       registers: new Map([...this.registers].map(([key, register]) => [key, register.seen(op)])),
     };
@@ -168,7 +169,7 @@ class Session {
   }
 
   // active reports whether a touch of it overlaps with an operation.
-  active(op) { return this.touching > 0 || this.touchedAt > op.at || this.reads.lastDue >= op.ms; }
+  active(op) { return this.touching > 0 || this.touchedAt > op.at || this.reads.lastDue + lateness() >= op.ms; }
 
   // rotated reports whether a rotation of it overlaps with an operation.
   rotated(op) { return this.rotating > 0 || this.rotatedAt > op.at; }

@@ -102,6 +102,7 @@ func batcherAtRandom(t *testing.T, r *rand.Rand) {
 		return err
 	}
 	var callers sync.WaitGroup
+	mu.Lock() // until all are about to come
 	n := 1 + r.IntN(300)
 	for range n {
 		joins, limit := time.Duration(r.Int64N(int64(2*time.Second))), timeout
@@ -125,6 +126,7 @@ func batcherAtRandom(t *testing.T, r *rand.Rand) {
 			}
 		})
 	}
+	mu.Unlock()
 	callers.Wait()
 	mu.Lock()
 	if batches > n+refused {

@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,16 +13,28 @@ import (
 	"rest-sessions/internal/redistest"
 	"rest-sessions/internal/testcert"
 	"rest-sessions/store"
+	"rest-sessions/store/redis/internal/wire"
 )
 
 // maxConns is what docs/redis.md says of the connections to one Redis.
 const maxConns = 16
 
-// openConns returns how many connections the stores of this process have to a server.
+// openConns returns how many connections of stores a server has.
 func openConns(t *testing.T, server *redistest.Server) int {
 	t.Helper()
+	return len(connIDs(t, server))
+}
+
+// connIDs returns the ids that a server has given to those connections.
+func connIDs(t *testing.T, server *redistest.Server) (ids []string) {
+	t.Helper()
 	list, _ := server.Do(t, "CLIENT", "LIST").(string)
-	return strings.Count(list, "name=rest-sessions")
+	for line := range strings.Lines(list) {
+		if id, _, _ := strings.Cut(line, " "); strings.Contains(line, "name=rest-sessions") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // manyCalls makes reads and sets of a session, many at once.
@@ -82,6 +96,35 @@ func TestClosedWhileIdle(t *testing.T) {
 	}
 }
 
+// TestClosedWhileIdleOnACluster does the same with what asks all buckets of an app at once, on
+// the connection to each node that calls share.
+func TestClosedWhileIdleOnACluster(t *testing.T) {
+	cluster := ofCluster(t)
+	s := openCluster(t, cluster, 64, nil)
+	ctx := context.Background()
+	for i := range 10 {
+		create(t, s, "app", fmt.Sprint("user", i), 100)
+	}
+	for range 10 {
+		if _, err := s.Activity(ctx, "app", 60); err != nil {
+			t.Fatalf("activity: %v", err)
+		}
+		if _, err := s.SessionsOfApp(ctx, "app", 60).Next(ctx); err != nil {
+			t.Fatalf("soapp: %v", err)
+		}
+		if _, err := s.KillApp(ctx, "other"); err != nil {
+			t.Fatalf("killall: %v", err)
+		}
+		for _, master := range cluster.Masters {
+			open := connIDs(t, master)
+			master.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+			eventually(t, "they are closed", func() bool {
+				return !slices.ContainsFunc(connIDs(t, master), func(id string) bool { return slices.Contains(open, id) })
+			})
+		}
+	}
+}
+
 // TestTimeoutOfOne has a read give up on a stopped Redis while another one, that came later,
 // waits behind it: that one is answered when Redis goes on within its own time.
 func TestTimeoutOfOne(t *testing.T) {
@@ -113,4 +156,44 @@ func TestTimeoutOfOne(t *testing.T) {
 	second.Wait()
 	// Both were executed, once each.
 	eventually(t, "both are counted", func() bool { return counter(t, server, s, token, "r") == 4 })
+}
+
+// TestTimeoutOfSome does the same with calls that share a connection.
+func TestTimeoutOfSome(t *testing.T) {
+	server := redistest.Start(t)
+	const timeout = 2 * briefTimeout
+	s, _ := openLogged(t, server.Port(), timeout)
+	ctx := context.Background()
+	call := func() error {
+		_, err := s.client.RunAll(ctx, []wire.Command{{Keys: []string{"t:n"}, Args: []string{"INCR"}}})
+		return err
+	}
+	for range 20 { // until none has to connect
+		if err := call(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var first, others sync.WaitGroup
+	server.Pause()
+	for range 2 {
+		first.Go(func() {
+			start := time.Now()
+			if err, took := call(), time.Since(start); !errors.Is(err, store.ErrUnavailable) || took < timeout {
+				t.Errorf("one of the first, after %v: %v", took, err)
+			}
+		})
+	}
+	time.Sleep(timeout / 2)
+	for range 2 {
+		others.Go(func() {
+			if err := call(); err != nil {
+				t.Errorf("one of the others: %v", err)
+			}
+		})
+	}
+	first.Wait() // no longer than the others may take
+	server.Resume()
+	others.Wait()
+	// All were executed, once each.
+	eventually(t, "all are counted", func() bool { return server.Do(t, "GET", "t:n") == "24" })
 }

@@ -177,7 +177,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if conn.Layout.Sharded() {
 		return s.registry.Any(ctx, func(ctx context.Context, key string) error {
 			_, err := s.client.Do(ctx, s.keys.GroupOf(key), func(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
-				return client.Do(wire.Shared(ctx), client.B().Exists().Key(key).Build().ToPipe()).ToMessage()
+				return client.Do(ctx, client.B().Exists().Key(key).Build().ToPipe()).ToMessage()
 			})
 			return err
 		})
@@ -217,7 +217,7 @@ func (s *Store) HasSessions(ctx context.Context, namespace string) (bool, error)
 		return registry.HasApps(ctx, conn.Client, other.NS)
 	}
 	key := other.ClassicWipe()
-	n, err := conn.Client.Do(wire.Shared(ctx), conn.Client.B().Exists().Key(key).Build().ToPipe()).AsInt64()
+	n, err := conn.Client.Do(ctx, conn.Client.B().Exists().Key(key).Build().ToPipe()).AsInt64()
 	if err != nil {
 		return false, wire.Classify(err)
 	}

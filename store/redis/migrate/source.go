@@ -64,7 +64,7 @@ func (s *source) apps(ctx context.Context) ([]string, error) {
 	var found []string
 	for cursor := uint64(0); ; {
 		reply, err := s.client.Do(ctx, layout.ClassicGroup, func(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
-			return client.Do(wire.Shared(ctx), client.B().Scan().Cursor(cursor).Match(pattern).Count(scanStep).Build().ToPipe()).ToMessage()
+			return client.Do(ctx, client.B().Scan().Cursor(cursor).Match(pattern).Count(scanStep).Build().ToPipe()).ToMessage()
 		})
 		if err != nil {
 			return nil, err

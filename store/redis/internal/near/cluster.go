@@ -126,7 +126,7 @@ func owner(ctx context.Context, client rueidis.Client, channel string) (addr str
 			if node == nil {
 				break
 			}
-			if err = node.Do(wire.Shared(ctx), node.B().Spublish().Channel(channel).Message("").Build().ToPipe()).Error(); err == nil {
+			if err = node.Do(ctx, node.B().Spublish().Channel(channel).Message("").Build().ToPipe()).Error(); err == nil {
 				return addr, node, nil
 			}
 			said, ok := rueidis.IsRedisErr(err)

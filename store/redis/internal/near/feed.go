@@ -157,7 +157,7 @@ func (f *feed) beat(ctx context.Context) (*beat, error) {
 	if f.conn.Layout.Sharded() {
 		command = client.B().Spublish().Channel(f.beatOn).Message(text).Build().ToPipe()
 	}
-	receivers, err := client.Do(wire.Shared(ctx), command).AsInt64()
+	receivers, err := client.Do(ctx, command).AsInt64()
 	if err == nil && receivers == 0 {
 		err = errElsewhere
 	}

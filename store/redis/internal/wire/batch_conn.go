@@ -25,7 +25,6 @@ func dial(ctx context.Context, to string, dialer *net.Dialer, config *tls.Config
 	if strings.HasPrefix(to, "/") {
 		network, config = "unix", nil
 	}
-	connecting(ctx)
 	forBatch := isBatch(ctx)
 	if forBatch { // nobody else waits for it
 		own := *dialer

@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -21,47 +20,6 @@ type batchContext struct {
 func isBatch(ctx context.Context) bool {
 	_, ok := ctx.(*batchContext)
 	return ok
-}
-
-// Shared returns the context of a call that goes by the connection for single calls, from
-// that of the call: without its deadline, with its end. rueidis then reads that connection
-// in the background, and so sees at once that it has been closed; at a deadline it would
-// close it, and fail the calls of others. The context of a batch is returned as it is.
-func Shared(ctx context.Context) context.Context {
-	if isBatch(ctx) {
-		return ctx
-	}
-	return &shared{Context: ctx}
-}
-
-// shared is a context as Shared makes it. A call that has to connect first shows its deadline
-// from then on, since rueidis waits for the greeting of Redis up to it, or for longer.
-type shared struct {
-	context.Context
-	connects atomic.Bool
-}
-
-type sharedKey struct{}
-
-// connecting notes that the call with a context has to connect.
-func connecting(ctx context.Context) {
-	if s, ok := ctx.Value(sharedKey{}).(*shared); ok {
-		s.connects.Store(true)
-	}
-}
-
-func (s *shared) Deadline() (time.Time, bool) {
-	if s.connects.Load() {
-		return s.Context.Deadline()
-	}
-	return time.Time{}, false
-}
-
-func (s *shared) Value(key any) any {
-	if key == (sharedKey{}) {
-		return s
-	}
-	return s.Context.Value(key)
 }
 
 func (c *batchContext) Deadline() (time.Time, bool) { return c.deadline, true }

@@ -238,7 +238,7 @@ func (c *Client) Ping(ctx context.Context) error {
 }
 
 func ping(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
-	return client.Do(Shared(ctx), client.B().Ping().Build().ToPipe()).ToMessage()
+	return client.Do(ctx, client.B().Ping().Build().ToPipe()).ToMessage()
 }
 
 // probe is health's PING. Of a Redis Cluster it is content with all: one node that does

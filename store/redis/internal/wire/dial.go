@@ -82,7 +82,7 @@ func newClient(option rueidis.ClientOption) (rueidis.Client, error) {
 // master or replica, "" if it does not say. HELLO is asked since any user may send it,
 // whatever the access list says.
 func modeOf(ctx context.Context, client rueidis.Client) (mode, role string, err error) {
-	hello, err := client.Do(Shared(ctx), client.B().Arbitrary("HELLO").Build().ToPipe()).AsMap()
+	hello, err := client.Do(ctx, client.B().Arbitrary("HELLO").Build().ToPipe()).AsMap()
 	if err == nil {
 		said := hello["mode"]
 		if text, err := said.ToString(); err == nil {
@@ -94,7 +94,7 @@ func modeOf(ctx context.Context, client rueidis.Client) (mode, role string, err 
 		return "", "", err
 	}
 	// A proxy or an older server that does not know HELLO.
-	info, err := client.Do(Shared(ctx), client.B().Info().Section("cluster").Build().ToPipe()).ToString()
+	info, err := client.Do(ctx, client.B().Info().Section("cluster").Build().ToPipe()).ToString()
 	if err == nil && strings.Contains(info, "cluster_enabled:1") {
 		return "cluster", "", nil
 	}

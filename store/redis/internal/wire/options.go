@@ -119,9 +119,12 @@ func clientOption(o Options) (rueidis.ClientOption, error) {
 		}
 		option.TLSConfig.InsecureSkipVerify = a.skipVerify
 	}
-	// A batch has a connection to itself; what goes singly shares one (see Command.build and
-	// Shared: AlwaysPipelining has no effect beside this).
+	// A batch has a connection to itself; what goes singly shares one: see Command.build.
 	option.DisableAutoPipelining = true
+	// That one is read in the background, as nothing else makes it be: so it is known at once
+	// that it was closed, and a call that gives up does not close it for others.
+	// AlwaysPipelining has no effect beside DisableAutoPipelining.
+	option.OnInvalidations = func([]rueidis.RedisMessage) {}
 	option.BlockingPoolSize = maxBatchConns
 	option.ReadBufferEachConn, option.WriteBufferEachConn = connBuffer, connBuffer
 	option.DisableCache = true

@@ -48,17 +48,14 @@ func (c *Command) build(ctx context.Context, client rueidis.Client, text bool) r
 // Do makes one call, and again what was not executed: with the script's text if Redis does
 // not hold it, and on another connection if the first was closed before.
 func (c *Command) Do(ctx context.Context, client rueidis.Client) (rueidis.RedisMessage, error) {
-	do := func(text bool) (rueidis.RedisMessage, error) {
-		return client.Do(Shared(ctx), c.build(ctx, client, text)).ToMessage()
-	}
-	reply, err := do(false)
+	reply, err := client.Do(ctx, c.build(ctx, client, false)).ToMessage()
 	for text, attempt := false, 0; ; attempt++ {
 		if noScript(err) && !text {
 			text = true
 		} else if attempt > maxBatchConns || !errors.Is(err, errStale) {
 			return reply, err
 		}
-		reply, err = do(text)
+		reply, err = client.Do(ctx, c.build(ctx, client, text)).ToMessage()
 	}
 }
 

@@ -127,7 +127,7 @@ func TestCannotListen(t *testing.T) {
 		{[]string{"RS_HOST=unix:" + closed + "/http"}, true,
 			"RS_HOST is unix:" + closed + "/http, and user " + strconv.Itoa(user) + " may not make a socket in " + closed + ": let it write there, or set another path ("},
 		{[]string{"RS_HOST=unix:" + taken}, false, "RS_HOST is unix:" + taken + ": cannot listen: another server already listens on " + taken + ""},
-		{[]string{"RS_HOST=192.0.2.1"}, false, `RS_HOST is "192.0.2.1" and RS_PORT is 3000: cannot listen: listen tcp 192.0.2.1:3000: bind: `},
+		{[]string{"RS_HOST=192.0.2.1"}, false, `RS_HOST is "192.0.2.1", and this machine has no such address: set it to one that it has, or leave it out for all (`},
 	} {
 		if c.want == "" {
 			continue

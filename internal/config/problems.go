@@ -94,6 +94,8 @@ func (c Config) CannotListen(err error) error {
 		return fmt.Errorf("RS_PORT is %d, and another program listens on %s already: end that, or set another RS_PORT (%w)", c.Port, address, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("RS_PORT is %d, and user %d may not listen on %s: set an RS_PORT of 1024 or more (%w)", c.Port, os.Geteuid(), address, err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("RS_HOST is %q, and this machine has no such address: set it to one that it has, or leave it out for all (%w)", c.Host, err)
 	}
 	return fmt.Errorf("RS_HOST is %q and RS_PORT is %d: %w", c.Host, c.Port, err)
 }

@@ -240,7 +240,7 @@ const nearFor = time.Second
 
 // redisOptions are those of the engine on a Redis, with near reads or without.
 func redisOptions(port int, near bool) redis.Options {
-	o := redis.Options{Host: "127.0.0.1", Port: port, Namespace: "bench", Timeout: 5 * time.Second}
+	o := redis.Options{Host: "127.0.0.1", Port: port, Namespace: "bench", Timeout: 5 * time.Second, DialTimeout: 5 * time.Second}
 	if near {
 		o.Cache = nearFor
 	}

@@ -57,7 +57,7 @@ func TestGetDoesNotAllocate(t *testing.T) {
 func TestNearGetDoesNotAllocate(t *testing.T) {
 	server := redistest.Start(t)
 	s, err := redis.Open(redis.Options{
-		Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: 10 * time.Second, Logf: t.Logf, Cache: 10 * time.Second,
+		Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: 10 * time.Second, DialTimeout: 10 * time.Second, Logf: t.Logf, Cache: 10 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func replayRedis(t *testing.T, server *redistest.Server, newClock func(testing.T
 		milliseconds := goldenStart
 		set(milliseconds / 1000)
 		s, err := redis.Open(redis.Options{
-			Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: 10 * time.Second, Logf: t.Logf, Clock: expression,
+			Host: "127.0.0.1", Port: server.Port(), Namespace: namespace, Timeout: 10 * time.Second, DialTimeout: 10 * time.Second, Logf: t.Logf, Clock: expression,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -52,7 +52,8 @@ type wave struct {
 	served, refused, wrong int
 	slowest                time.Duration
 	example                string
-	goroutines, memory     int // most while it lasted
+	goroutines, memory     int           // most while it lasted
+	stood                  time.Duration // how long the machine stood still
 }
 
 // tryCrowd lets very many clients wait for a Redis that is stopped, twice, and
@@ -97,12 +98,16 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 	if err := c.connect(clients); err != nil {
 		return nil, err
 	}
+	watch := watchMachine()
+	defer watch.end()
 	// tell sends a wave and prints it.
 	tell := func(name string) (*wave, error) {
+		begun := time.Now()
 		w, err := c.send()
 		if err != nil {
 			return nil, err
 		}
+		w.stood = watch.stood(begun, time.Now())
 		fmt.Printf("%-30s%5d 200, %5d 503, %7s, %5d goroutines, %3d MiB\n", name+":", w.served, w.refused,
 			millis(w.slowest), w.goroutines, w.memory>>20)
 		broken(w.wrong > 0, "%s: %d of the crowd got no answer or a wrong one: %s", name, w.wrong, w.example)
@@ -129,13 +134,17 @@ func tryCrowd(f *form, binary string) (problems []string, err error) {
 			time.Sleep(5 * time.Millisecond)
 		}
 		back := time.Since(resumed)
+		limit := recoverLimit + watch.stood(resumed, resumed.Add(back))
 		again, err := tell("goes on, served after " + millis(back))
+		for try := 0; err == nil && again.stood > timeout/4 && try < 5; try++ { // not all have their time then
+			again, err = tell("goes on")
+		}
 		if err != nil {
 			return nil, err
 		}
-		broken(back > recoverLimit, "it served again %v after Redis, more than %v", back, recoverLimit)
+		broken(back > limit, "it served again %v after Redis, more than %v", back, limit)
 		broken(silent.refused != clients || known.refused != clients || again.served != clients, "not all of the crowd got the same answer")
-		broken(silent.slowest > timeout+crowdLimit, "the slowest answer took %v", silent.slowest)
+		broken(silent.slowest > timeout+crowdLimit+silent.stood, "the slowest answer took %v", silent.slowest)
 		most := max(silent.memory, known.memory)
 		broken(most > calm.memory+clients*waitingMemory, "%d MiB while the crowd waits, %d MiB when it does not", most>>20, calm.memory>>20)
 	}

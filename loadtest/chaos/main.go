@@ -80,7 +80,7 @@ func run() int {
 	chosen := func(name string) bool { return names == nil || slices.Contains(names, name) }
 
 	began := time.Now()
-	fmt.Printf("RS_TIMEOUT=%v, %d clients, %d sessions; a limit on time is longer by what the slowest /livez took meanwhile.\n\n",
+	fmt.Printf("RS_TIMEOUT=%v, %d clients, %d sessions; a limit on time is longer by what the slowest /livez took meanwhile, and by how long the machine stood still.\n\n",
 		timeout, f.workers, f.sessions)
 	fmt.Println(header)
 	broken := 0

@@ -34,6 +34,7 @@ type trial struct {
 	site   *site.Site
 	model  *model.Model
 	client *fasthttp.HostClient
+	watch  *watch
 	// password is the file with Redis' password, "" if it has none.
 	password passwordFile
 
@@ -104,6 +105,8 @@ func (f *fault) try(form *form, binary string) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.watch = watchMachine()
+	defer t.watch.end()
 
 	random := rand.New(rand.NewSource(1))
 	users := max(1, form.sessions*4/5)
@@ -157,7 +160,11 @@ func (f *fault) try(form *form, binary string) (*result, error) {
 	if f.audit != nil {
 		f.audit(t)
 	}
-	t.pass(t.model.Audit())
+	// All must be answered, and are not if the machine stands still meanwhile.
+	for begun, tries := time.Now(), 0; tries == 0 || t.watch.stood(begun, time.Now()) > timeout/4 && tries < 5; tries++ {
+		begun = time.Now()
+		t.pass(t.model.Audit())
+	}
 	t.model.Retained()
 	t.pass(t.model.AuditLists())
 	return t.judge(f, before, loaded), nil

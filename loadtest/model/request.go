@@ -75,6 +75,11 @@ func (m *Model) get(s *session) *Request {
 		r.view = m.look(s)
 		return r
 	}
+	return m.read(s)
+}
+
+// read makes a read that counts as activity. The clock has ticked.
+func (m *Model) read(s *session) *Request {
 	s.reads++
 	r := &Request{Kind: Get, Method: http.MethodGet, Path: m.path("get", s.token), view: m.look(s)}
 	r.view.own = 1
@@ -172,14 +177,15 @@ func (m *Model) list(user string) *Request {
 }
 
 // Audit makes a read of every session that must be there, and of the killed
-// ones that are remembered.
+// ones that are remembered. All count as activity, so that an index that lost them has them.
 func (m *Model) Audit() []*Request {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	requests := make([]*Request, 0, len(m.living)+len(m.dead))
 	for _, sessions := range [][]*session{m.living, m.dead} {
 		for _, s := range sessions {
-			requests = append(requests, m.get(s))
+			m.tick()
+			requests = append(requests, m.read(s))
 		}
 	}
 	return requests

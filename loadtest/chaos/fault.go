@@ -36,8 +36,7 @@ var durable = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
 var faults = []fault{
 	{name: "killed, restarted with its data", redis: durable, strike: func(t *trial, f *form) error {
-		t.site.Redis.Stop()
-		time.Sleep(f.hold)
+		t.silence(t.site.Redis.Stop, f.hold)
 		return t.site.Redis.Restart()
 	}},
 	{name: "killed, restarted empty", strike: emptied},
@@ -122,16 +121,14 @@ func disconnecting(connections string) func(*trial, *form) error {
 }
 
 func emptied(t *trial, f *form) error {
-	t.site.Redis.Stop()
-	time.Sleep(f.hold)
+	t.silence(t.site.Redis.Stop, f.hold)
 	// While it is gone, so that whatever is read from now on is of the empty one.
 	t.model.Emptied()
 	return t.site.Redis.Restart()
 }
 
 func stopped(t *trial, f *form) error {
-	t.site.Redis.Pause()
-	time.Sleep(f.silence)
+	t.silence(t.site.Redis.Pause, f.silence)
 	t.site.Redis.Resume()
 	return t.site.Command("PING")
 }

@@ -12,6 +12,8 @@ import (
 const (
 	// answerLimit is how long after RS_TIMEOUT a request is answered at the latest.
 	answerLimit = 100 * time.Millisecond
+	// nearLimit is how long after Redis has fallen silent a read is answered from memory.
+	nearLimit = 200 * time.Millisecond
 	// recoverLimit is how long after Redis itself all is served again.
 	recoverLimit = time.Second
 )
@@ -53,7 +55,7 @@ func millis(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds
 // `loaded` on read and list every session at the end.
 func (t *trial) judge(f *fault, from, loaded int) *result {
 	r := &result{name: f.name, requests: len(t.answers) - from}
-	served, late := time.Time{}, 0
+	served, late, stale := time.Time{}, 0, 0
 	var slowest answer
 	var own time.Duration // what slowest took while the machine did not stand still
 	for i, a := range t.answers {
@@ -75,6 +77,9 @@ func (t *trial) judge(f *fault, from, loaded int) *result {
 			}
 			r.recovery = max(r.recovery, a.sent.Sub(t.recovered))
 		default:
+			if a.sent.After(t.silent.begin.Add(nearLimit)) && a.sent.Add(a.took).Before(t.silent.end) {
+				stale++
+			}
 			if a.sent.After(t.recovered) && (served.IsZero() || a.sent.Add(a.took).Before(served)) {
 				served = a.sent.Add(a.took)
 			}
@@ -109,6 +114,7 @@ func (t *trial) judge(f *fault, from, loaded int) *result {
 	broken(!t.site.Alive(), "the server ended: %s", t.site.Log.String())
 	broken(r.wrong > 0, "%d answers are wrong", r.wrong)
 	broken(r.silent > 0, "%d requests got no answer", r.silent)
+	broken(stale > 0, "%d requests were served later than %v after Redis fell silent, while it was", stale, nearLimit)
 	broken(late > 0, "%d 503s while nothing was wrong with Redis", late)
 	broken(r.refused == 0 && !f.gentle, "no 503: the fault was none")
 	if f.proof != nil {

@@ -43,8 +43,12 @@ type trial struct {
 	probes    []probe
 	strikes   time.Time
 	recovered time.Time
+	silent    interval // while Redis answered nobody; empty if it always did
 	examples  []string // of what was wrong
 }
+
+// interval is a time of the trial.
+type interval struct{ begin, end time.Time }
 
 // answer is what came of a request.
 type answer struct {
@@ -175,6 +179,16 @@ func (t *trial) struck() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.strikes = time.Now()
+}
+
+// silence has Redis answer nobody from stop on, for so long, and notes when that was.
+func (t *trial) silence(stop func(), hold time.Duration) {
+	stop()
+	begin := time.Now()
+	time.Sleep(hold)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.silent = interval{begin, time.Now()}
 }
 
 // pass sends requests, as fast as the clients can.

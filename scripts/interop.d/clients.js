@@ -38,7 +38,7 @@ const request = (port, method, path, body) => new Promise((resolve, reject) => {
     res.on('error', reject);
   });
   req.on('error', reject);
-  req.setTimeout(5000, () => req.destroy(new Error(`${method} ${path}: no answer within 5 s`)));
+  req.setTimeout(20_000, () => req.destroy(new Error(`${method} ${path}: no answer within 20 s`)));
   req.end(body);
 });
 

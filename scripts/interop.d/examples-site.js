@@ -28,7 +28,7 @@ class Site {
     this.keysFile = path.join(this.tmp, 'keys');
     fs.writeFileSync(this.keysFile, `test:${testKey} site@shop!web:${siteKey}`);
     this.server = new Server(process.env.INTEROP_PROGRAM, {
-      RS_REDISPORT: String(this.redisPort), RS_TIMEOUT: '300ms', RS_API_KEYS_FILE: this.keysFile,
+      RS_REDISPORT: String(this.redisPort), RS_API_KEYS_FILE: this.keysFile,
     });
     await this.server.start();
     this.gateway = new Gateway(this.server);
@@ -100,7 +100,7 @@ class Site {
 
 // eventually waits for something that is true soon.
 const eventually = async (what, probe) => {
-  for (const end = Date.now() + 10_000; !(await probe()); await sleep(20)) assert.ok(Date.now() < end, what);
+  for (const end = Date.now() + 30_000; !(await probe()); await sleep(20)) assert.ok(Date.now() < end, what);
 };
 
 module.exports = { Site, eventually, siteKey, testKey };

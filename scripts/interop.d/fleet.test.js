@@ -127,7 +127,7 @@ const fleet = async (t, { ns, near, rounds, roundSeconds }) => {
   return { m, servers, rest };
 };
 
-it(`three servers, a Node one, kills and steps of the clock: INTEROP_SEED=${seed}`, { timeout: 120_000 }, async (t) => {
+it(`three servers, a Node one, kills and steps of the clock: INTEROP_SEED=${seed}`, { timeout: 300_000 }, async (t) => {
   const ns = 'fleet';
   const { m, servers, rest } = await fleet(t, { ns, near: [0, 0, 0], rounds: 8, roundSeconds: 1.8 });
   // When all is over and wiped, nothing is left but what Node's killall leaves of ids with
@@ -148,6 +148,6 @@ it(`three servers, a Node one, kills and steps of the clock: INTEROP_SEED=${seed
 });
 
 // The first has near reads and lives, the second has them and is killed, the third has none.
-it(`the same with near reads: INTEROP_SEED=${seed}`, { timeout: 60_000 }, async (t) => {
+it(`the same with near reads: INTEROP_SEED=${seed}`, { timeout: 300_000 }, async (t) => {
   await fleet(t, { ns: 'fleet-near', near: [500, 500, 0], rounds: 3, roundSeconds: 3.2 });
 });

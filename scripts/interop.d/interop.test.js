@@ -109,11 +109,11 @@ const keysOf = async (namespace, app) => {
 
 const ownIP = (i) => `10.0.${i >> 8}.${i & 255}`;
 
-describe('our server and redis-sessions on one Redis', { concurrency: 32, timeout: 85_000 }, () => {
+describe('our server and redis-sessions on one Redis', { concurrency: 32, timeout: 300_000 }, () => {
   before(async () => {
     for (const port of ['INTEROP_PORT', 'INTEROP_OUR_WIPER_PORT', 'INTEROP_NODE_WIPER_PORT']) {
       const server = clients.ours(process.env[port]);
-      await eventually(`${port} is ready`, 15, () => server.ready().catch(() => false));
+      await eventually(`${port} is ready`, 60, () => server.ready().catch(() => false));
     }
     // Beside its own timer of 10 s, Node's wiper runs twice a second: whatever
     // it would ever end too early, it ends here.

@@ -22,7 +22,7 @@ const freePorts = async (n) => {
 
 // run starts a program that listens on a port, and waits until it does. log() of the
 // child is what it has written to standard error.
-const run = async (port, command, args, { env = {}, cwd, wait = 20_000 } = {}) => {
+const run = async (port, command, args, { env = {}, cwd, wait = 60_000 } = {}) => {
   const child = spawn(command, args, { env: { PATH: process.env.PATH, ...env }, cwd, stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '', failure;
   child.log = () => log;

@@ -150,7 +150,7 @@ const protects = (name, proxy) => describe(name, () => {
     } finally {
       around.redis.kill('SIGCONT');
     }
-    for (const end = Date.now() + 10_000; (await page('/account/', { headers: cookie(token) })).status !== 200;) {
+    for (const end = Date.now() + 30_000; (await page('/account/', { headers: cookie(token) })).status !== 200;) {
       assert.ok(Date.now() < end, 'it serves again');
       await sleep(20);
     }
@@ -164,7 +164,7 @@ const protects = (name, proxy) => describe(name, () => {
       fs.writeFileSync(around.keysFile, text);
       around.server.child.kill('SIGHUP');
       const probe = () => ask(around.server.port, '/shop/auth', { key, headers: { 'X-Session-Token': token } });
-      for (const end = Date.now() + 10_000; (await probe()).status !== status; await sleep(20)) assert.ok(Date.now() < end, 'the keys are read');
+      for (const end = Date.now() + 30_000; (await probe()).status !== status; await sleep(20)) assert.ok(Date.now() < end, 'the keys are read');
     };
     await reload(`site:${siteKey} proxy@blog!auth:${key}`, 403);
     await notServed(cookie(token), 403);

@@ -35,7 +35,7 @@ const run = async (port, command, args, env = {}) => {
 // newServer starts one of our servers.
 const newServer = async (env = {}) => {
   const server = new Server(process.env.INTEROP_PROGRAM, {
-    RS_REDISPORT: String(redisPort), RS_NAMESPACE: 'proxies', RS_TIMEOUT: '300ms', RS_API_KEYS_FILE: around.keysFile, ...env,
+    RS_REDISPORT: String(redisPort), RS_NAMESPACE: 'proxies', RS_API_KEYS_FILE: around.keysFile, ...env,
   });
   await server.start();
   servers.push(server);

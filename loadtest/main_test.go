@@ -56,7 +56,7 @@ func start(t *testing.T, dir string, environ ...string) string {
 		server.Process.Signal(syscall.SIGINT)
 		select {
 		case <-ended:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			server.Process.Kill()
 			<-ended
 		}
@@ -64,7 +64,7 @@ func start(t *testing.T, dir string, environ ...string) string {
 	select {
 	case found := <-url:
 		return found
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the server does not listen")
 		return ""
 	}

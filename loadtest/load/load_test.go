@@ -138,13 +138,13 @@ func TestYardstickIsNotChecked(t *testing.T) {
 }
 
 func TestInterrupt(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	c := config(t, newFake(t, honest).URL)
 	c.Duration = time.Hour
 	began := time.Now()
 	servers, err := Run(ctx, c)
-	if err == nil || time.Since(began) > 5*time.Second {
+	if err == nil || time.Since(began) > time.Minute {
 		t.Errorf("ended with %v after %v", err, time.Since(began))
 	}
 	if servers[0].Cleanup.Requests != 1 {

@@ -94,7 +94,7 @@ func TestRun(t *testing.T) {
 	c := o.container(t)
 	port := freePort(t)
 	server := exec.Command(program(t))
-	server.Env = []string{"RS_HOST=127.0.0.1", "RS_PORT=" + port, "RS_REDISPORT=" + redis}
+	server.Env = []string{"RS_HOST=127.0.0.1", "RS_PORT=" + port, "RS_REDISPORT=" + redis, "RS_TIMEOUT=10s"}
 	for name, value := range environment(c) {
 		switch {
 		case strings.HasSuffix(name, "_FILE"):
@@ -194,10 +194,10 @@ func ask(t *testing.T, url, key string) (int, string) {
 	return a.StatusCode, string(text)
 }
 
-// waitFor waits until a condition holds, for 10 s at most.
+// waitFor waits until a condition holds, for a minute at most.
 func waitFor(t *testing.T, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it does not come about")
 		}

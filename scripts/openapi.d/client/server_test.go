@@ -11,7 +11,7 @@ import (
 )
 
 // startTimeout bounds the start and the end of the server.
-const startTimeout = 20 * time.Second
+const startTimeout = time.Minute
 
 var listens = regexp.MustCompile(`listens on (http://[^ ,]*)`)
 

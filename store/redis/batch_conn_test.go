@@ -101,6 +101,7 @@ func TestClosedWhileIdle(t *testing.T) {
 func TestClosedWhileIdleOnACluster(t *testing.T) {
 	cluster := ofCluster(t)
 	s := openCluster(t, cluster, 64, nil)
+	defer s.Close()
 	ctx := context.Background()
 	for i := range 10 {
 		create(t, s, "app", fmt.Sprint("user", i), 100)

@@ -75,6 +75,12 @@ class Server {
     });
   }
 
+  // metric returns one of near reads.
+  async metric(name) {
+    const { text } = await this.request('GET', '/metrics');
+    return Number(new RegExp(`^rest_sessions_cache_${name} (\\d+)`, 'm').exec(text)[1]);
+  }
+
   // call is request for an answer that is JSON: {answer}, {refused} or {}.
   async call(method, path, body) {
     const { status, text, refused } = await this.request(method, path, body);

@@ -20,7 +20,7 @@ const { snapshot, step } = require('./fleet-keys.js');
 const { Model } = require('./fleet-model.js');
 const { Client, stepUnit, ttls } = require('./fleet-moves.js');
 const { settle } = require('./fleet-check.js');
-const { leaseMs, lateness } = require('./fleet-near.js');
+const { clock, leaseMs, lateness } = require('./fleet-near.js');
 const { Proxy } = require('./fleet-proxy.js');
 const { Server, ours, node } = require('./fleet-servers.js');
 
@@ -115,8 +115,7 @@ const fleet = async (t, { ns, near, rounds, roundSeconds }) => {
 
   t.diagnostic(`${kills} kills, ${m.serials} sessions`);
   if (hot) {
-    const { text } = await servers[0].request('GET', '/metrics');
-    const [hits, lost] = ['hits', 'leases_lost'].map((name) => Number(new RegExp(`^rest_sessions_cache_${name}_total (\\d+)`, 'm').exec(text)[1]));
+    const [hits, lost] = [await servers[0].metric('hits_total'), await servers[0].metric('leases_lost_total')];
     const seen = `${hits} reads were near on the first server alone, whose lease was lost ${lost} times by ${struck} faults and ${cuts} cuts; ${m.stale} of all reads found what was before a change; the slowest get took ${Math.round(lateness())} ms`;
     t.diagnostic(seen);
     assert.ok(hits >= 10 && struck >= faults.length && cuts > 0 && lost >= 3 && m.stale > 0, seen);
@@ -150,4 +149,34 @@ it(`three servers, a Node one, kills and steps of the clock: INTEROP_SEED=${seed
 // The first has near reads and lives, the second has them and is killed, the third has none.
 it(`the same with near reads: INTEROP_SEED=${seed}`, { timeout: 300_000 }, async (t) => {
   await fleet(t, { ns: 'fleet-near', near: [500, 500, 0], rounds: 3, roundSeconds: 3.2 });
+});
+
+// What such a Node server changes is seen as what one of ours does: a message later.
+it('near reads hear what a Node server with a cachetime changes', { timeout: 30_000 }, async (t) => {
+  const [ns, app, id] = ['fleet-cachetime', 'fleet', 'user'];
+  const server = new Server(process.env.INTEROP_PROGRAM, { RS_REDISHOST: '127.0.0.1', RS_REDISPORT: process.env.INTEROP_REDIS_PORT, RS_NAMESPACE: ns }, 10_000);
+  const cached = clients.theirs(ns, { cachetime: 600 });
+  t.after(async () => {
+    cached.quit();
+    await server.kill();
+  });
+  await server.start();
+  const get = async (token) => (await ours(server).get(app, token)).answer;
+  const changes = {
+    set: (token) => cached.set(app, token, { a: 1 }),
+    kill: (token) => cached.kill(app, token),
+    killsoid: () => cached.killsoid(app, id),
+    killall: () => cached.killall(app),
+  };
+  for (const [name, change] of Object.entries(changes)) {
+    const { token } = (await ours(server).create({ app, id, ip: '::1', ttl: 300, d: {} })).answer;
+    for (const before = await server.metric('hits_total'); await server.metric('hits_total') === before;) await get(token);
+    await change(token);
+    for (const changed = clock(); ;) {
+      const sent = clock();
+      const { w } = await get(token);
+      if (w === (name === 'set' ? 2 : undefined)) break;
+      assert.ok(sent - changed < leaseMs, `${name} is not seen after ${sent - changed} ms`);
+    }
+  }
 });

@@ -229,6 +229,17 @@ func (m *member) Read(b []byte) (int, error) {
 // Write implements net.Conn.
 func (m *member) Write(b []byte) (int, error) { return m.io.Write(b) }
 
+// SetReadDeadline implements net.Conn.
+func (m *member) SetReadDeadline(at time.Time) error { return m.io.SetReadDeadline(at) }
+
+// SetWriteDeadline implements net.Conn.
+func (m *member) SetWriteDeadline(at time.Time) error { return m.io.SetWriteDeadline(at) }
+
+// SetDeadline implements net.Conn.
+func (m *member) SetDeadline(at time.Time) error {
+	return errors.Join(m.SetReadDeadline(at), m.SetWriteDeadline(at))
+}
+
 // leave takes m off the list of those that are silent. The crowd's lock is held.
 func (m *member) leave() {
 	if m.element != nil {

@@ -15,10 +15,12 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Conn reads and writes a connection of the net package. It is an io.ReadWriter and is
-// used as that net.Conn: deadlines and Close of the connection hold for it.
+// used as that net.Conn: deadlines and Close of the connection hold for it. Those who set
+// deadlines often use its own methods instead, all of them.
 type Conn struct {
 	conn   net.Conn
 	socket syscall.RawConn // nil: conn is read and written as usual
@@ -35,7 +37,24 @@ func New(conn net.Conn) *Conn {
 		c.socket, _ = s.SyscallConn()
 	}
 	c.read.try, c.write.try, c.look = c.read.readSome, c.write.writeAll, c.read.readOne
+	c.read.deadline.set, c.write.deadline.set = conn.SetReadDeadline, conn.SetWriteDeadline
 	return c
+}
+
+// SetReadDeadline is as that of a net.Conn, but past it a Read that need not wait may succeed.
+func (c *Conn) SetReadDeadline(at time.Time) error {
+	if c.socket == nil {
+		return c.conn.SetReadDeadline(at)
+	}
+	return c.read.deadline.ask(at)
+}
+
+// SetWriteDeadline is as that of a net.Conn, but past it a Write that need not wait may succeed.
+func (c *Conn) SetWriteDeadline(at time.Time) error {
+	if c.socket == nil {
+		return c.conn.SetWriteDeadline(at)
+	}
+	return c.write.deadline.ask(at)
 }
 
 // transfer is the reading or the writing of a Conn.
@@ -45,6 +64,29 @@ type transfer struct {
 	n   int                   // how many bytes of p are done
 	err syscall.Errno         // why no more are
 	try func(fd uintptr) bool // made once, since it is allocated
+
+	waited   bool // whether deadline.wait was called
+	deadline deadline
+}
+
+// run transfers p by one of the connection's methods. mu is held.
+func (t *transfer) run(by func(func(fd uintptr) bool) error, p []byte) error {
+	t.p, t.n, t.err, t.waited = p, 0, 0, false
+	err := by(t.try)
+	for err != nil && t.deadline.early(err) {
+		err = by(t.try)
+	}
+	if t.p = nil; t.waited {
+		t.deadline.done()
+	}
+	return err
+}
+
+// wait says that the socket is not ready.
+func (t *transfer) wait() bool {
+	t.waited = true
+	t.deadline.wait()
+	return false
 }
 
 // Read implements io.Reader.
@@ -55,9 +97,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	t := &c.read
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.p, t.n, t.err = p, 0, 0
-	err := c.socket.Read(t.try)
-	t.p = nil
+	err := t.run(c.socket.Read, p)
 	switch {
 	case err != nil:
 		return 0, err
@@ -77,9 +117,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	t := &c.write
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.p, t.n, t.err = p, 0, 0
-	err := c.socket.Write(t.try)
-	t.p = nil
+	err := t.run(c.socket.Write, p)
 	if err == nil && t.err != 0 {
 		err = c.failure("write", t.err)
 	}

@@ -14,7 +14,7 @@ func MayTakeLong() { syscall.Syscall(syscall.SYS_GETPID, 0, 0, 0) }
 // readSome reads what there is. It returns false if the socket has nothing.
 func (t *transfer) readSome(fd uintptr) bool {
 	t.n, t.err = call(syscall.SYS_READ, fd, t.p)
-	return t.err != syscall.EAGAIN
+	return t.err != syscall.EAGAIN || t.wait()
 }
 
 // readOne reads a byte, if there is one.
@@ -29,7 +29,7 @@ func (t *transfer) writeAll(fd uintptr) bool {
 	for t.n < len(t.p) {
 		var n int
 		if n, t.err = call(syscall.SYS_WRITE, fd, t.p[t.n:]); t.err != 0 {
-			return t.err != syscall.EAGAIN
+			return t.err != syscall.EAGAIN || t.wait()
 		}
 		t.n += n
 	}

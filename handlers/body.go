@@ -9,6 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"rest-sessions/internal/jsontext"
+	"rest-sessions/internal/rawio"
 	"rest-sessions/store"
 )
 
@@ -22,6 +23,9 @@ func requestData(ctx *fasthttp.RequestCtx, orArray bool) (store.Data, error) {
 	if !isJSON(string(ctx.Request.Header.ContentType())) {
 		return nil, errMediaType
 	}
+	if len(body) > largeBody {
+		rawio.MayTakeLong()
+	}
 	text := bytes.TrimPrefix(body, byteOrderMark)
 	if orArray && isEmptyArray(text) {
 		return nil, nil
@@ -31,6 +35,9 @@ func requestData(ctx *fasthttp.RequestCtx, orArray bool) (store.Data, error) {
 	}
 	return parseData(text)
 }
+
+// largeBody is how many bytes are read in a few microseconds.
+const largeBody = 4096
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 

@@ -71,3 +71,23 @@ func FuzzSplitGet(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSplitWrite holds the short way of a write against the form of its route.
+func FuzzSplitWrite(f *testing.F) {
+	for _, uri := range []string{"", "/", "?", "/app", "/app/set", "/app/set/", "/app/set/" + aToken, "/app/set/" + aToken + "/", "/app/set/" + aToken + "?a=/b",
+		"//set/" + aToken, "/app//" + aToken, "app/set/" + aToken, "xapp/set/" + aToken, "/app/create/a%20b", "/app/create/a/b", "/app/create/a?"} {
+		f.Add([]byte(uri))
+	}
+	f.Fuzz(func(t *testing.T, uri []byte) {
+		app, verb, segment := splitWrite(uri)
+		path, _, _ := strings.Cut(string(uri), "?")
+		parts := strings.Split(path, "/")
+		if len(parts) == 4 && parts[0] == "" {
+			if app != parts[1] || verb != parts[2] || segment != parts[3] {
+				t.Errorf("%q: %q, %q, %q", uri, app, verb, segment)
+			}
+		} else if verb != "" && segment != "" && plainID(segment) {
+			t.Errorf("%q is no route, but %q, %q, %q", uri, app, verb, segment)
+		}
+	})
+}

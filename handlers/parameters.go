@@ -13,16 +13,16 @@ import (
 // parameters are the query parameters of each route that takes some or asks the store. One that is
 // not there is refused: misspelt, it would turn off what it was to protect.
 var parameters = map[string][]string{
-	"/{app}/create/{id}":    {"ip", "ttl", "no_resave", "max_age", "max_sessions", "with"},
+	routeCreate:             {"ip", "ttl", "no_resave", "max_age", "max_sessions", "with"},
 	routeGet:                {"touch", "with"},
 	routeAuth:               {"data"},
-	"/{app}/set/{token}":    {"if_w", "with"},
+	routeSet:                {"if_w", "with"},
 	"/{app}/touch/{token}":  {"ttl", "max_age", "with"},
 	"/{app}/rotate/{token}": {"grace", "id", "ip", "max_sessions", "with"},
 	"/{app}/activity":       {"dt"},
 	"/{app}/soapp":          {"dt", "limit", "cursor", "with"},
 	"/{app}/soid/{id}":      {"limit", "cursor", "with"},
-	"/{app}/kill/{token}":   {},
+	routeKill:               {},
 	"/{app}/killsoid/{id}":  {"except", "handle"},
 	"/{app}/killall":        {},
 	routeConsoleAccess:      {"app"},

@@ -237,11 +237,7 @@ func lookup(text []byte, name string) (value string, found bool, err error) {
 // unescape percent-decodes s once; in a query, plus is a space. It reports false
 // if an escape is broken. Without an escape the result is s itself.
 func unescape(s string, query bool) (string, bool) {
-	special := "%"
-	if query {
-		special = "%+"
-	}
-	if !strings.ContainsAny(s, special) {
+	if strings.IndexByte(s, '%') < 0 && !(query && strings.IndexByte(s, '+') >= 0) {
 		return s, true
 	}
 	b := make([]byte, 0, len(s))

@@ -90,10 +90,18 @@ func New(s store.Store, o Options) *API {
 	return a
 }
 
-// routeGet is the route of nine requests in ten.
-const routeGet = "/{app}/get/{token}"
+// The routes that hot takes.
+const (
+	routeGet    = "/{app}/get/{token}" // nine requests in ten
+	routeCreate = "/{app}/create/{id}"
+	routeSet    = "/{app}/set/{token}"
+	routeKill   = "/{app}/kill/{token}"
+)
 
-var accessGet = allow(admission.Short, apikey.ReadOnly|apikey.Web)
+var (
+	accessGet = allow(admission.Short, apikey.ReadOnly|apikey.Web)
+	accessWeb = allow(admission.Short, apikey.Web)
+)
 
 // matchedAgain marks a request whose target is as expressTarget made it, with whether it
 // had a slash at its end.
@@ -129,15 +137,15 @@ func (a *API) Handler() fasthttp.RequestHandler {
 		r.Handle(method, path, a.answer(path, need, e))
 	}
 	// Each route names the roles of keys that may use it; the role Full may all.
-	handle("PUT", "/{app}/create/{id}", allow(admission.Short, apikey.Web), a.create)
+	handle("PUT", routeCreate, accessWeb, a.create)
 	handle("GET", routeGet, accessGet, a.get)
-	handle("POST", "/{app}/set/{token}", allow(admission.Short, apikey.Web), a.set)
-	handle("POST", "/{app}/touch/{token}", allow(admission.Short, apikey.Web), a.touch)
-	handle("POST", "/{app}/rotate/{token}", allow(admission.Short, apikey.Web), a.rotate)
+	handle("POST", routeSet, accessWeb, a.set)
+	handle("POST", "/{app}/touch/{token}", accessWeb, a.touch)
+	handle("POST", "/{app}/rotate/{token}", accessWeb, a.rotate)
 	handle("GET", "/{app}/activity", accessActivity, a.activity)
 	handle("GET", "/{app}/soapp", accessSoapp, a.soapp)
 	handle("GET", "/{app}/soid/{id}", accessSoid, a.soid)
-	handle("DELETE", "/{app}/kill/{token}", allow(admission.Short, apikey.Web), a.kill)
+	handle("DELETE", routeKill, accessWeb, a.kill)
 	handle("DELETE", "/{app}/killsoid/{id}", accessKillsoid, a.killsoid)
 	handle("DELETE", "/{app}/killall", allow(admission.Long, 0), a.killall)
 	handle(router.MethodWild, routeAuth, accessAuth, a.auth)

@@ -15,16 +15,18 @@ import (
 const noSession = "{}"
 
 // create answers PUT /{app}/create/{id}?ip=&ttl=&no_resave=&max_age=&max_sessions=
-// &with=.
+// &with=; hot finds most of them without the router, as of kill and set.
 func (a *API) create(ctx *fasthttp.RequestCtx) error {
-	app, err := pathApp(ctx)
+	app, id, err := pathUser(ctx)
 	if err != nil {
 		return err
 	}
-	var n store.New
-	if n.ID, err = pathID(ctx); err != nil {
-		return err
-	}
+	return a.createSession(ctx, app, id)
+}
+
+// createSession starts a session of the user id.
+func (a *API) createSession(ctx *fasthttp.RequestCtx, app, id string) (err error) {
+	n := store.New{ID: id}
 	if n.IP, err = queryIP(ctx); err != nil {
 		return err
 	}
@@ -131,6 +133,11 @@ func (a *API) set(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
+	return a.setSession(ctx, app, token)
+}
+
+// setSession merges the data in the body into that of a session.
+func (a *API) setSession(ctx *fasthttp.RequestCtx, app, token string) error {
 	w, err := between(ctx, "if_w", 1, math.MaxInt64, 0)
 	if err != nil {
 		return err
@@ -166,6 +173,11 @@ func (a *API) kill(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
+	return a.killSession(ctx, app, token)
+}
+
+// killSession ends a session.
+func (a *API) killSession(ctx *fasthttp.RequestCtx, app, token string) error {
 	killed, err := a.store.Kill(a.ctx, app, token)
 	return a.answerKill(ctx, killed, err)
 }

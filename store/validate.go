@@ -1,9 +1,6 @@
 package store
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // Limits of what a session is made from. Lengths are in characters (Unicode
 // code points). The original's names and numbers, but for the longest ip:
@@ -65,10 +62,30 @@ func ValidIP(s string) bool { return validText(s, MaxIPLen) }
 func validText(s string, maxLen int) bool {
 	// The line breaks are those of ECMAScript, which the original's patterns
 	// refuse: LF, CR, U+2028, U+2029.
-	return s != "" && len(s) <= maxLen*utf8.UTFMax && utf8.ValidString(s) &&
-		utf8.RuneCountInString(s) <= maxLen && !strings.ContainsAny(s, "\n\r\u2028\u2029")
+	if s == "" || len(s) > maxLen*utf8.UTFMax {
+		return false
+	}
+	characters := 0
+	for i, r := range s {
+		switch r {
+		case '\n', '\r', '\u2028', '\u2029':
+			return false
+		case utf8.RuneError: // of three bytes, or one for what is no UTF-8
+			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
+				return false
+			}
+		}
+		characters++
+	}
+	return characters <= maxLen
 }
 
-func isAlnum(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
+// alnum holds true for [A-Za-z0-9].
+var alnum = func() (is [256]bool) {
+	for i := range base62 {
+		is[base62[i]] = true
+	}
+	return is
+}()
+
+func isAlnum(c byte) bool { return alnum[c] }

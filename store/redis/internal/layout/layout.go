@@ -22,12 +22,16 @@ func (k Keyspace) Probe() string { return k.NS + "probe" }
 // split into several.
 type Layout struct {
 	Keyspace
-	// tags is nil in the classic layout.
+	// tags is nil in the classic layout, wipe is its ClassicWipe.
 	tags *tagCache
+	wipe string
 }
 
 // Classic returns the layout of one Redis. ns ends with a colon.
-func Classic(ns string) Layout { return Layout{Keyspace: Keyspace{NS: ns}} }
+func Classic(ns string) Layout {
+	k := Keyspace{NS: ns}
+	return Layout{Keyspace: k, wipe: k.ClassicWipe()}
+}
 
 // Sharded returns the layout of a Redis Cluster, with so many buckets for each app.
 func Sharded(ns string, buckets int) Layout {
@@ -80,7 +84,7 @@ func (l Layout) Belongs(token, id string) bool {
 
 func (l Layout) classic(app string) Bucket {
 	prefix := l.NS + app + ":"
-	return Bucket{Prefix: prefix, App: prefix[len(l.NS) : len(prefix)-1], Wipe: l.ClassicWipe()}
+	return Bucket{Prefix: prefix, App: prefix[len(l.NS) : len(prefix)-1], Wipe: l.wipe}
 }
 
 // WipeOf returns the wipe index of the bucket with the prefix.
@@ -88,7 +92,7 @@ func (l Layout) WipeOf(prefix string) string {
 	if l.Sharded() {
 		return prefix + "SESSIONS"
 	}
-	return l.ClassicWipe()
+	return l.wipe
 }
 
 // AppOf returns the app of the bucket with the prefix.

@@ -51,6 +51,13 @@ class Server {
     this.agent.destroy();
   }
 
+  // halt has it stand still for a time.
+  async halt(ms) {
+    this.child.kill('SIGSTOP');
+    await sleep(ms);
+    this.child.kill('SIGCONT');
+  }
+
   // stop ends it as Ctrl-C does.
   async stop() {
     this.child.kill('SIGINT');

@@ -72,9 +72,12 @@ const fleet = async (t, { ns, near, rounds, roundSeconds }) => {
       await server.start();
     }
   };
-  // What breaks is what tells near servers of others' changes: less late than the lease is
-  // long, later, not at all, cut. Between two of them all is well.
-  const faults = [() => proxy.slow(0.6 * leaseMs, 3 * leaseMs), () => proxy.hold(2.5 * leaseMs), () => cut(), () => proxy.slow(1.5 * leaseMs, 3 * leaseMs)];
+  // What near servers hear of others' changes comes less late than the lease is long, later,
+  // not at all; its connection is cut; a server stands still. Between two of these all is well.
+  const faults = [
+    () => proxy.slow(0.6 * leaseMs, 3 * leaseMs), () => proxy.hold(2.5 * leaseMs), () => cut(),
+    () => proxy.slow(1.5 * leaseMs, 3 * leaseMs), () => servers[0].halt(1.5 * leaseMs),
+  ];
   let [struck, cuts] = [0, 0];
   const cut = async () => {
     for (let i = 0; i < 4; i++, await sleep(leaseMs / 2)) cuts += proxy.cut();
@@ -118,7 +121,7 @@ const fleet = async (t, { ns, near, rounds, roundSeconds }) => {
     const [hits, lost] = [await servers[0].metric('hits_total'), await servers[0].metric('leases_lost_total')];
     const seen = `${hits} reads were near on the first server alone, whose lease was lost ${lost} times by ${struck} faults and ${cuts} cuts; ${m.stale} of all reads found what was before a change; the slowest get took ${Math.round(lateness())} ms`;
     t.diagnostic(seen);
-    assert.ok(hits >= 10 && struck >= faults.length && cuts > 0 && lost >= 3 && m.stale > 0, seen);
+    assert.ok(hits >= 10 && struck >= faults.length && cuts > 0 && lost >= faults.length && m.stale > 0, seen);
     // Who is shut down counts all first.
     await reads();
     await rest('shut down', Promise.all(servers.map((server) => server.stop())));

@@ -17,6 +17,7 @@ import (
 // entries of what they touch (see touch.lua).
 type eviction struct {
 	can   atomic.Bool
+	known atomic.Bool // whether Redis has answered
 	logf  func(format string, args ...any)
 	watch Observer
 
@@ -33,7 +34,7 @@ func (e *eviction) flag() string {
 }
 
 // ask asks Redis, all nodes of a cluster, and logs what is new. One that does not answer
-// is asked again with the next wipe, and until then what was known stands.
+// is asked again with the next wipe, or once writes work if nothing was known before.
 func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -41,6 +42,7 @@ func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.
 	for addr, node := range client.Nodes() {
 		info, err := node.Do(ctx, node.B().Info().Section("memory").Build().ToPipe()).ToString()
 		if _, said := rueidis.IsRedisErr(err); said {
+			e.known.Store(true)
 			e.log(fmt.Sprintf("warning: redis: it is not known whether Redis can evict sessions, because it refuses INFO at %s: %v", addr, err))
 			return
 		} else if err != nil {
@@ -54,6 +56,7 @@ func (e *eviction) ask(ctx context.Context, client rueidis.Client, timeout time.
 	if silent && !can {
 		return
 	}
+	e.known.Store(true)
 	e.can.Store(can)
 	e.watch.Evicts(can)
 	if can {

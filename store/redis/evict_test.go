@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -194,6 +195,28 @@ func TestPolicyChanges(t *testing.T) {
 		if n := len(strings.Split(log.String(), "\n")); n != step.lines {
 			t.Errorf("%s %s: %d lines, want %d:\n%s", step.name, step.value, n, step.lines, log)
 		}
+	}
+}
+
+// TestPolicyIsAskedForAgain has Redis keep the first question waiting for too long, and wants
+// the answer once it serves: it once came with the next wipe.
+func TestPolicyIsAskedForAgain(t *testing.T) {
+	server := redistest.Start(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+	proxy := startStallingProxy(t, server)
+	hold := proxy.hold(`\r\nINFO\r\n`)
+	log, watch := &lines{}, &evictions{told: make(chan bool, 10)}
+	s, err := Open(Options{
+		Host: "127.0.0.1", Port: proxy.Addr().(*net.TCPAddr).Port, Namespace: "t", Timeout: briefTimeout / 4, Logf: log.logf, Observer: watch,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	<-hold.held
+	eventually(t, "the log says that Redis cannot be used", func() bool { return strings.Contains(log.String(), "cannot be used") })
+	close(hold.released)
+	if !<-watch.told {
+		t.Error("it is told that Redis cannot evict")
 	}
 }
 

@@ -92,9 +92,15 @@ func Open(o Options) (*Store, error) {
 		maxData:       cmp.Or(o.MaxData, store.DefaultMaxData),
 	}
 	hooks := wire.Hooks{
-		Cluster:    s.registry.Layout,
-		ProbeWrite: s.probeWrite,
-		Reached:    func(ctx context.Context, client rueidis.Client) { s.eviction.ask(ctx, client, s.timeout) },
+		Cluster: s.registry.Layout,
+		ProbeWrite: func(ctx context.Context, client *wire.Client) error {
+			err := s.probeWrite(ctx, client)
+			if conn := client.Made(); err == nil && conn != nil && !s.eviction.known.Load() {
+				s.eviction.ask(ctx, conn.Client, s.timeout)
+			}
+			return err
+		},
+		Reached: func(ctx context.Context, client rueidis.Client) { s.eviction.ask(ctx, client, s.timeout) },
 	}
 	if o, ok := watch.(ReloadObserver); ok {
 		hooks.Reloaded = o.Reloaded

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -248,5 +249,36 @@ func TestNearCluster(t *testing.T) {
 				t.Fatalf("it answers %v after its end: %v", begun, err)
 			}
 		}
+	}
+}
+
+// TestNearReplicas has a cluster with replicas. They take subscriptions, too, but are told of
+// no beat: to listen on one would last for one beat, and end for all its buckets.
+func TestNearReplicas(t *testing.T) {
+	redistest.SkipShort(t)
+	cluster := redistest.StartCluster(t, true)
+	eventually(t, "the replicas are known", func() bool {
+		return strings.Count(fmt.Sprint(cluster.Masters[0].Do(t, "CLUSTER", "SHARDS")), "online") == len(cluster.Nodes())
+	})
+	var warnings atomic.Int64
+	s, err := Open(Options{
+		Host: "127.0.0.1", Port: cluster.Masters[0].Port(), Namespace: "t", Timeout: testTimeout, DialTimeout: testTimeout, Cache: 10 * time.Second,
+		Logf: func(format string, args ...any) {
+			line := fmt.Sprintf(format, args...)
+			if t.Log(line); strings.Contains(line, "near reads are off") {
+				warnings.Add(1)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	eventually(t, "the cluster is reached", func() bool { return s.Ping(context.Background()) == nil })
+	for i := range 40 {
+		readNear(t, s, create(t, s, "app", "user"+strconv.Itoa(i), 1000))
+	}
+	if n := warnings.Load(); n > 0 {
+		t.Errorf("near reads were off %d times", n)
 	}
 }

@@ -114,8 +114,9 @@ func (f *feeds) runNode(ctx context.Context, addr string, listener *feed) {
 	}
 }
 
-// owner returns the node that has the slot of a channel: one that takes a message, which
-// says nothing, and does not name another.
+// owner returns the node that has the slot of a channel: the one that looks for a key in it,
+// and does not name another. (A replica would take a message and a subscription, but hears of
+// nothing that its master counts as received.)
 func owner(ctx context.Context, client rueidis.Client, channel string) (addr string, node rueidis.Client, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -126,12 +127,15 @@ func owner(ctx context.Context, client rueidis.Client, channel string) (addr str
 			if node == nil {
 				break
 			}
-			if err = node.Do(ctx, node.B().Spublish().Channel(channel).Message("").Build().ToPipe()).Error(); err == nil {
+			if err = node.Do(ctx, node.B().Exists().Key(channel).Build().ToPipe()).Error(); err == nil {
 				return addr, node, nil
 			}
 			said, ok := rueidis.IsRedisErr(err)
 			if !ok {
 				break
+			}
+			if _, moving := said.IsAsk(); moving { // but still there
+				return addr, node, nil
 			}
 			if to, moved := said.IsMoved(); moved {
 				addr = to

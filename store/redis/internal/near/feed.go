@@ -89,8 +89,14 @@ func (f *feed) subscribe(ctx context.Context, channel string) error {
 // listen subscribes to a channel, whose lease begins with the next beat.
 func (f *feed) listen(ctx context.Context, channel string) error {
 	f.mu.Lock()
-	f.leases[channel] = new(lease)
+	ended := f.leases == nil // the feed of a node may end just now
+	if !ended {
+		f.leases[channel] = new(lease)
+	}
 	f.mu.Unlock()
+	if ended {
+		return errElsewhere
+	}
 	return f.subscribe(ctx, channel)
 }
 

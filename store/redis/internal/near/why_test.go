@@ -18,3 +18,11 @@ func TestWhy(t *testing.T) {
 		}
 	}
 }
+
+// TestListenAfterTheEnd has a bucket wanted just when the feed of its node has ended.
+func TestListenAfterTheEnd(t *testing.T) {
+	ended := &feed{} // as close leaves it
+	if err := ended.listen(context.Background(), "c"); !errors.Is(err, errElsewhere) {
+		t.Errorf("it listens: %v", err)
+	}
+}

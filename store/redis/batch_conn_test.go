@@ -129,6 +129,7 @@ func TestClosedWhileIdleOnACluster(t *testing.T) {
 // TestTimeoutOfOne has a read give up on a stopped Redis while another one, that came later,
 // waits behind it: that one is answered when Redis goes on within its own time.
 func TestTimeoutOfOne(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	const timeout = 2 * briefTimeout
 	s, _ := openLogged(t, server.Port(), timeout)
@@ -161,6 +162,7 @@ func TestTimeoutOfOne(t *testing.T) {
 
 // TestTimeoutOfSome does the same with calls that share a connection.
 func TestTimeoutOfSome(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	const timeout = 2 * briefTimeout
 	s, _ := openLogged(t, server.Port(), timeout)

@@ -146,6 +146,7 @@ func TestLoneRead(t *testing.T) {
 // Redis, by their contexts and by the clock, and others read with what they left:
 // nobody may get another's session.
 func TestGivingUp(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, _ := openLogged(t, server.Port(), briefTimeout)
 	patient, _ := openLogged(t, server.Port(), testTimeout)

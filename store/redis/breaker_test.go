@@ -14,6 +14,7 @@ import (
 // TestFailsFast stops Redis. Callers wait for their time, once; then none does until
 // Redis goes on, and soon after that all are served.
 func TestFailsFast(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, log := openLogged(t, server.Port(), briefTimeout)
 	ctx := context.Background()

@@ -209,6 +209,7 @@ func TestNearPausedRedis(t *testing.T) {
 // TestNearRefused reads a session near, and then asks for it while calls fail at once, since
 // Redis is stopped: what was read is not lost by that, and is counted once Redis goes on.
 func TestNearRefused(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, err := Open(Options{
 		Host: "127.0.0.1", Port: server.Port(), Namespace: "t", Timeout: briefTimeout, DialTimeout: briefTimeout, Logf: t.Logf, Cache: 10 * time.Second,

@@ -90,6 +90,7 @@ func TestDownAtStart(t *testing.T) {
 // TestSilent stops Redis without closing its connections: each call must give up
 // by itself, many at once too.
 func TestSilent(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	s, _ := openLogged(t, server.Port(), briefTimeout)
 	token := patiently(t, server, "app", "user", 100)

@@ -21,6 +21,7 @@ type Proxy struct {
 	next     atomic.Pointer[cut] // nil is none
 	cuts     atomic.Int64
 	width    atomic.Int64 // bytes a second; 0: no bound
+	muted    atomic.Bool  // see Mute
 
 	mu     sync.Mutex
 	free   time.Time // when all that was passed on within the width has gone
@@ -80,6 +81,9 @@ func (p *Proxy) Cuts() int { return int(p.cuts.Load()) }
 // the server's capacity without a processor that is busy. 0 is no bound.
 func (p *Proxy) Narrow(bytesPerSecond int) { p.width.Store(int64(bytesPerSecond)) }
 
+// Mute holds back what the server says on connections that subscribe, until it is told not to.
+func (p *Proxy) Mute(is bool) { p.muted.Store(is) }
+
 // pass writes b as fast as the width lets it.
 func (p *Proxy) pass(to net.Conn, b []byte) error {
 	for len(b) > 0 {
@@ -105,6 +109,7 @@ func (p *Proxy) pass(to net.Conn, b []byte) error {
 
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() {
+	p.Mute(false)
 	p.mu.Lock()
 	p.closed = true
 	p.listener.Close()
@@ -132,17 +137,22 @@ func (p *Proxy) accept() {
 			server.Close()
 		} else {
 			p.conns[client], p.conns[server] = true, true
-			asked := new(atomic.Pointer[cut])
-			p.copies.Go(func() { p.requests(server, client, asked) })
-			p.copies.Go(func() { p.replies(client, server, asked) })
+			c := new(connection)
+			p.copies.Go(func() { p.requests(server, client, c) })
+			p.copies.Go(func() { p.replies(client, server, c) })
 		}
 		p.mu.Unlock()
 	}
 }
 
-// requests passes on what a client sends until either end is closed, then closes
-// both. asked is the cut whose command went by.
-func (p *Proxy) requests(server, client net.Conn, asked *atomic.Pointer[cut]) {
+// connection is what is known of one by what its client sent.
+type connection struct {
+	asked      atomic.Pointer[cut] // the cut whose command went by
+	subscribes atomic.Bool
+}
+
+// requests passes on what a client sends until either end is closed, then closes both.
+func (p *Proxy) requests(server, client net.Conn, of *connection) {
 	defer p.drop(server, client)
 	b := make([]byte, 64<<10)
 	for {
@@ -151,7 +161,10 @@ func (p *Proxy) requests(server, client net.Conn, asked *atomic.Pointer[cut]) {
 			return
 		}
 		if c := p.next.Load(); c != nil && bytes.Contains(b[:n], c.command) {
-			asked.Store(c)
+			of.asked.Store(c)
+		}
+		if bytes.Contains(b[:n], []byte("SUBSCRIBE\r\n")) {
+			of.subscribes.Store(true)
 		}
 		if _, err := server.Write(b[:n]); err != nil {
 			return
@@ -160,7 +173,7 @@ func (p *Proxy) requests(server, client net.Conn, asked *atomic.Pointer[cut]) {
 }
 
 // replies is requests for the other way.
-func (p *Proxy) replies(client, server net.Conn, asked *atomic.Pointer[cut]) {
+func (p *Proxy) replies(client, server net.Conn, of *connection) {
 	defer p.drop(server, client)
 	b := make([]byte, 64<<10)
 	for {
@@ -171,10 +184,13 @@ func (p *Proxy) replies(client, server net.Conn, asked *atomic.Pointer[cut]) {
 		// Of several connections whose commands went by, one is broken. A client's
 		// keep-alive may be answered in between.
 		keepAlive := string(b[:n]) == "+PONG\r\n"
-		if c := asked.Load(); !keepAlive && c != nil && p.next.CompareAndSwap(c, nil) {
+		if c := of.asked.Load(); !keepAlive && c != nil && p.next.CompareAndSwap(c, nil) {
 			p.cuts.Add(1)
 			client.Write(b[:int(float64(n)*c.part)])
 			return
+		}
+		for of.subscribes.Load() && p.muted.Load() {
+			time.Sleep(time.Millisecond)
 		}
 		if p.pass(client, b[:n]) != nil {
 			return

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -102,6 +103,7 @@ var faults = []fault{
 	{name: "password rotated", password: "first", strike: rotatePassword},
 	{name: nearReads + "killed, restarted empty", near: true, strike: emptied},
 	{name: nearReads + "subscriber disconnected (CLIENT KILL)", near: true, gentle: true, strike: disconnecting("pubsub")},
+	{name: nearReads + "subscriber hears nothing", near: true, proxy: true, gentle: true, strike: muted, proof: leasesLost},
 	{name: nearReads + "connections cut before the reply", near: true, proxy: true, gentle: true, strike: cutting(func(int) float64 { return 0 })},
 	{name: nearReads + "stopped (SIGSTOP)", near: true, strike: stopped},
 	{name: nearReads + "failover behind a relay", near: true, redis: []string{"--repl-diskless-sync-delay", "0"}, proxy: true, strike: failOver, audit: stopFirst},
@@ -118,6 +120,25 @@ func disconnecting(connections string) func(*trial, *form) error {
 		}
 		return nil
 	}
+}
+
+// muted has servers hear nothing of what is published, by turns with all.
+func muted(t *trial, f *form) error {
+	for mute, end := true, time.Now().Add(f.hold); time.Now().Before(end); mute = !mute {
+		t.site.Proxy.Mute(mute)
+		time.Sleep(3 * nearLimit / 2)
+	}
+	t.site.Proxy.Mute(false)
+	return nil
+}
+
+// leasesLost says how often the server stopped to answer from memory.
+func leasesLost(t *trial) (string, error) {
+	n, err := t.site.Metric("rest_sessions_cache_leases_lost_total")
+	if err == nil && n == 0 {
+		err = errors.New("no lease was lost")
+	}
+	return fmt.Sprintf("%d leases lost", n), err
 }
 
 func emptied(t *trial, f *form) error {

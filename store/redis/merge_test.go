@@ -125,7 +125,7 @@ func TestSetsOfLargeData(t *testing.T) {
 
 // beforeSets lets each set of the script begin with what lua says, of the session at key.
 func beforeSets(s *Store, lua string) {
-	const begin = "\n  local w, room, caller ="
+	const begin = "\n  local expected, room, caller ="
 	sets := s.writers[layout.ClassicGroup].sets.batches
 	sets.script = wire.NewScript(strings.Replace(sets.script.Text, begin, "\n  "+lua+begin, 1))
 }

@@ -1,15 +1,17 @@
+local find, byte, sub = string.find, string.byte, string.sub
+
 -- string_end returns the index of the quote that ends the JSON string at pos.
 local function string_end(text, pos)
-  local quote = string.find(text, '"', pos + 1, true)
+  local quote = find(text, '"', pos + 1, true)
   while quote do
     local slash = quote - 1
-    while string.byte(text, slash) == 92 do
+    while byte(text, slash) == 92 do
       slash = slash - 1
     end
     if (quote - slash) % 2 == 1 then
       return quote
     end
-    quote = string.find(text, '"', quote + 1, true)
+    quote = find(text, '"', quote + 1, true)
   end
 end
 
@@ -17,7 +19,7 @@ end
 local function nested_end(text, pos)
   local depth = 0
   while pos do
-    local c = string.byte(text, pos)
+    local c = byte(text, pos)
     if c == 34 then
       pos = string_end(text, pos)
       if not pos then
@@ -31,7 +33,7 @@ local function nested_end(text, pos)
         return pos
       end
     end
-    pos = string.find(text, '["%[%]{}]', pos + 1)
+    pos = find(text, '["%[%]{}]', pos + 1)
   end
 end
 
@@ -44,60 +46,62 @@ local function value_end(text, pos, first)
   elseif first == '[' or first == '{' then
     return nested_end(text, pos)
   end
-  return select(2, string.find(text, '^[%w%.%+%-]+', pos))
+  return select(2, find(text, '^[%w%.%+%-]+', pos))
 end
 
 -- merge applies a change to text, that of a JSON object without white space or '', as
--- Data.Merge in Go does: change has the new values by key, order their keys. It
--- returns the new text, '' when no key is left, or nil if text is no such text.
--- What does not change is copied in runs of fields.
-local function merge(text, change, order)
-  local parts, done = {}, {}
+-- Data.Merge in Go does: change has the new values by key, each second of ARGV[from] to
+-- ARGV[to] is one of their keys, in order. It returns the new text, '' when no key is left,
+-- or nil if text is no such text. What does not change is copied in runs of fields.
+local function merge(text, change, from, to)
+  local parts = {}
   if text ~= '' and text ~= '{}' then
-    if string.byte(text) ~= 123 then
+    if byte(text) ~= 123 then
       return nil
     end
     local pos, run = 2, 2 -- run is where a run of fields that stay begins
     repeat
       local field = pos
       -- Of a key without escapes one call tells all.
-      local _, stop, key, first = string.find(text, '^("[^"\\]*"):(.)', pos)
+      local _, stop, key, first = find(text, '^("[^"\\]*"):(.)', pos)
       if not key then
-        local last = string.byte(text, pos) == 34 and string_end(text, pos)
-        if not last or string.byte(text, last + 1) ~= 58 then
+        local last = byte(text, pos) == 34 and string_end(text, pos)
+        if not last or byte(text, last + 1) ~= 58 then
           return nil
         end
         stop = last + 2
-        key, first = string.sub(text, pos, last), string.sub(text, stop, stop)
+        key, first = sub(text, pos, last), sub(text, stop, stop)
       end
       stop = value_end(text, stop, first)
       if not stop then
         return nil
       end
       local new = change[key]
-      if new then
+      if new ~= nil then
         if field > run then
-          parts[#parts + 1] = string.sub(text, run, field - 2)
+          parts[#parts + 1] = sub(text, run, field - 2)
         end
-        if new ~= 'null' and not done[key] then
+        if new and new ~= 'null' then
           parts[#parts + 1] = key .. ':' .. new
         end
-        done[key] = true -- if text has it once more, the last place goes
+        change[key] = false -- if text has it once more, the last place goes
         run = stop + 2
       end
       pos = stop + 2
-      local separator = string.byte(text, stop + 1)
+      local separator = byte(text, stop + 1)
       if separator ~= 44 and (separator ~= 125 or stop + 1 < #text) then
         return nil
       end
     until separator == 125
     if run < pos then
-      parts[#parts + 1] = string.sub(text, run, pos - 2)
+      parts[#parts + 1] = sub(text, run, pos - 2)
     end
   end
-  for _, key in ipairs(order) do
-    if not done[key] and change[key] ~= 'null' then
-      parts[#parts + 1] = key .. ':' .. change[key]
+  for i = from, to, 2 do
+    local key = ARGV[i]
+    local new = change[key]
+    if new and new ~= 'null' then
+      parts[#parts + 1] = key .. ':' .. new
     end
   end
   if #parts == 0 then

@@ -24,7 +24,8 @@
 -- include surplus.lua
 -- include clock.lua
 
-local second = string.format('%d', now)
+local call, format = redis.call, string.format
+local second = format('%d', now)
 local stamp = second .. fraction
 local fields = 7 -- arguments of a session
 
@@ -32,41 +33,38 @@ local fields = 7 -- arguments of a session
 -- the indexes of its app; entries is as add_user has it.
 local function create(key, user, app, entries, a, sessions, users)
   local id, ip, ttl, no_resave, d, max_age, limit = unpack(ARGV, a, a + fields - 1)
-  ttl = tonumber(ttl)
-  local prefix, token = string.sub(key, 1, -65), string.sub(key, -64)
-  local excess = {} -- tokens of the sessions that end
+  local token, excess = string.sub(key, -64), nil -- excess: tokens of the sessions that end
   if limit ~= '' then
-    excess = surplus(prefix, user, tonumber(limit), tonumber(ARGV[2]), tonumber(ARGV[3]), now)
+    excess = surplus(string.sub(key, 1, -65), user, tonumber(limit), tonumber(ARGV[2]), tonumber(ARGV[3]), now)
     if not excess then
       return 0
     end
   end
 
-  local session = {'id', id, 'r', '1', 'w', '1', 'm', '2', 'ip', ip, 'la', second, 'ttl', ttl, 'created', second}
-  local window = math.max(1, math.min(60, math.floor(ttl / 10)))
+  local seconds, more = tonumber(ttl), {}
+  local window = math.max(1, math.min(60, math.floor(seconds / 10)))
   if no_resave == '1' then
-    session[#session + 1] = 'no_resave'
-    session[#session + 1] = '1'
+    more = {'no_resave', '1'}
     window = 1
   end
-  local due = now - now % window + window + ttl - 1
+  local due = now - now % window + window + seconds - 1
   if max_age ~= '' then
     local last = now + tonumber(max_age)
-    session[#session + 1] = 'end'
-    session[#session + 1] = string.format('%d', last)
+    more[#more + 1] = 'end'
+    more[#more + 1] = format('%d', last)
     due = math.min(due, last)
   end
   if d ~= '' then
-    session[#session + 1] = 'd'
-    session[#session + 1] = d
+    more[#more + 1] = 'd'
+    more[#more + 1] = d
   end
-  redis.call('SADD', user, token)
-  redis.call('HSET', key, unpack(session))
+  call('SADD', user, token)
+  call('HSET', key, 'id', id, 'r', '1', 'w', '1', 'm', '2', 'ip', ip, 'la', second, 'ttl', ttl, 'created', second, unpack(more))
   local member = token .. ':' .. id
   add_user(entries, users, stamp, id)
-  add_session(entries, sessions, KEYS[1], stamp, string.format('%d', due) .. fraction, app, member)
-  for _, other in ipairs(excess) do
-    drop(prefix, sessions, users, KEYS[1], ARGV[1], app, other, id)
+  add_session(entries, sessions, KEYS[1], stamp, format('%d', due) .. fraction, app, member)
+  for _, other in ipairs(excess or {}) do
+    drop(string.sub(key, 1, -65), sessions, users, KEYS[1], ARGV[1], app, other, id)
   end
   return now
 end

@@ -76,7 +76,7 @@ func try(binary string, sessions, clients, rate int) (wrong int, err error) {
 	}
 	defer target.Close()
 	from, to := "redis://"+source.Addr(), "redis://"+target.Masters[0].Addr()
-	server, err := site.Serve(binary, "RS_REDIS_URL="+from)
+	server, err := serve(binary, from)
 	if err != nil {
 		return 0, err
 	}
@@ -114,7 +114,7 @@ func try(binary string, sessions, clients, rate int) (wrong int, err error) {
 	if err := migrate("--last"); err != nil {
 		return 0, err
 	}
-	moved, err := site.Serve(binary, "RS_REDIS_URL="+to)
+	moved, err := serve(binary, to)
 	if err != nil {
 		return 0, err
 	}
@@ -141,6 +141,20 @@ func try(binary string, sessions, clients, rate int) (wrong int, err error) {
 		tellSlow(name, s)
 	}
 	return tier.wrong, nil
+}
+
+// serve starts a server with a time-out that a loaded machine does not need, and waits until
+// it has reached its Redis.
+func serve(binary, url string) (*site.Server, error) {
+	server, err := site.Serve(binary, "RS_REDIS_URL="+url, "RS_TIMEOUT=10s")
+	if err != nil {
+		return nil, err
+	}
+	if err := server.AwaitReady(); err != nil {
+		server.Kill()
+		return nil, err
+	}
+	return server, nil
 }
 
 // tier is the web tier that uses the server.

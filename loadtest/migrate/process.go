@@ -71,7 +71,7 @@ func newClient(url string) client {
 		Addr: strings.TrimPrefix(url, "http://"), DisablePathNormalizing: true,
 		// Nothing is sent again: a read would count twice.
 		MaxIdemponentCallAttempts: 1, RetryIfErr: func(*fasthttp.Request, int, error) (bool, bool) { return false, false },
-		ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxIdleConnDuration: time.Minute,
+		ReadTimeout: 15 * time.Second, WriteTimeout: 15 * time.Second, MaxIdleConnDuration: time.Minute,
 	}}
 }
 

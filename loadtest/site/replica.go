@@ -11,7 +11,7 @@ import (
 )
 
 // replicaLimit bounds the steps of replication.
-const replicaLimit = 10 * time.Second
+const replicaLimit = time.Minute
 
 // StartReplica starts a replica of Redis and returns it when it has all. Close ends it. Redis
 // should have the argument --repl-diskless-sync-delay 0: else it waits 5 s for others.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"rest-sessions/internal/redistest"
 )
 
@@ -22,7 +24,7 @@ type Server struct {
 }
 
 const (
-	startTimeout = 10 * time.Second
+	startTimeout = time.Minute
 	// stopTimeout is longer than the server gives to work in flight.
 	stopTimeout = 20 * time.Second
 )
@@ -56,6 +58,19 @@ func Serve(binary string, environ ...string) (*Server, error) {
 		if time.Now().After(deadline) {
 			s.Kill()
 			return nil, fmt.Errorf("the server does not start: %s", s.Log.String())
+		}
+	}
+}
+
+// AwaitReady waits until the server has reached its store.
+func (s *Server) AwaitReady() error {
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(5 * time.Millisecond) {
+		status, _, err := fasthttp.GetTimeout(nil, s.URL+"/readyz", startTimeout)
+		if err == nil && status == fasthttp.StatusOK {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the server is not ready: status %d, %v: %s", status, err, s.Log.String())
 		}
 	}
 }

@@ -124,7 +124,7 @@ func (w *writer) answer(writes []*write, conn *wire.Conn, reply rueidis.RedisMes
 			took += walkTime(len(text))
 		} else if q.merges && q.reply.IsInt64() {
 			if n, _ := q.reply.ToInt64(); n < 0 { // nothing was done
-				q.Retry = true
+				q.Retry, q.AtOnce = true, true
 				continue
 			}
 		}

@@ -232,17 +232,22 @@ func (b *Batcher[T, P]) Carry(batch *Batch[T, P]) {
 	b.send(batch)
 	b.remove(batch) // the next is sent while these are answered: Redis need not wait
 	b.answer(batch)
-	var again []T
+	var next, later []T
 	for _, q := range batch.Waiters {
-		if w := q.wait(); w.Retry {
-			w.Retry = false
-			again = append(again, q)
-		} else {
+		switch w := q.wait(); {
+		case !w.Retry:
 			w.finish(answered)
+			continue
+		case w.AtOnce:
+			next = append(next, q)
+		default:
+			later = append(later, q)
 		}
+		q.wait().Retry, q.wait().AtOnce = false, false
 	}
-	if len(again) > 0 {
-		b.delay(again)
+	b.again(next)
+	if len(later) > 0 {
+		b.delay(later)
 	}
 	clear(batch.Waiters)
 	complete = true
@@ -276,15 +281,27 @@ func (b *Batcher[T, P]) delay(waiters []T) {
 	b.mu.Unlock()
 	time.AfterFunc(shortestPause+rand.N(longestPause/2), func() {
 		b.mu.Lock()
-		// Those who carry must be behind all who give up before they do: see take.
-		b.waiting = slices.Insert(b.waiting, 0, b.delayed...)
-		slices.SortStableFunc(b.waiting, func(q, r T) int { return int(int32(q.wait().since - r.wait().since)) })
+		waiters := slices.Clone(b.delayed)
 		clear(b.delayed)
 		b.delayed = b.delayed[:0]
-		carrier := b.start()
 		b.mu.Unlock()
-		carrier.carry()
+		b.again(waiters)
 	})
+}
+
+// again lets waiters, which a batch has had, wait for the next.
+func (b *Batcher[T, P]) again(waiters []T) {
+	if len(waiters) == 0 {
+		return
+	}
+	b.mu.Lock()
+	// Those who carry must be behind all who give up before they do: see take.
+	b.waiting = slices.Insert(b.waiting, 0, waiters...)
+	slices.SortStableFunc(b.waiting, func(q, r T) int { return int(int32(q.wait().since - r.wait().since)) })
+	carrier := b.start()
+	b.watch()
+	b.mu.Unlock()
+	carrier.carry()
 }
 
 // every is the time of a tick.

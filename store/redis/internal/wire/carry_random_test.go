@@ -73,6 +73,7 @@ func batcherAtRandom(t *testing.T, r *rand.Rand) {
 		defer mu.Unlock()
 		for _, q := range b.Waiters {
 			if q.Retry = chance(refusing); q.Retry {
+				q.AtOnce = chance(50)
 				refused++
 			}
 		}

@@ -239,3 +239,43 @@ func TestRefusedGoFirst(t *testing.T) {
 		time.Sleep(2 * tick) // until nobody looks for those who are late
 	})
 }
+
+// TestAgainAtOnce has a batch leave out two that another batch may carry: they go with the
+// next, and one that is to wait for a while does.
+func TestAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		batches := 0
+		b := newTestBatcher(time.Second, func(b *testBatch) {
+			if batches++; batches == 1 {
+				time.Sleep(time.Millisecond) // until the others wait
+			}
+			if batches == 2 {
+				for i, q := range b.Waiters[1:] {
+					q.Retry, q.AtOnce = true, i < 2
+				}
+			}
+		})
+		var took [5]time.Duration
+		var wg sync.WaitGroup
+		for i := range took {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * time.Microsecond)
+				began := time.Now()
+				if err := b.Do(context.Background(), &call{Wait: NewWait()}); err != nil {
+					t.Errorf("caller %d: %v", i, err)
+				}
+				took[i] = time.Since(began)
+			})
+		}
+		wg.Wait()
+		for i, d := range took {
+			if delayed := d >= shortestPause; delayed != (i == 4) {
+				t.Errorf("caller %d: %v", i, d)
+			}
+		}
+		if batches != 4 {
+			t.Errorf("%d batches", batches)
+		}
+		time.Sleep(time.Second) // until nobody looks for those who are late
+	})
+}

@@ -16,8 +16,9 @@ type Wait struct {
 	// has set carries.
 	done chan struct{}
 	// Retry is set by the answer function if Redis refused, without doing anything, what may
-	// succeed in another batch.
-	Retry bool
+	// succeed in another batch, after a pause; AtOnce beside it if nothing but the others of
+	// the batch was in the way.
+	Retry, AtOnce bool
 }
 
 // The states of a Wait.

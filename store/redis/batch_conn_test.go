@@ -1,9 +1,11 @@
 package redis
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -123,7 +125,16 @@ func TestClosedWhileIdleOnACluster(t *testing.T) {
 				return !slices.ContainsFunc(connIDs(t, master), func(id string) bool { return slices.Contains(open, id) })
 			})
 		}
+		// A call that is sent before the end is read here would notice.
+		eventually(t, "their ends are read", func() bool { return reads() == 0 })
 	}
+}
+
+// reads returns how many connections rueidis reads in the background.
+func reads() int {
+	var stacks bytes.Buffer
+	pprof.Lookup("goroutine").WriteTo(&stacks, 2)
+	return bytes.Count(stacks.Bytes(), []byte("rueidis.(*pipe)._backgroundRead"))
 }
 
 // TestTimeoutOfOne has a read give up on a stopped Redis while another one, that came later,

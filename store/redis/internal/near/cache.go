@@ -92,7 +92,7 @@ func newCache(o Options) *Cache {
 		MaximumWeight:    uint64(o.Sessions),
 		Weigher:          func(_ store.PackedToken, e *entry) uint32 { return uint32(1 + len(e.session.D)/dataUnit) },
 		ExpiryCalculator: otter.ExpiryWriting[store.PackedToken, *entry](2 * o.For),
-		Clock:            otter.NewCoarseClock(o.For / 10),
+		Clock:            otter.NewCoarseClock(o.For / 2),
 		OnAtomicDeletion: func(e otter.DeletionEvent[store.PackedToken, *entry]) {
 			if e.Cause == otter.CauseOverflow {
 				c.Stats.Evictions.Add(1)
@@ -172,7 +172,7 @@ type Ticket struct {
 func (c *Cache) Ask(b layout.Bucket, app, token string) Ticket {
 	key := store.PackToken(token)
 	real := c.real()
-	t := Ticket{bucket: b, lease: c.feeds.lease(b), asked: c.now(real), change: c.change(key).Load()}
+	t := Ticket{bucket: b, lease: c.feeds.ask(b), asked: c.now(real), change: c.change(key).Load()}
 	t.Late, _ = c.flights.take(c.held(key, app))
 	return t
 }
@@ -262,7 +262,7 @@ func (c *Cache) Keep(t Ticket, app, token string, a Answer) (before int64) {
 	expires := t.asked + min(c.o.For, life)
 	refused := -1
 	switch {
-	case t.lease == nil || !t.lease.holds(real):
+	case t.lease == nil || t.lease.lost(real):
 		if refused = NotHeard; t.lease == nil {
 			c.feeds.want(t.bucket)
 		}

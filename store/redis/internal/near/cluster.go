@@ -39,21 +39,18 @@ func (f *feeds) runCluster(ctx context.Context, conn *wire.Conn) error {
 		f.buckets, f.nodes = nil, nil
 		f.mu.Unlock()
 	}()
-	ticker := time.NewTicker(beatEvery)
-	defer ticker.Stop()
 	for {
 		select {
 		case b := <-f.wanted:
+			if f.cache.o.Client.Made() != conn {
+				return errReplaced
+			}
 			if err := f.listen(ctx, conn, b); err != nil && ctx.Err() == nil {
 				f.warn("warning: near reads are off for a part of the cluster until what others change is heard: " + why(err))
 				select {
 				case <-time.After(feedPause):
 				case <-ctx.Done():
 				}
-			}
-		case <-ticker.C:
-			if f.cache.o.Client.Made() != conn {
-				return errReplaced
 			}
 		case <-ctx.Done():
 			return ctx.Err()
@@ -64,9 +61,9 @@ func (f *feeds) runCluster(ctx context.Context, conn *wire.Conn) error {
 // listen listens to a bucket, on the node that has its slot.
 func (f *feeds) listen(ctx context.Context, conn *wire.Conn, b layout.Bucket) error {
 	f.mu.RLock()
-	full := len(f.buckets) >= maxChannels
+	listens, full := f.buckets[b.Prefix] != nil, len(f.buckets) >= maxChannels
 	f.mu.RUnlock()
-	if f.lease(b) != nil || full {
+	if listens || full {
 		return nil
 	}
 	channel := b.Cache()

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -19,7 +20,8 @@ import (
 const (
 	// beatEvery is how often a beat is sent.
 	beatEvery = 50 * time.Millisecond
-	// silence is how long without a beat a connection is listened to.
+	// silence is how long without a beat a connection is listened to, and how often a feed
+	// that sleeps sends one.
 	silence = time.Second
 	// fenceTime is how long a fence waits before it ends the leases.
 	fenceTime = leaseTime / 2
@@ -33,14 +35,17 @@ var (
 	errReplaced  = errors.New("there is a newer connection")
 )
 
-// feed listens on one connection to what is published on a server. Every 50 ms a beat goes
-// to the server in the way that calls go, and comes back by the feed: what was published
-// before it has been heard then. So a feed of a server that calls no longer go to, as after
-// a failover, ends too, which a PING on its connection would not show.
+// feed listens on one connection to what is published on a server. Every 50 ms, or while
+// nothing is read every second, a beat goes to the server in the way that calls go, and comes
+// back by the feed: what was published before it has been heard then. So a feed of a server
+// that calls no longer go to ends too, which a PING on its connection would not show.
 type feed struct {
 	cache  *Cache
 	conn   *wire.Conn
 	beatOn string // the channel of its beats
+
+	asked  chan struct{} // has an element if something was read since the last beat
+	sleeps atomic.Bool   // no lease begins, since none is needed
 
 	dedicated rueidis.DedicatedClient
 	mu        sync.Mutex
@@ -62,6 +67,7 @@ func newFeed(ctx context.Context, c *Cache, conn *wire.Conn, node rueidis.Client
 	f := &feed{
 		cache: c, conn: conn, beatOn: channel + ":" + strconv.FormatUint(rand.Uint64(), 36),
 		leases: make(map[string]*lease), beats: make(map[string]*beat), latest: c.real(),
+		asked: make(chan struct{}, 1),
 	}
 	f.dedicated, _ = node.Dedicate()
 	f.dedicated.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: f.onMessage, OnSubscription: f.subscription})
@@ -100,8 +106,9 @@ func (f *feed) listen(ctx context.Context, channel string) error {
 	return f.subscribe(ctx, channel)
 }
 
-// lease returns that of a channel, nil if there is none.
-func (f *feed) lease(channel string) *lease {
+// ask returns the lease of a channel of which a session is read, nil if there is none.
+func (f *feed) ask(channel string) *lease {
+	poke(f.asked)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.leases[channel]
@@ -127,6 +134,9 @@ func (f *feed) onMessage(m rueidis.PubSubMessage) {
 	delete(f.beats, m.Message)
 	close(b.received)
 	f.latest = max(f.latest, b.sent)
+	if f.sleeps.Load() {
+		return // what is read next would find a lease that has ended
+	}
 	for _, l := range f.leases {
 		l.extend(now, b.sent+leaseTime)
 	}
@@ -175,12 +185,13 @@ func (f *feed) beat(ctx context.Context) (*beat, error) {
 	return b, err
 }
 
-// run sends beats until ctx ends or the feed is no use any more, and says why.
+// run sends beats until ctx ends or the feed is no use any more, and says why. It sleeps
+// between them while nothing was read for so long that no answer is left to be repeated.
 func (f *feed) run(ctx context.Context) error {
 	ticker := time.NewTicker(beatEvery)
 	defer ticker.Stop()
 	defer f.close()
-	for {
+	for read := f.cache.real(); ctx.Err() == nil; {
 		_, err := f.beat(ctx)
 		if errors.Is(err, errElsewhere) {
 			return err
@@ -188,12 +199,45 @@ func (f *feed) run(ctx context.Context) error {
 		if err := f.check(); err != nil {
 			return err
 		}
+		now := f.cache.real()
+		select {
+		case <-f.asked:
+			read = now
+		default:
+		}
+		if now > read+f.cache.o.For+beatEvery {
+			if f.sleep(ctx) {
+				read = f.cache.real()
+			}
+			continue
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
+	return ctx.Err()
+}
+
+// sleep ends the leases, and returns true when something is read: what Redis answers it is
+// kept, under a lease that begins with the next beat. It returns false after a second, for a
+// beat that finds out whether the feed is still of use.
+func (f *feed) sleep(ctx context.Context) (read bool) {
+	f.sleeps.Store(true)
+	f.end()
+	timer := time.NewTimer(silence)
+	defer timer.Stop()
+	select {
+	case <-f.asked:
+		read = true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	f.mu.Lock()
+	f.latest = f.cache.real()
+	f.mu.Unlock()
+	f.sleeps.Store(!read)
+	return read
 }
 
 // check begins new leases for those that were lost.
@@ -230,6 +274,9 @@ func (f *feed) end() {
 		f.leases[channel] = new(lease)
 	}
 }
+
+// works reports whether one of its leases holds, or it sleeps.
+func (f *feed) works(now time.Duration) bool { return f.sleeps.Load() || f.holds(now) }
 
 // holds reports whether one of its leases holds.
 func (f *feed) holds(now time.Duration) bool {

@@ -32,21 +32,18 @@ type feeds struct {
 	running sync.WaitGroup
 }
 
-// lease returns the lease of a bucket, nil if it is not listened to.
-func (f *feeds) lease(b layout.Bucket) *lease {
-	if b.Prefix == "" {
-		if feed := f.one.Load(); feed != nil {
-			return feed.lease(f.channel())
-		}
-		return nil
+// ask returns the lease of a bucket that is read, nil if it is not listened to.
+func (f *feeds) ask(b layout.Bucket) *lease {
+	feed, channel := f.one.Load(), f.channel()
+	if b.Prefix != "" {
+		f.mu.RLock()
+		feed, channel = f.buckets[b.Prefix], b.Cache()
+		f.mu.RUnlock()
 	}
-	f.mu.RLock()
-	feed := f.buckets[b.Prefix]
-	f.mu.RUnlock()
 	if feed == nil {
 		return nil
 	}
-	return feed.lease(b.Cache())
+	return feed.ask(channel)
 }
 
 // channel is that of one Redis.
@@ -75,15 +72,15 @@ func (f *feeds) fence(b layout.Bucket) {
 	wg.Wait()
 }
 
-// holds reports whether a lease holds.
-func (f *feeds) holds(now time.Duration) bool {
+// works reports whether a feed works.
+func (f *feeds) works(now time.Duration) bool {
 	if feed := f.one.Load(); feed != nil {
-		return feed.holds(now)
+		return feed.works(now)
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for _, feed := range f.nodes {
-		if feed.holds(now) {
+		if feed.works(now) {
 			return true
 		}
 	}
@@ -143,4 +140,12 @@ func (f *feeds) runOne(ctx context.Context, conn *wire.Conn) error {
 	defer f.one.Store(nil)
 	f.working()
 	return feed.run(ctx)
+}
+
+// poke gives a channel an element unless it has one. It does not wait.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

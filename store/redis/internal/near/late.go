@@ -26,6 +26,7 @@ type late struct {
 	cache *Cache
 	tick  time.Duration
 	stack atomic.Pointer[entry] // entries that got their first uncounted read
+	some  chan struct{}         // gets an element when there is something to bring
 
 	flushing sync.Mutex // held while what was due is brought to Redis
 
@@ -36,17 +37,22 @@ type late struct {
 }
 
 func (l *late) init(c *Cache) {
-	l.cache, l.tick = c, min(c.o.For/20, longestTick)
+	l.cache, l.tick, l.some = c, min(c.o.For/20, longestTick), make(chan struct{}, 1)
 }
 
 // add notes that an entry has its first uncounted read. It does not wait.
 func (l *late) add(e *entry, now time.Duration) {
 	e.first = now
 	for {
-		e.next = l.stack.Load()
-		if l.stack.CompareAndSwap(e.next, e) {
-			return
+		next := l.stack.Load()
+		e.next = next
+		if !l.stack.CompareAndSwap(next, e) {
+			continue
 		}
+		if next == nil {
+			poke(l.some)
+		}
+		return
 	}
 }
 
@@ -66,22 +72,36 @@ func (l *late) again(u Uncounted) {
 	u.taken = false
 	if real < u.until && len(l.retry) < maxAgain {
 		l.retry = append(l.retry, u)
+		poke(l.some)
 	} else {
 		l.cache.Stats.LateLost.Add(uint64(u.Reads))
 	}
 }
 
+// run flushes at each tick while there is something to bring.
 func (l *late) run(ctx context.Context) {
 	ticker := time.NewTicker(l.tick)
 	defer ticker.Stop()
 	for {
+		tick := ticker.C
+		if !l.hasAny() {
+			tick = nil
+		}
 		select {
-		case <-ticker.C:
+		case <-l.some:
+		case <-tick:
 			l.flush(false)
 		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+// hasAny reports whether there is something to bring, now or later.
+func (l *late) hasAny() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stack.Load() != nil || len(l.pending)+len(l.retry) > 0
 }
 
 // flush brings to Redis what is due, or all.

@@ -48,7 +48,8 @@ type Figures struct {
 	Sessions            int
 	// Oldest is how long ago the oldest uncounted read was answered.
 	Oldest time.Duration
-	// Lease tells whether what others change is heard; of a Redis Cluster, of some bucket.
+	// Lease tells whether what others change is heard, or would be if something were read; of
+	// a Redis Cluster, of some bucket.
 	Lease bool
 }
 
@@ -59,7 +60,7 @@ func (c *Cache) Figures() Figures {
 		Hits: s.Hits.Load(), Evictions: s.Evictions.Load(), LeasesLost: s.LeasesLost.Load(),
 		LateReads: s.LateReads.Load(), LateLost: s.LateLost.Load(),
 		Misses: make(map[string]uint64, misses), Refusals: make(map[string]uint64, refusals),
-		Sessions: c.entries.EstimatedSize(), Lease: c.feeds.holds(c.real()),
+		Sessions: c.entries.EstimatedSize(), Lease: c.feeds.works(c.real()),
 	}
 	for i := range s.Misses {
 		f.Misses[MissNames[i]] = s.Misses[i].Load()

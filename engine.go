@@ -52,9 +52,6 @@ func openStore(c config.Config, counts *metrics.Metrics) (engine, string, error)
 	if err != nil {
 		return nil, "", err
 	}
-	if c.Cache > 0 {
-		counts.Cache(func() metrics.Cache { return cacheFigures(s) })
-	}
 	return s, fmt.Sprintf("sessions in Redis at %s, namespace %s", s.Addr(), c.Namespace), nil
 }
 

@@ -194,6 +194,9 @@ func sources(c config.Config, ln *listener.Listener, sessions engine, dropped fu
 		}
 	case *redis.Store:
 		s.Up = engine.Up
+		if c.Cache > 0 {
+			s.Cache = func() metrics.Cache { return cacheFigures(engine) }
+		}
 		if c.RedisCert != "" {
 			s.RedisCertificate = engine.ClientCertificateEnd
 		}

@@ -23,8 +23,11 @@ type cacheCollector struct {
 	sessions, oldest, lease                                  *prometheus.Desc
 }
 
-// Cache adds the metrics of a cache of sessions.
-func (m *Metrics) Cache(ask func() Cache) {
+// cache shows the metrics of a cache of sessions.
+func (m *Metrics) cache(ask func() Cache) {
+	if ask == nil {
+		return
+	}
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("rest_sessions_cache_"+name, help, labels, nil)
 	}

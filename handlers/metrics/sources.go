@@ -27,6 +27,8 @@ type Sources struct {
 	// Certificate is when the certificate that is served ends, RedisCertificate the
 	// one that Redis is shown.
 	Certificate, RedisCertificate func() time.Time
+	// Cache is what RS_CACHE keeps.
+	Cache func() Cache
 }
 
 // Watch adds the metrics of sources. Of two for one metric, the first counts.
@@ -50,6 +52,7 @@ func (m *Metrics) Watch(s Sources) {
 	}
 	m.end("server", s.Certificate)
 	m.end("redis_client", s.RedisCertificate)
+	m.cache(s.Cache)
 }
 
 func (m *Metrics) integer(name, help string, value func() int) {

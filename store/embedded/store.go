@@ -176,22 +176,33 @@ const (
 	peek
 )
 
+// lookUp finds the session of a token at now, and returns its shard with the lock held. If
+// there is none that is alive, the error is store.ErrNotFound, once what ended it is on disk.
+func (s *Store) lookUp(ctx context.Context, app, token string, t *token) (sh *shard, slot uint32, now int64, err error) {
+	k := s.key(app, token)
+	sh = s.shard(store.TokenBucket(token))
+	sh.mu.Lock()
+	now = s.now()
+	slot, rec := sh.find(k, app, t, now)
+	if rec != nil && rec.alive(now) {
+		return sh, slot, now, nil
+	}
+	if err := s.saved(ctx, sh.unlock()); err != nil {
+		return nil, 0, 0, err
+	}
+	return nil, 0, 0, store.ErrNotFound
+}
+
 func (s *Store) get(ctx context.Context, app, token string, how int) (store.Session, error) {
 	if err := ended(ctx); err != nil {
 		return store.Session{}, err
 	}
-	t, k := pack(token), s.key(app, token)
-	sh := s.shard(store.TokenBucket(token))
-	sh.mu.Lock()
-	now := s.now()
-	slot, rec := sh.find(k, app, &t, now)
-	if rec == nil || !rec.alive(now) {
-		// The kill that it is due to may not be on disk yet.
-		if err := s.saved(ctx, sh.unlock()); err != nil {
-			return store.Session{}, err
-		}
-		return store.Session{}, store.ErrNotFound
+	t := pack(token)
+	sh, slot, now, err := s.lookUp(ctx, app, token, &t)
+	if err != nil {
+		return store.Session{}, err
 	}
+	rec := sh.sessions.at(slot)
 	var answer store.Session
 	if how == peek {
 		answer = rec.answer(now)
@@ -216,17 +227,12 @@ func (s *Store) Touch(ctx context.Context, app, token string, ttl, maxAge int64)
 	if err := admitted(ctx); err != nil {
 		return store.Session{}, err
 	}
-	t, k := pack(token), s.key(app, token)
-	sh := s.shard(store.TokenBucket(token))
-	sh.mu.Lock()
-	now := s.now()
-	slot, rec := sh.find(k, app, &t, now)
-	if rec == nil || !rec.alive(now) {
-		if err := s.saved(ctx, sh.unlock()); err != nil {
-			return store.Session{}, err
-		}
-		return store.Session{}, store.ErrNotFound
+	t := pack(token)
+	sh, slot, now, err := s.lookUp(ctx, app, token, &t)
+	if err != nil {
+		return store.Session{}, err
 	}
+	rec := sh.sessions.at(slot)
 	answer := rec.answer(now)
 	sh.touch(rec, now)
 	if ttl != 0 {
@@ -263,22 +269,17 @@ func (s *Store) SetIf(ctx context.Context, app, token string, w int64, d store.D
 const anyW = math.MinInt64
 
 func (s *Store) set(ctx context.Context, app, token string, w int64, d store.Data) (store.Session, error) {
-	t, k := pack(token), s.key(app, token)
-	sh := s.shard(store.TokenBucket(token))
+	t := pack(token)
 	c := newChange(d)
 	for {
 		if err := s.admitted(ctx); err != nil {
 			return store.Session{}, err
 		}
-		sh.mu.Lock()
-		now := s.now()
-		slot, rec := sh.find(k, app, &t, now)
-		if rec == nil || !rec.alive(now) {
-			if err := s.saved(ctx, sh.unlock()); err != nil {
-				return store.Session{}, err
-			}
-			return store.Session{}, store.ErrNotFound
+		sh, slot, now, err := s.lookUp(ctx, app, token, &t)
+		if err != nil {
+			return store.Session{}, err
 		}
+		rec := sh.sessions.at(slot)
 		if w != anyW && rec.w != w {
 			answer := rec.answer(now)
 			answer.Details = rec.details(token, &t)

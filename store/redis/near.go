@@ -110,7 +110,7 @@ func (s *Store) changed(b layout.Bucket, app, token string, oldToken bool) {
 }
 
 // fence waits until what was published about a bucket's sessions, or with no bucket about
-// any, has been heard by this server too.
+// any, has been received by this server too.
 func (s *Store) fence(b layout.Bucket) {
 	if s.near != nil {
 		s.near.Fence(b)

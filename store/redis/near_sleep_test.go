@@ -67,9 +67,9 @@ func TestNearSleep(t *testing.T) {
 	}
 }
 
-// TestNearSleepHears has a session end after the read that wakes a store, while what is published
+// TestNearSleepReceives has a session end after the read that wakes a store, while what is published
 // is held back: it is answered for 200 ms at most.
-func TestNearSleepHears(t *testing.T) {
+func TestNearSleepReceives(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := startStallingProxy(t, server)
 	other := openNear(t, server, "t", time.Second)
@@ -83,7 +83,7 @@ func TestNearSleepHears(t *testing.T) {
 	}
 	killed := time.Now()
 	if _, ok := s.near.Get("app", token); ok {
-		t.Error("it is answered while nothing is heard")
+		t.Error("it is answered while nothing is received")
 	}
 	proxy.stalls.Store(false)
 	for begun := killed; begun.Sub(killed) < time.Second; begun = time.Now() {

@@ -85,7 +85,7 @@ func New(o Options) *Cache {
 	return c
 }
 
-// newCache makes a cache that hears nothing.
+// newCache makes a cache that receives nothing.
 func newCache(o Options) *Cache {
 	c := &Cache{o: o, start: time.Now()}
 	c.entries = otter.Must(&otter.Options[store.PackedToken, *entry]{
@@ -263,7 +263,7 @@ func (c *Cache) Keep(t Ticket, app, token string, a Answer) (before int64) {
 	refused := -1
 	switch {
 	case t.lease == nil || t.lease.lost(real):
-		if refused = NotHeard; t.lease == nil {
+		if refused = NotReceived; t.lease == nil {
 			c.feeds.want(t.bucket)
 		}
 	case a.OldToken:
@@ -330,7 +330,7 @@ func clone(app string, s store.Session) (string, store.Session) {
 	return app, s
 }
 
-// Fence returns when what was published before about the bucket's sessions has been heard,
+// Fence returns when what was published before about the bucket's sessions has been received,
 // or nothing of them is answered near any more.
 func (c *Cache) Fence(b layout.Bucket) {
 	if c != nil {

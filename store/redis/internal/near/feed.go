@@ -37,7 +37,7 @@ var (
 
 // feed listens on one connection to what is published on a server. Every 50 ms, or while
 // nothing is read every second, a beat goes to the server in the way that calls go, and comes
-// back by the feed: what was published before it has been heard then. So a feed of a server
+// back by the feed: what was published before it has been received then. So a feed of a server
 // that calls no longer go to ends too, which a PING on its connection would not show.
 type feed struct {
 	cache  *Cache
@@ -290,7 +290,7 @@ func (f *feed) holds(now time.Duration) bool {
 	return false
 }
 
-// fence returns when what was published before has been heard, or the leases have ended.
+// fence returns when what was published before has been received, or the leases have ended.
 func (f *feed) fence() {
 	if !f.holds(f.cache.real()) {
 		f.end() // one may begin just now

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// leaseTime is how long after a beat was sent, that has been heard, what others change is
-// known to have been heard, too.
+// leaseTime is how long after a beat was sent, once it is received, what others change is
+// taken to be received, too.
 const leaseTime = 200 * time.Millisecond
 
-// lease says until when all that others have published has been heard, within leaseTime.
+// lease says until when all that others have published has been received, within leaseTime.
 // One that has ended never begins again: what was stored under it is forgotten.
 type lease struct{ until atomic.Int64 }
 

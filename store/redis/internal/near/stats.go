@@ -18,17 +18,17 @@ const (
 	Absent  = iota
 	Expired // RS_CACHE has passed since Redis answered, or its end is near
 	Changed // by this server or another
-	NoLease // others may not have been heard
+	NoLease // what others changed may not have been received
 	misses
 )
 
 // Why an answer of Redis is not kept.
 const (
-	NotHeard = iota // others may not have been heard
-	OldToken        // of a session that was rotated
-	Ending          // the session's end is near
-	Slow            // it took as long as it would have been kept
-	InFlight        // the session was changed meanwhile
+	NotReceived = iota // what others changed may not have been received
+	OldToken           // of a session that was rotated
+	Ending             // the session's end is near
+	Slow               // it took as long as it would have been kept
+	InFlight           // the session was changed meanwhile
 	refusals
 )
 
@@ -48,7 +48,7 @@ type Figures struct {
 	Sessions            int
 	// Oldest is how long ago the oldest uncounted read was answered.
 	Oldest time.Duration
-	// Lease tells whether what others change is heard, or would be if something were read; of
+	// Lease tells whether what others change is received, or would be if something were read; of
 	// a Redis Cluster, of some bucket.
 	Lease bool
 }

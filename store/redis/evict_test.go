@@ -213,8 +213,10 @@ func TestPolicyIsAskedForAgain(t *testing.T) {
 	}
 	defer s.Close()
 	<-hold.held
-	eventually(t, "the log says that Redis cannot be used", func() bool { return strings.Contains(log.String(), "cannot be used") })
+	server.Pause() // all of it: the write that follows goes by any connection
 	close(hold.released)
+	eventually(t, "the log says that Redis cannot be used", func() bool { return strings.Contains(log.String(), "cannot be used") })
+	server.Resume()
 	if !<-watch.told {
 		t.Error("it is told that Redis cannot evict")
 	}

@@ -33,7 +33,7 @@ func counter(t *testing.T, server *redistest.Server, s *Store, token, name strin
 func TestNothingIsSentTwice(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server)
-	s, _ := openLogged(t, proxy.Port(), testTimeout)
+	s := openQuiet(t, proxy.Port())
 	ctx := context.Background()
 	token := create(t, s, "app", "user", 100)
 	// Redis must hold the scripts: else what is cut is its asking for them.
@@ -74,7 +74,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 func TestCutUnderLoad(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server)
-	s, _ := openLogged(t, proxy.Port(), testTimeout)
+	s := openQuiet(t, proxy.Port())
 	ctx := context.Background()
 	token := create(t, s, "app", "user", 100)
 	var acknowledged sync.Map
@@ -126,6 +126,15 @@ func TestCutUnderLoad(t *testing.T) {
 	}
 }
 
+// openQuiet opens a store and waits until the write of the start is done, which a cut could
+// hit instead of a call of the test.
+func openQuiet(t *testing.T, port int) *Store {
+	t.Helper()
+	s, _ := openLogged(t, port, testTimeout)
+	eventually(t, "the write of the start is done", s.Writable)
+	return s
+}
+
 // quiet waits until s is connected and no probe runs, which a cut could hit instead.
 func quiet(t *testing.T, s *Store) {
 	t.Helper()
@@ -139,7 +148,7 @@ func quiet(t *testing.T, s *Store) {
 func TestCutListIsNoEnd(t *testing.T) {
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server)
-	s, _ := openLogged(t, proxy.Port(), testTimeout)
+	s := openQuiet(t, proxy.Port())
 	ctx := context.Background()
 	create(t, s, "app", "user", 100)
 	for name, list := range map[string]func() store.List{

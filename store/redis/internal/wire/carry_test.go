@@ -279,3 +279,16 @@ func TestAgainAtOnce(t *testing.T) {
 		time.Sleep(time.Second) // until nobody looks for those who are late
 	})
 }
+
+// TestExpiredHandsOn has the one that was to carry give up before it takes the batch: another
+// of those who wait carries it. Else they would wait until the next caller comes.
+func TestExpiredHandsOn(t *testing.T) {
+	b := newTestBatcher(time.Second, nil)
+	chosen, other := &call{Wait: NewWait()}, &call{Wait: NewWait()}
+	chosen.finish(expired)
+	other.mayCarry = true
+	b.waiting, b.starting = append(b.waiting, chosen, other), true
+	if batch, carrier := b.take(&chosen.Wait); batch != nil || carrier != &other.Wait {
+		t.Errorf("batch %v, carrier %p, not %p", batch, carrier, &other.Wait)
+	}
+}
